@@ -1,0 +1,55 @@
+# Everything a person does with a checkout of Hansard; `make` alone tells what there is.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS := $(VENV)/.installed-to-run
+TESTS := $(VENV)/.installed-to-test
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test format bench install clean
+
+help: ## Tell what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+serve: $(RUNS) ## Run Hansard with a PostgreSQL of its own; ARGS="--port 9000" passes flags on
+	@exec $(BIN)/hansard serve $(ARGS)
+
+install: $(TESTS) ## Install Hansard and what its tests need into .venv
+
+test: $(TESTS) ## Check the format, the lint, the types, the architecture and the behaviour
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+format: $(TESTS) ## Put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(RUNS) ## Measure this machine; ARGS passes flags on
+	@exec $(BIN)/hansard bench $(ARGS)
+
+clean: ## Remove what was installed and cached, never what was recorded
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './hansard-data/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Hansard needs Python 3.11 or newer, and $(PYTHON) is not: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "$(PYTHON) has no venv module: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+
+$(RUNS): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Hansard into $(VENV): a minute the first time, nothing after that …"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(TESTS): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Hansard and what its tests need into $(VENV) …"
+	@$(INSTALL) --editable '.[dev]'
+	@touch $(RUNS) $@
