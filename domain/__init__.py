@@ -1,0 +1,1 @@
+"""What a conversation is: its events, its decisions, its limits and its refusals."""

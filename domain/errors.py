@@ -1,0 +1,99 @@
+"""Every refusal there is; its docstring is its message, filled in with what the refusal knows.
+
+Refusal
+├── ConversationNotFound, MessageNotFound
+├── SessionHasEnded, ConversationIsErased, ConversationAlreadyStarted, MessageAlreadyAdded
+├── VersionConflict, CommandReused, Contended
+├── ContentRefused
+│   ├── ContentTooLong, ContentNotText, ContentEmpty
+│   └── MetadataTooLarge, MetadataTooDeep, TooManyLinks, NameTooLong, NotOneOf
+└── HistoryIsBroken
+"""
+
+import inspect
+from typing import Any
+
+
+class Refusal(Exception):
+    """The wish was refused."""
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__((inspect.getdoc(type(self)) or "").replace("\n", " ").format(**facts))
+
+
+class ConversationNotFound(Refusal):
+    """There is no such conversation."""
+
+
+class MessageNotFound(Refusal):
+    """There is no message {message_id} in this conversation."""
+
+
+class SessionHasEnded(Refusal):
+    """The session has ended: reopen it, or start another."""
+
+
+class ConversationIsErased(Refusal):
+    """The conversation was erased: nothing can be added to it; start another."""
+
+
+class ConversationAlreadyStarted(Refusal):
+    """A conversation with this id has been started already; leave the id out to get a new one."""
+
+
+class MessageAlreadyAdded(Refusal):
+    """Another message with the id {message_id} is in this conversation already; revise it, or use a new id."""
+
+
+class VersionConflict(Refusal):
+    """The conversation has moved on: it is at version {current_version}, not {expected_version};
+    read it again and decide again."""
+
+
+class CommandReused(Refusal):
+    """This idempotency key was used before with another request; use a new key for a new request."""
+
+
+class Contended(Refusal):
+    """Others were always quicker: after {attempts} attempts the conversation had moved on each time; try again."""
+
+
+class ContentRefused(Refusal):
+    """What was sent cannot be kept."""
+
+
+class ContentTooLong(ContentRefused):
+    """{field} is {size} bytes long; the limit is {limit}."""
+
+
+class ContentNotText(ContentRefused):
+    """{field} holds half of a surrogate pair at character {at}: it is not Unicode text; send it as valid UTF-8."""
+
+
+class ContentEmpty(ContentRefused):
+    """{field} is empty; send at least one character."""
+
+
+class MetadataTooLarge(ContentRefused):
+    """{field} is {size} bytes of JSON; the limit is {limit}."""
+
+
+class MetadataTooDeep(ContentRefused):
+    """{field} is nested more than {limit} levels deep; flatten it."""
+
+
+class TooManyLinks(ContentRefused):
+    """A conversation has at most {limit} links; remove one first."""
+
+
+class NameTooLong(ContentRefused):
+    """{field} is {size} characters long; the limit is {limit}."""
+
+
+class NotOneOf(ContentRefused):
+    """{field} is {value!r}; it must be one of {allowed}."""
+
+
+class HistoryIsBroken(Refusal):
+    """The stored history does not fit together: {what}, in conversation {conversation_id} at version {version}."""

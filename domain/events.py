@@ -1,0 +1,123 @@
+"""Every event there is. The tag is the stored topic: a class may move or be renamed, its tag never changes."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Role = Literal["user", "assistant"]
+Status = Literal["complete", "interrupted"]
+
+
+class Link(Struct, frozen=True):
+    """A typed tie from a conversation to something of the host application: `opportunity` → `opp_42`."""
+
+    kind: str
+    target: str
+
+
+class Payload(Struct, frozen=True):
+    """What a protocol wants back exactly as it gave it, and the name of the protocol's shape."""
+
+    schema: str
+    data: dict[str, Any]
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
+    """A fact about one conversation, in the past tense."""
+
+
+class ConversationStarted(Event, tag="conversation_started"):
+    title: str | None = None
+    links: tuple[Link, ...] = ()
+    metadata: dict[str, Any] = {}
+
+
+class MessageAdded(Event, tag="message_added"):
+    message_id: str
+    role: Role
+    content: str
+    kind: str = "message"
+    is_fortune: bool = False
+    metadata: dict[str, Any] = {}
+    in_reply_to: str | None = None
+    status: Status = "complete"
+    tokens: int | None = None
+    payload: Payload | None = None
+
+
+class MessageRevised(Event, tag="message_revised"):
+    message_id: str
+    content: str
+    kind: str = "message"
+    metadata: dict[str, Any] = {}
+    status: Status = "complete"
+    payload: Payload | None = None
+
+
+class MessageRemoved(Event, tag="message_removed"):
+    message_id: str
+
+
+class MessageRated(Event, tag="message_rated"):
+    message_id: str
+    rating: str
+    comment: str | None = None
+
+
+class ReplyFailed(Event, tag="reply_failed"):
+    in_reply_to: str
+    reason: str
+
+
+class ConversationRenamed(Event, tag="conversation_renamed"):
+    title: str
+
+
+class MetadataChanged(Event, tag="metadata_changed"):
+    metadata: dict[str, Any]
+
+
+class ConversationLinked(Event, tag="conversation_linked"):
+    link: Link
+
+
+class ConversationUnlinked(Event, tag="conversation_unlinked"):
+    link: Link
+
+
+class SessionEnded(Event, tag="session_ended"):
+    reason: str | None = None
+
+
+class SessionReopened(Event, tag="session_reopened"):
+    reason: str | None = None
+
+
+class ConversationAnonymised(Event, tag="conversation_anonymised"):
+    requested_by: str
+    reason: str
+    counts: dict[str, int] = {}
+
+
+class ConversationErased(Event, tag="conversation_erased"):
+    requested_by: str
+    reason: str
+    counts: dict[str, int] = {}
+
+
+ConversationEvent = (
+    ConversationStarted
+    | MessageAdded
+    | MessageRevised
+    | MessageRemoved
+    | MessageRated
+    | ReplyFailed
+    | ConversationRenamed
+    | MetadataChanged
+    | ConversationLinked
+    | ConversationUnlinked
+    | SessionEnded
+    | SessionReopened
+    | ConversationAnonymised
+    | ConversationErased
+)

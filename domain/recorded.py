@@ -1,0 +1,43 @@
+"""An event as it stands in the log: the fact, and the envelope that the log put around it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.events import Event
+
+
+class Redacted(Event, tag="redacted"):
+    """What is left where the words of an event were erased."""
+
+    topic: str
+
+
+class Foreign(Event, tag="foreign"):
+    """An event that another application keeps in this log; Hansard carries it and reads nothing into it."""
+
+    topic: str
+    state: bytes
+
+
+class Recorded(Struct, frozen=True):
+    """Keeps the `eventsourcing` library's DomainEventProtocol, so its repositories can fold these events."""
+
+    shard: int
+    position: int
+    originator_id: UUID
+    originator_version: int
+    event: Event
+    recorded_at: datetime
+    user_id: str | None = None
+    actor: str | None = None
+    request_id: str | None = None
+
+    @property
+    def conversation_id(self) -> UUID:
+        return self.originator_id
+
+    @property
+    def version(self) -> int:
+        return self.originator_version
