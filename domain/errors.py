@@ -8,6 +8,7 @@ Refusal
 │   ├── ContentTooLong, ContentNotText, ContentEmpty
 │   └── MetadataTooLarge, MetadataTooDeep, TooManyLinks, NameTooLong, NotOneOf
 └── HistoryIsBroken
+    └── EventUnreadable
 """
 
 import inspect
@@ -43,7 +44,8 @@ class ConversationAlreadyStarted(Refusal):
 
 
 class MessageAlreadyAdded(Refusal):
-    """Another message with the id {message_id} is in this conversation already; revise it, or use a new id."""
+    """Another message with the id {message_id} is in this conversation already;
+    revise it, or use a new id."""
 
 
 class VersionConflict(Refusal):
@@ -56,7 +58,7 @@ class CommandReused(Refusal):
 
 
 class Contended(Refusal):
-    """Others were always quicker: after {attempts} attempts the conversation had moved on each time; try again."""
+    """Others were always quicker: at each of {attempts} attempts the conversation had moved on; try again."""
 
 
 class ContentRefused(Refusal):
@@ -68,7 +70,8 @@ class ContentTooLong(ContentRefused):
 
 
 class ContentNotText(ContentRefused):
-    """{field} holds half of a surrogate pair at character {at}: it is not Unicode text; send it as valid UTF-8."""
+    """{field} holds half of a surrogate pair at character {at}: it is not Unicode text;
+    send it as valid UTF-8."""
 
 
 class ContentEmpty(ContentRefused):
@@ -96,4 +99,9 @@ class NotOneOf(ContentRefused):
 
 
 class HistoryIsBroken(Refusal):
-    """The stored history does not fit together: {what}, in conversation {conversation_id} at version {version}."""
+    """The stored history does not fit together: {what},
+    in conversation {conversation_id} at version {version}."""
+
+
+class EventUnreadable(HistoryIsBroken):
+    """A stored {topic} event cannot be read: {why}."""

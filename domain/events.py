@@ -1,4 +1,4 @@
-"""Every event there is. The tag is the stored topic: a class may move or be renamed, its tag never changes."""
+"""Every event there is. The tag is the stored topic: a class may move or be renamed, its tag never does."""
 
 from typing import Any, Literal
 
@@ -22,17 +22,17 @@ class Payload(Struct, frozen=True):
     data: dict[str, Any]
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
+class Event(Struct, frozen=True, tag_field="event", omit_defaults=True):
     """A fact about one conversation, in the past tense."""
 
 
-class ConversationStarted(Event, tag="conversation_started"):
+class ConversationStarted(Event, frozen=True, tag="conversation_started"):
     title: str | None = None
     links: tuple[Link, ...] = ()
     metadata: dict[str, Any] = {}
 
 
-class MessageAdded(Event, tag="message_added"):
+class MessageAdded(Event, frozen=True, tag="message_added"):
     message_id: str
     role: Role
     content: str
@@ -45,7 +45,7 @@ class MessageAdded(Event, tag="message_added"):
     payload: Payload | None = None
 
 
-class MessageRevised(Event, tag="message_revised"):
+class MessageRevised(Event, frozen=True, tag="message_revised"):
     message_id: str
     content: str
     kind: str = "message"
@@ -54,52 +54,52 @@ class MessageRevised(Event, tag="message_revised"):
     payload: Payload | None = None
 
 
-class MessageRemoved(Event, tag="message_removed"):
+class MessageRemoved(Event, frozen=True, tag="message_removed"):
     message_id: str
 
 
-class MessageRated(Event, tag="message_rated"):
+class MessageRated(Event, frozen=True, tag="message_rated"):
     message_id: str
     rating: str
     comment: str | None = None
 
 
-class ReplyFailed(Event, tag="reply_failed"):
+class ReplyFailed(Event, frozen=True, tag="reply_failed"):
     in_reply_to: str
     reason: str
 
 
-class ConversationRenamed(Event, tag="conversation_renamed"):
+class ConversationRenamed(Event, frozen=True, tag="conversation_renamed"):
     title: str
 
 
-class MetadataChanged(Event, tag="metadata_changed"):
+class MetadataChanged(Event, frozen=True, tag="metadata_changed"):
     metadata: dict[str, Any]
 
 
-class ConversationLinked(Event, tag="conversation_linked"):
+class ConversationLinked(Event, frozen=True, tag="conversation_linked"):
     link: Link
 
 
-class ConversationUnlinked(Event, tag="conversation_unlinked"):
+class ConversationUnlinked(Event, frozen=True, tag="conversation_unlinked"):
     link: Link
 
 
-class SessionEnded(Event, tag="session_ended"):
+class SessionEnded(Event, frozen=True, tag="session_ended"):
     reason: str | None = None
 
 
-class SessionReopened(Event, tag="session_reopened"):
+class SessionReopened(Event, frozen=True, tag="session_reopened"):
     reason: str | None = None
 
 
-class ConversationAnonymised(Event, tag="conversation_anonymised"):
+class ConversationAnonymised(Event, frozen=True, tag="conversation_anonymised"):
     requested_by: str
     reason: str
     counts: dict[str, int] = {}
 
 
-class ConversationErased(Event, tag="conversation_erased"):
+class ConversationErased(Event, frozen=True, tag="conversation_erased"):
     requested_by: str
     reason: str
     counts: dict[str, int] = {}

@@ -8,13 +8,13 @@ from msgspec import Struct
 from domain.events import Event
 
 
-class Redacted(Event, tag="redacted"):
+class Redacted(Event, frozen=True, tag="redacted"):
     """What is left where the words of an event were erased."""
 
     topic: str
 
 
-class Foreign(Event, tag="foreign"):
+class Foreign(Event, frozen=True, tag="foreign"):
     """An event that another application keeps in this log; Hansard carries it and reads nothing into it."""
 
     topic: str
