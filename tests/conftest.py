@@ -1,0 +1,77 @@
+"""What every test may ask for: a real PostgreSQL, and databases of its own in it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from service.embedded import EmbeddedPostgres
+
+SHARDS = 8
+TEMPLATE = "hansard_template"
+UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One PostgreSQL for the whole run."""
+    with folder() as data, EmbeddedPostgres(data, options=UNSAFE_BUT_FAST) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database that was migrated, from which the others are copied."""
+    from service.store.migrations import migrate
+
+    command(postgres, "CREATE DATABASE {}", TEMPLATE)
+    migrate(make_conninfo(postgres.dsn, dbname=TEMPLATE), shards=SHARDS)
+    return TEMPLATE
+
+
+@pytest.fixture
+def dsn(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A migrated database, empty of conversations, for this test alone."""
+    name = f"test_{next(numbers)}"
+    command(postgres, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    yield make_conninfo(postgres.dsn, dbname=name)
+    command(postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def empty_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database in which nothing was made yet, for this test alone."""
+    name = f"test_{next(numbers)}"
+    command(postgres, "CREATE DATABASE {}", name)
+    yield make_conninfo(postgres.dsn, dbname=name)
+    command(postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A place for a data folder; pytest's own would be closed to the user that PostgreSQL runs as under
+    root."""
+    with folder() as place:
+        yield place / "data"
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hansard-test-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def command(postgres: EmbeddedPostgres, statement: LiteralString, *names: str) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        identifiers = map(sql.Identifier, names)
+        connection.execute(sql.SQL(statement).format(*identifiers))
