@@ -6,7 +6,9 @@ Refusal
 ├── VersionConflict, CommandReused, Contended
 ├── ContentRefused
 │   ├── ContentTooLong, ContentNotText, ContentEmpty
-│   └── MetadataTooLarge, MetadataTooDeep, TooManyLinks, NameTooLong, NotOneOf
+│   ├── MetadataTooLarge, MetadataTooDeep, NotJson
+│   ├── NameTooLong, NameHasNul, NotOneOf, NumberOutOfRange
+│   └── TooManyLinks, TooManyMessages
 └── HistoryIsBroken
     └── EventUnreadable
 """
@@ -86,16 +88,32 @@ class MetadataTooDeep(ContentRefused):
     """{field} is nested more than {limit} levels deep; flatten it."""
 
 
+class NotJson(ContentRefused):
+    """{field} holds {what}, which JSON cannot hold; send it as text."""
+
+
 class TooManyLinks(ContentRefused):
     """A conversation has at most {limit} links; remove one first."""
+
+
+class TooManyMessages(ContentRefused):
+    """There are {count} messages in one batch; the limit is {limit}: send them in several."""
 
 
 class NameTooLong(ContentRefused):
     """{field} is {size} characters long; the limit is {limit}."""
 
 
+class NameHasNul(ContentRefused):
+    """{field} holds a NUL character at {at}, which only the text of a message may; leave it out."""
+
+
 class NotOneOf(ContentRefused):
     """{field} is {value!r}; it must be one of {allowed}."""
+
+
+class NumberOutOfRange(ContentRefused):
+    """{field} is {value}; it must be from {low} to {high}."""
 
 
 class HistoryIsBroken(Refusal):

@@ -13,12 +13,24 @@ class Redacted(Event, frozen=True, tag="redacted"):
 
     topic: str
 
+    @property
+    def name(self) -> str:
+        """The topic without its version: what happened, in whichever shape it was stored."""
+        return self.topic.partition(".")[0]
+
 
 class Foreign(Event, frozen=True, tag="foreign"):
     """An event that another application keeps in this log; Hansard carries it and reads nothing into it."""
 
     topic: str
     state: bytes
+
+
+class Unreadable(Event, frozen=True, tag="unreadable"):
+    """An event whose stored state this code cannot decode."""
+
+    topic: str
+    error: str
 
 
 class Recorded(Struct, frozen=True):
