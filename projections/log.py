@@ -1,0 +1,35 @@
+"""What a projection needs of the log; the event store keeps this contract."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.recorded import Recorded
+
+
+class Log(Protocol):
+    def shards(self, connection: Connection[Any]) -> Sequence[int]: ...
+
+    def heads(self, connection: Connection[Any]) -> dict[int, int]:
+        """Each shard's last position, 0 where it is empty."""
+        ...
+
+    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
+        """The next events of a shard in order: at most `limit`, fewer when they are large, none at the end."""
+        ...
+
+    def conversation(
+        self, connection: Connection[Any], shard: int, conversation_id: UUID, from_position: int
+    ) -> Iterable[Recorded]:
+        """One conversation's events from a position on, in order."""
+        ...
+
+    def at(self, connection: Connection[Any], shard: int, positions: Sequence[int]) -> list[Recorded]:
+        """The events at these positions, in order."""
+        ...
+
+    def lock(self, connection: Connection[Any], shards: Iterable[int]) -> None:
+        """Holds up every append to these shards until the transaction ends."""
+        ...

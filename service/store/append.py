@@ -1,0 +1,127 @@
+"""What is asked of the log, and what became of it."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.errors import CommandReused, VersionConflict
+from domain.events import Event
+from service.store.codec import encode, message_id_of
+from service.store.digests import person_digest, state_digest
+
+SALT_BYTES = 16
+
+
+class Command(Struct, frozen=True):
+    """Names a wish, so that repeating it adds nothing; the digest of its body tells a repeat from another wish."""
+
+    id: UUID
+    digest: bytes
+
+
+class Appended(Struct, frozen=True):
+    """The events are in the log, at these places and the ones that follow them."""
+
+    conversation_id: UUID
+    version: int
+    """Of the last event."""
+    position: int
+    """Of the last event."""
+    size: int
+    repeated: bool = False
+    """They were there already: the same command was carried out before."""
+
+
+Outcome = Appended | VersionConflict | CommandReused
+
+
+class Stored(Struct, frozen=True):
+    """One event, encoded and sealed before anybody waits for it."""
+
+    event: Event
+    topic: str
+    state: bytes
+    message_id: str | None
+    salt: bytes
+    digest: bytes
+
+
+class Append(Struct, eq=False):
+    """Events of one conversation that are stored together or not at all."""
+
+    shard: int
+    conversation_id: UUID
+    events: list[Stored]
+    recorded_at: datetime
+    user_id: str | None
+    actor: str | None
+    request_id: str | None
+    person_salt: bytes
+    person_digest: bytes
+    size: int
+    expected: int | None = None
+    """The version that the events were decided on; None: they fit any."""
+    based_on: "Append | None" = None
+    """An append that was not stored yet when these events were decided on its result: without it they are void."""
+    command: Command | None = None
+    first: int | None = None
+    """The first event's version where the caller numbers versions, so that a sequence may begin with 0."""
+    waiting: asyncio.Future[Appended] | Future[Appended] | None = None
+    outcome: Any = None
+    asked_at: float = 0.0
+    placed: "Placed | None" = None
+
+
+class Placed(Struct, frozen=True):
+    """Where an append went when it was last sent to the database; its digest recognises it there."""
+
+    version: int
+    position: int
+    digest: bytes
+
+
+def append_of(
+    shard: int,
+    conversation_id: UUID,
+    events: Sequence[Event],
+    recorded_at: datetime,
+    *,
+    user_id: str | None = None,
+    actor: str | None = None,
+    request_id: str | None = None,
+    expected: int | None = None,
+    based_on: Append | None = None,
+    command: Command | None = None,
+    first: int | None = None,
+) -> Append:
+    """Does all the work that needs no lock: encoding, salts, digests."""
+    stored = [stored_event(event) for event in events]
+    salt = os.urandom(SALT_BYTES)
+    return Append(
+        shard=shard,
+        conversation_id=conversation_id,
+        events=stored,
+        recorded_at=recorded_at,
+        user_id=user_id,
+        actor=actor,
+        request_id=request_id,
+        person_salt=salt,
+        person_digest=person_digest(salt, user_id, actor),
+        size=sum(len(each.state) for each in stored),
+        expected=expected,
+        based_on=based_on,
+        command=command,
+        first=first,
+    )
+
+
+def stored_event(event: Event) -> Stored:
+    topic, state = encode(event)
+    salt = os.urandom(SALT_BYTES)
+    return Stored(event, topic, state, message_id_of(event), salt, state_digest(salt, state))

@@ -1,0 +1,21 @@
+"""What keeps the store from answering for now."""
+
+from domain.errors import Refusal
+
+
+class StoreIsBusy(Refusal):
+    """{waiting} appends are waiting already; nothing was stored: try again in {retry_after} s."""
+
+
+class StoreUnavailable(Refusal):
+    """The database does not answer ({why}); nothing was stored: try again in {retry_after} s."""
+
+
+class OutcomeUnknown(Refusal):
+    """The database went away while it was storing this, and has not come back; whether it was stored is not known yet.
+    Send it again with the same Idempotency-Key: it will not be stored twice."""
+
+
+class StoreIsClosed(Refusal):
+    """The service is stopping; nothing was stored: send it again."""
+    # Another process, or this one started again, will take it.

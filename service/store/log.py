@@ -1,0 +1,131 @@
+"""Reads the log: one conversation, one message's events, a shard in order, and where every shard ends."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import AsyncConnection, Connection
+
+from domain.errors import EventUnreadable
+from domain.recorded import Recorded, Unreadable
+from service.store.codec import decode
+
+PAGE_BYTES: Final = 8 * 1024 * 1024
+
+COLUMNS: Final = (
+    "shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id"
+)
+SHARDS: Final = "SELECT shard FROM lanes ORDER BY shard"
+HEADS: Final = """
+SELECT l.shard, COALESCE((SELECT e.position FROM events e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1), 0)
+FROM lanes l ORDER BY l.shard"""
+LOCK: Final = """
+SELECT shard FROM lanes
+WHERE shard IN (SELECT min(shard) FROM lanes WHERE lane IN (SELECT lane FROM lanes WHERE shard = ANY(%(shards)s)) GROUP BY lane)
+ORDER BY shard FOR NO KEY UPDATE"""
+PAGE: Final = f"""
+SELECT {COLUMNS} FROM (
+    SELECT {COLUMNS}, sum(octet_length(state)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS before
+    FROM (SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position > %(after)s
+          ORDER BY position LIMIT %(limit)s) AS page
+) AS measured
+WHERE before IS NULL OR before < %(bytes)s
+ORDER BY position"""  # noqa: S608
+AT: Final = f"""
+SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position = ANY(%(positions)s) ORDER BY position"""  # noqa: S608
+CONVERSATION_FROM_POSITION: Final = f"""
+SELECT {COLUMNS} FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND position >= %(position)s
+ORDER BY version"""  # noqa: S608
+CONVERSATION_AFTER_VERSION: Final = f"""
+SELECT {COLUMNS} FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND version > %(version)s
+ORDER BY version LIMIT %(limit)s"""  # noqa: S608
+MESSAGE: Final = f"""
+SELECT {COLUMNS} FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND message_id = %(message_id)s
+ORDER BY version"""  # noqa: S608
+COMMAND: Final = """
+SELECT conversation_id, version, position, command_digest, command_size
+FROM events WHERE shard = %(shard)s AND command_id = %(command_id)s"""
+
+
+class StoredCommand(Struct, frozen=True):
+    """What an append that named a command has stored."""
+
+    conversation_id: UUID
+    version: int
+    position: int
+    digest: bytes
+    size: int
+
+
+class DatabaseLog:
+    """Keeps the contract that projections have with the log."""
+
+    def shards(self, connection: Connection[Any]) -> Sequence[int]:
+        return [shard for (shard,) in connection.execute(SHARDS)]
+
+    def heads(self, connection: Connection[Any]) -> dict[int, int]:
+        return dict(connection.execute(HEADS).fetchall())
+
+    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
+        given = {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES}
+        return [recorded(row) for row in binary(connection, PAGE, given)]
+
+    def at(self, connection: Connection[Any], shard: int, positions: Sequence[int]) -> list[Recorded]:
+        given = {"shard": shard, "positions": list(positions)}
+        return [recorded(row) for row in binary(connection, AT, given)]
+
+    def conversation(
+        self, connection: Connection[Any], shard: int, conversation_id: UUID, from_position: int
+    ) -> Iterator[Recorded]:
+        given = {"shard": shard, "conversation_id": conversation_id, "position": from_position}
+        return map(recorded, binary(connection, CONVERSATION_FROM_POSITION, given))
+
+    def lock(self, connection: Connection[Any], shards: Iterable[int]) -> None:
+        connection.execute(LOCK, {"shards": list(shards)})
+
+
+def binary(connection: Connection[Any], query: str, given: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+    return connection.cursor(binary=True).execute(query.encode(), given)
+
+
+def recorded(row: tuple[Any, ...]) -> Recorded:
+    """A row of COLUMNS. What cannot be decoded becomes an event that says so: one bad row must not hide the others."""
+    shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id = row
+    try:
+        event = decode(topic, state)
+    except EventUnreadable as broken:
+        event = Unreadable(topic=topic, error=str(broken))
+    return Recorded(
+        shard, position, conversation_id, version, event, recorded_at, user_id, actor, request_id
+    )
+
+
+async def conversation_after(
+    connection: AsyncConnection[Any], shard: int, conversation_id: UUID, version: int, limit: int
+) -> list[Recorded]:
+    given = {"shard": shard, "conversation_id": conversation_id, "version": version, "limit": limit}
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(CONVERSATION_AFTER_VERSION.encode(), given)
+    return [recorded(row) for row in await cursor.fetchall()]
+
+
+async def events_of_message(
+    connection: AsyncConnection[Any], shard: int, conversation_id: UUID, message_id: str
+) -> list[Recorded]:
+    given = {"shard": shard, "conversation_id": conversation_id, "message_id": message_id}
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(MESSAGE.encode(), given)
+    return [recorded(row) for row in await cursor.fetchall()]
+
+
+async def stored_command(
+    connection: AsyncConnection[Any], shard: int, command_id: UUID
+) -> StoredCommand | None:
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(COMMAND.encode(), {"shard": shard, "command_id": command_id})
+    row = await cursor.fetchone()
+    return StoredCommand(*row) if row else None

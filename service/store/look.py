@@ -1,0 +1,110 @@
+"""Lock and look: what an append needs to know, read under the lane's lock."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import Connection
+
+from service.store.append import Append
+from service.store.log import StoredCommand
+
+LOCK: Final = b"SELECT shard FROM lanes WHERE shard = %(shard)s FOR NO KEY UPDATE"
+"""A statement of its own: what it waits for must be over before the next one takes its snapshot."""
+
+HEADS: Final = b"""
+SELECT given.shard, COALESCE(
+    (SELECT e.position FROM events e WHERE e.shard = given.shard ORDER BY e.position DESC LIMIT 1), 0)
+FROM unnest(%(shards)b::smallint[]) AS given (shard)"""
+
+CONVERSATIONS: Final = b"""
+SELECT given.conversation_id, last.version, last.digest
+FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
+CROSS JOIN LATERAL (
+    SELECT e.version, e.digest FROM events e
+    WHERE e.shard = given.shard AND e.conversation_id = given.conversation_id
+    ORDER BY e.version DESC LIMIT 1
+) AS last"""
+
+COMMANDS: Final = b"""
+SELECT e.command_id, e.conversation_id, e.version, e.position, e.command_digest, e.command_size
+FROM unnest(%(shards)b::smallint[], %(commands)b::uuid[]) AS given (shard, command_id)
+JOIN events e ON e.shard = given.shard AND e.command_id = given.command_id"""
+
+IN_STEP: Final = b"""
+SELECT c.projection, c.generation, g.version, array_agg(c.shard)
+FROM checkpoints c JOIN generations g USING (projection, generation)
+WHERE c.shard = ANY(%(shards)b::smallint[]) AND c.position IS NULL
+GROUP BY 1, 2, 3"""
+
+PARKED: Final = b"""
+SELECT p.projection, p.generation, p.conversation_id
+FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
+JOIN parked p ON p.shard = given.shard AND p.conversation_id = given.conversation_id"""
+
+AT_PLACE: Final = b"""
+SELECT e.digest
+FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
+    AS given (shard, conversation_id, version)
+JOIN events e ON e.shard = given.shard AND e.conversation_id = given.conversation_id AND e.version = given.version"""
+
+
+class Tip(Struct):
+    """Where a conversation ends."""
+
+    version: int
+    digest: bytes
+
+
+class InStep(Struct, frozen=True):
+    """A build that every append to these shards has to write, or mark as behind."""
+
+    projection: str
+    generation: int
+    version: str
+    shards: frozenset[int]
+
+
+class Look(Struct):
+    heads: dict[int, int]
+    tips: dict[UUID, Tip]
+    commands: dict[UUID, StoredCommand]
+    in_step: list[InStep]
+    parked: set[tuple[str, int, UUID]]
+    digests: set[bytes]
+    """Of what earlier attempts may have stored, those that are there."""
+
+
+def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -> Look:
+    """One round trip: the statements are sent together."""
+    commands = [(append.shard, append.command.id) for append in batch if append.command]
+    placed = [(a.shard, a.conversation_id, a.placed.version) for a in batch if a.placed]
+    shards = {"shards": sorted({append.shard for append in batch})}
+    conversations = columns(
+        ("shards", "conversations"), {(append.shard, append.conversation_id) for append in batch}
+    )
+    with connection.pipeline():
+        cursors = [connection.cursor(binary=True) for _ in range(6)]
+        connection.execute(LOCK, {"shard": lane})
+        cursors[0].execute(HEADS, shards)
+        cursors[1].execute(CONVERSATIONS, conversations)
+        cursors[2].execute(IN_STEP, shards)
+        cursors[3].execute(PARKED, conversations)
+        if commands:
+            cursors[4].execute(COMMANDS, columns(("shards", "commands"), commands))
+        if placed:
+            cursors[5].execute(AT_PLACE, columns(("shards", "conversations", "versions"), placed))
+    heads, tips, in_step, parked = (cursor.fetchall() for cursor in cursors[:4])
+    return Look(
+        heads=dict(heads),
+        tips={conversation: Tip(version, digest) for conversation, version, digest in tips},
+        commands={row[0]: StoredCommand(*row[1:]) for row in (cursors[4].fetchall() if commands else ())},
+        in_step=[InStep(name, number, version, frozenset(of)) for name, number, version, of in in_step],
+        parked=set(parked),
+        digests={digest for (digest,) in (cursors[5].fetchall() if placed else ())},
+    )
+
+
+def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

@@ -1,0 +1,67 @@
+"""The log, as the service appends to it: finds the lane of each append and waits for its outcome."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from hashlib import blake2b
+from typing import Final
+
+from projections.projection import Projection
+from service.store.append import Append, Appended
+from service.store.connections import Database
+from service.store.migrations import check_migrated
+from service.store.writer import Committed, LaneWriter
+
+LANES: Final = "SELECT shard, min(shard) OVER (PARTITION BY lane) FROM lanes"
+
+
+class Store:
+    def __init__(
+        self,
+        database: Database,
+        projections: Sequence[Projection] = (),
+        committed: Committed = lambda events: None,
+        queue_limit: int = 10_000,
+    ) -> None:
+        with database.connect() as connection:
+            check_migrated(connection)
+            lane_of = dict(connection.execute(LANES).fetchall())
+        self.shards = len(lane_of)
+        writers = {
+            lane: LaneWriter(database, lane, projections, committed, queue_limit)
+            for lane in set(lane_of.values())
+        }
+        self._writers: Sequence[LaneWriter] = tuple(writers.values())
+        self._writer_of = {shard: writers[lane] for shard, lane in lane_of.items()}
+
+    def start(self) -> None:
+        for writer in self._writers:
+            writer.start()
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+    def waiting(self) -> int:
+        return sum(writer.waiting() for writer in self._writers)
+
+    def shard_of(self, user_id: str) -> int:
+        return shard_of(user_id, self.shards)
+
+    async def append(self, append: Append) -> Appended:
+        """Acknowledged once it is committed. If the caller goes away meanwhile, the append goes on."""
+        waiting: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        append.waiting = waiting
+        self._writer_of[append.shard].submit(append)
+        return await waiting
+
+    def append_blocking(self, append: Append) -> Appended:
+        waiting: Future[Appended] = Future()
+        append.waiting = waiting
+        self._writer_of[append.shard].submit(append)
+        return waiting.result()
+
+
+def shard_of(user_id: str, shards: int) -> int:
+    """The same in every process and for ever, unlike Python's own hash."""
+    return int.from_bytes(blake2b(user_id.encode(), digest_size=8).digest()) % shards
