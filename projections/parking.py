@@ -1,0 +1,268 @@
+"""Events that a projection cannot take: their conversation waits, and everything else moves on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.errors import EventUnreadable
+from domain.events import ConversationAnonymised, ConversationErased
+from domain.recorded import Recorded, Unreadable
+from projections.apply import apply
+from projections.changes import Change, Delete, Fold, Update
+from projections.generations import Generation, live, named
+from projections.log import Log
+from projections.projection import Projection
+
+Skipped = Mapping[tuple[int, UUID], int]
+"""Of which conversations nothing is taken, and from which position on."""
+
+PARKED: Final = """
+    SELECT shard, conversation_id, position FROM parked
+    WHERE projection = %(projection)s AND generation = %(number)s AND shard = ANY(%(shards)s::smallint[])
+"""
+
+LIST: Final = """
+    SELECT p.projection, p.generation, p.shard, p.conversation_id, p.position, p.error, p.parked_at
+    FROM parked AS p
+    JOIN generations AS g USING (projection, generation)
+    WHERE g.stage = 'live'
+    ORDER BY p.projection, p.generation, p.shard, p.conversation_id
+"""
+
+PARK: Final = """
+    INSERT INTO parked (shard, projection, generation, conversation_id, position, error, parked_at)
+    VALUES (%(shard)s, %(projection)s, %(number)s, %(conversation_id)s, %(position)s, %(error)s, %(now)s)
+    ON CONFLICT (shard, projection, generation, conversation_id)
+    DO UPDATE SET position = excluded.position, error = excluded.error, parked_at = excluded.parked_at
+"""
+
+UNPARK: Final = """
+    DELETE FROM parked
+    WHERE shard = %(shard)s AND projection = %(projection)s AND generation = %(number)s
+      AND conversation_id = %(conversation_id)s
+    RETURNING position
+"""
+
+COVERED: Final = """
+    SELECT position FROM checkpoints
+    WHERE shard = %(shard)s AND projection = %(projection)s AND generation = %(number)s
+    FOR UPDATE
+"""
+
+PASSING: Final = ("08", "25", "40", "53", "55", "57", "58", "XX", "42P01", "42501")
+"""What begins so says nothing about an event: connections, full disks, locks, stops, a table that is gone."""
+
+LONGEST_ERROR: Final = 300
+
+
+class Poison(Struct, frozen=True):
+    """An event that a projection could not take, and why."""
+
+    shard: int
+    conversation_id: UUID
+    position: int
+    error: str
+
+
+class Parked(Struct, frozen=True):
+    """A conversation of which a projection has nothing from a position on."""
+
+    projection: str
+    generation: int
+    shard: int
+    conversation_id: UUID
+    position: int
+    error: str
+    parked_at: datetime
+
+
+def fold_page(projection: Projection, page: Sequence[Recorded], parked: Skipped) -> tuple[Fold, list[Poison]]:
+    """All that can be taken of a page, and what cannot: nothing of its conversation from there on is taken."""
+    fold, skipped, poison = Fold(), dict(parked), list[Poison]()
+    for recorded in page:
+        key = (recorded.shard, recorded.conversation_id)
+        try:
+            changes = changes_of(projection, recorded, skipped)
+        except Exception as error:  # a projection's code may fail in any way
+            if key not in skipped:
+                skipped[key] = recorded.position
+                poison.append(poison_of(recorded, error))
+            continue
+        try:
+            fold.take(changes)
+        except Exception as error:  # half of it may be taken: fold again, without it from the start
+            fold, more = fold_page(projection, page, {**skipped, key: recorded.position})
+            return fold, [*poison, poison_of(recorded, error), *more]
+    return fold, poison
+
+
+def fold_or_raise(projection: Projection, page: Iterable[Recorded], parked: Skipped) -> Fold:
+    """For an append, which does not stop to find out what is wrong with a projection."""
+    fold = Fold()
+    for recorded in page:
+        fold.take(changes_of(projection, recorded, parked))
+    return fold
+
+
+def changes_of(projection: Projection, recorded: Recorded, skipped: Skipped) -> Iterable[Change]:
+    """What an event changes.
+
+    Of a parked conversation nothing is taken but what makes it be forgotten: nobody's words may stay in a
+    table because something else about the conversation could not be understood. Those changes can be made
+    twice, as they will be when the conversation is tried again.
+    """
+    event = recorded.event
+    if skipped:
+        since = skipped.get((recorded.shard, recorded.conversation_id))
+        if since is not None and since <= recorded.position:
+            if type(event) is ConversationErased or type(event) is ConversationAnonymised:
+                return [change for change in projection.changes(recorded) if is_repeatable(change)]
+            return ()
+    if type(event) is Unreadable:
+        raise EventUnreadable(topic=event.topic, why=event.error)
+    return list(projection.changes(recorded))
+
+
+def is_repeatable(change: Change) -> bool:
+    return isinstance(change, Delete) or (isinstance(change, Update) and not change.add)
+
+
+def poison_of(recorded: Recorded, error: Exception) -> Poison:
+    return Poison(recorded.shard, recorded.conversation_id, recorded.position, in_words(error))
+
+
+def in_words(error: Exception) -> str:
+    """The first line only: PostgreSQL's further ones quote the row."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:LONGEST_ERROR].replace("\0", "")
+
+
+def is_about_the_event(error: Exception) -> bool:
+    """Whether the same event would be refused again, rather than the database be in trouble."""
+    if not isinstance(error, psycopg.Error):
+        return True
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
+    return not error.sqlstate.startswith(PASSING)
+
+
+def apply_page(
+    connection: Connection[Any],
+    projection: Projection,
+    generation: Generation,
+    page: Sequence[Recorded],
+    parked: Skipped,
+) -> list[Poison]:
+    """Folds and applies a page in the caller's transaction, and parks what the projection's code cannot take.
+
+    What PostgreSQL refuses is raised, and the transaction is lost: try again with `apply_carefully`.
+    """
+    fold, poison = fold_page(projection, page, parked)
+    apply(connection, fold, generation.number)
+    park(connection, generation, poison)
+    return poison
+
+
+def apply_carefully(
+    connection: Connection[Any],
+    projection: Projection,
+    generation: Generation,
+    page: Sequence[Recorded],
+    parked: Skipped,
+) -> list[Poison]:
+    """The same within savepoints: halves the page until the event that PostgreSQL refuses stands alone."""
+    try:
+        with connection.transaction():
+            return apply_page(connection, projection, generation, page, parked)
+    except Exception as error:
+        if not is_about_the_event(error) or connection.closed:
+            raise
+        if len(page) == 1:
+            poison = [poison_of(page[0], error)]
+            park(connection, generation, poison)
+            return poison
+    half = len(page) // 2
+    first = apply_carefully(connection, projection, generation, page[:half], parked)
+    return first + apply_carefully(connection, projection, generation, page[half:], also(parked, first))
+
+
+def also(parked: Skipped, poison: Iterable[Poison]) -> Skipped:
+    return {**{(each.shard, each.conversation_id): each.position for each in poison}, **parked}
+
+
+def park(connection: Connection[Any], generation: Generation, poison: Iterable[Poison]) -> None:
+    for each in poison:
+        given = {
+            "shard": each.shard,
+            "conversation_id": each.conversation_id,
+            "position": each.position,
+            "error": each.error,
+            "now": datetime.now(UTC),
+        }
+        connection.execute(PARK, named(generation) | given)
+
+
+def skipped(connection: Connection[Any], generation: Generation, shards: Iterable[int]) -> Skipped:
+    rows = connection.execute(PARKED, named(generation) | {"shards": list(shards)}).fetchall()
+    return {(shard, conversation_id): position for shard, conversation_id, position in rows}
+
+
+def every(connection: Connection[Any]) -> list[Parked]:
+    """All that is parked in what is read now."""
+    with connection.cursor(row_factory=class_row(Parked)) as cursor:
+        return cursor.execute(LIST).fetchall()
+
+
+class Retried(Struct, frozen=True):
+    taken: list[Parked]
+    """Conversations that are whole again."""
+    still: list[Parked]
+    """Conversations that could still not be taken, with the error of this time."""
+
+
+def retry(connection: Connection[Any], log: Log, projection: Projection) -> Retried:
+    """Tries every parked conversation of a projection once more, each in a transaction of its own."""
+    generation = live(connection, projection)
+    retried = Retried([], [])
+    if generation is not None:
+        for parked in every(connection):
+            if (parked.projection, parked.generation) == (generation.projection, generation.number):
+                poison = retry_one(connection, log, projection, generation, parked)
+                if poison is None:
+                    retried.taken.append(parked)
+                else:
+                    retried.still.append(
+                        Parked(
+                            parked.projection,
+                            parked.generation,
+                            poison.shard,
+                            poison.conversation_id,
+                            poison.position,
+                            poison.error,
+                            datetime.now(UTC),
+                        )
+                    )
+    return retried
+
+
+def retry_one(
+    connection: Connection[Any], log: Log, projection: Projection, generation: Generation, parked: Parked
+) -> Poison | None:
+    """Under the lane's lock, so that the events end where the projection stands."""
+    given = named(generation) | {"shard": parked.shard, "conversation_id": parked.conversation_id}
+    with connection.transaction():
+        log.lock(connection, [parked.shard])
+        checkpoint = connection.execute(COVERED, given).fetchone()
+        row = connection.execute(UNPARK, given).fetchone()
+        if checkpoint is None or row is None:
+            return None  # somebody else was quicker, or another generation is live
+        events = log.conversation(connection, parked.shard, parked.conversation_id, row[0])
+        covered = [each for each in events if checkpoint[0] is None or each.position <= checkpoint[0]]
+        poison = apply_carefully(connection, projection, generation, covered, {}) if covered else []
+        return poison[0] if poison else None
