@@ -117,7 +117,7 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Start the server, or join the one that runs already."""
-        with self._told_in_one_line():
+        with explained(self.data):
             self.data.mkdir(parents=True, exist_ok=True)
             users = os.open(self.data / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:
@@ -148,7 +148,7 @@ class EmbeddedPostgres:
         """Start the server again if it was killed while we use it; tells whether that was needed."""
         if self.server_pid() is not None:
             return False
-        with self._told_in_one_line(), self._turn():
+        with explained(self.data), self._turn():
             if self._users is None or self.server_pid() is not None:
                 return False
             self._bring_up()
@@ -347,24 +347,27 @@ class EmbeddedPostgres:
         finally:
             os.close(turn)
 
-    @contextmanager
-    def _told_in_one_line(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise FolderUnusable(self._in_words(error)) from error
 
-    def _in_words(self, error: OSError) -> str:
-        path = error.filename if isinstance(error.filename, str) else str(self.data)
-        match error.errno:
-            case errno.EEXIST | errno.ENOTDIR:
-                return f"{self.data} is a file or lies below one: give a folder with --data"
-            case errno.EACCES | errno.EPERM | errno.EROFS:
-                return f"{name_of(os.geteuid())} may not use {path}: change its owner, or give another --data"
-            case errno.ENOSPC | errno.EDQUOT:
-                return f"the disk of {self.data} is full: make room on it, or give another --data"
-            case _:
-                return f"{path} cannot be used ({error.strerror}): give another --data"
+@contextmanager
+def explained(data: Path) -> Iterator[None]:
+    """What the system says about the data folder, in words that help."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderUnusable(in_words(error, data.absolute())) from error
+
+
+def in_words(error: OSError, data: Path) -> str:
+    path = error.filename if isinstance(error.filename, str) else data
+    match error.errno:
+        case errno.EEXIST | errno.ENOTDIR:
+            return f"{data} is a file or lies below one: give a folder with --data"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"{name_of(os.geteuid())} may not use {path}: change its owner, or give another --data"
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"the disk of {data} is full: make room on it, or give another --data"
+        case _:
+            return f"{path} cannot be used ({error.strerror}): give another --data"
 
 
 class Patience:

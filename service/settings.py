@@ -92,6 +92,10 @@ class Setting(Struct, frozen=True):
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def metavar(self) -> str:
+        return self.name.rsplit("_", 1)[-1].upper()
+
     def read(self, text: str, source: str) -> object:
         try:
             return msgspec.convert(text, self.type, strict=False, dec_hook=lambda kind, value: kind(value))
@@ -107,6 +111,12 @@ def explain() -> Iterator[Setting]:
         assert isinstance(info, msgspec.inspect.Metadata)  # noqa: S101 - every field is Annotated
         description = (info.extra_json_schema or {})["description"]
         yield Setting(field.name, hints[field.name], field.default, description)
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none: most often a typing error."""
+    known = {setting.variable for setting in explain()}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
 
 def wanted(hint: Any) -> str:

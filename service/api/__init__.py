@@ -1,0 +1,1 @@
+"""What Hansard answers over HTTP, one file a surface."""

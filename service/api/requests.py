@@ -1,0 +1,42 @@
+"""Gives every request an id, the caller's own where it sends a decent one, and logs what nobody expected."""
+
+import logging
+import re
+from typing import Final
+from uuid import uuid4
+
+from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.logs import REQUEST_ID
+
+HEADER: Final = "X-Request-Id"
+DECENT: Final = re.compile(r"[!-~]{1,128}")
+
+logger = logging.getLogger("hansard.api")
+
+
+def with_request_id(app: ASGIApp) -> ASGIApp:
+    async def numbered(scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers.from_scope(scope).get(HEADER, "")
+        request_id = given if DECENT.fullmatch(given) else uuid4().hex
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableScopeHeaders.from_message(message)[HEADER] = request_id
+            await send(message)
+
+        token = REQUEST_ID.set(request_id)
+        try:
+            await app(scope, receive, answer)
+        finally:
+            REQUEST_ID.reset(token)
+
+    return numbered
+
+
+async def log_the_unexpected(error: Exception, scope: Scope) -> None:
+    if not isinstance(error, HTTPException) or error.status_code >= 500:
+        kind, path = scope["type"], scope["path"]
+        logger.error("%s %s failed", kind, path, exc_info=error)

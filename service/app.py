@@ -1,0 +1,60 @@
+"""The composition root: the only place where settings, resources and routes are wired together."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from multiprocessing.process import BaseProcess
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+
+from service.api.health import live
+from service.api.requests import log_the_unexpected, with_request_id
+from service.settings import Settings
+from service.web.home import home
+from service.web.reference import ReferencePlugin
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    settings = settings or Settings.load(os.environ)
+    return Litestar(
+        route_handlers=[home, live],
+        lifespan=[ending_with_its_parent],
+        middleware=[with_request_id],
+        after_exception=[log_the_unexpected],
+        state=State({"settings": settings}),
+        openapi_config=OpenAPIConfig(
+            title="Hansard",
+            version=version("hansard"),
+            description="Every conversation between people and an AI, word for word and in order.",
+            use_handler_docstrings=True,
+            render_plugins=[ReferencePlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
+        ),
+        logging_config=None,  # service.logs has configured it for the whole process
+    )
+
+
+@asynccontextmanager
+async def ending_with_its_parent(app: Litestar) -> AsyncIterator[None]:
+    """A worker's stop is its parent's word: a Ctrl-C, which the terminal sends to both, is not for it to act
+    on; and should the parent be killed, so that no word can come, the worker goes by itself."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch = asyncio.create_task(end_without(parent))
+    yield
+    watch.cancel()
+
+
+async def end_without(parent: BaseProcess) -> None:
+    while parent.is_alive():  # noqa: ASYNC110 - nothing can set an event for a process that is killed
+        await asyncio.sleep(0.25)
+    signal.raise_signal(signal.SIGTERM)

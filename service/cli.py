@@ -1,0 +1,130 @@
+"""The command `hansard`: a table of commands, and what an error looks like to the person who typed one."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from msgspec import Struct
+
+from domain.errors import Refusal
+from service.embedded import EmbeddedPostgresError
+from service.server import CannotServe, say, serve, warn
+from service.settings import BadSetting, Settings, as_table, explain
+
+FAILURE, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+
+class Command(Struct, frozen=True):
+    name: str
+    summary: str
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Settings, Namespace], int]
+
+
+class OneLineParser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"hansard: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    try:
+        return told(given)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who listened has gone; so do we
+        return FAILURE
+
+
+def told(given: Namespace) -> int:
+    """Run the command; what a person can mend is one line, and only what nobody foresaw is a traceback."""
+    import psycopg
+
+    command: Command = given.command
+    try:
+        return command.run(Settings.load(os.environ, **vars(given)), given)
+    except BadSetting as error:
+        warn(str(error))
+        return WRONG_USE
+    except (CannotServe, EmbeddedPostgresError, Refusal) as error:
+        warn(str(error))
+    except psycopg.OperationalError as error:
+        warn(f"the database cannot be used: {one_line(error)}")
+    except psycopg.errors.InsufficientPrivilege as error:
+        warn(f"the database's user may not do this: {one_line(error)}; --owner-dsn names who may")
+    return FAILURE
+
+
+def one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def parser() -> ArgumentParser:
+    whole = OneLineParser(
+        prog="hansard",
+        description="Keeps every conversation between people and an AI, word for word and in order.",
+        epilog="examples:\n"
+        "  hansard serve                       on port 8000, with a PostgreSQL of its own in ./hansard-data\n"
+        "  hansard serve --port 9000 --workers 2\n"
+        "  hansard serve --dsn postgresql://hansard@db/hansard\n\n"
+        "Each setting can also be given in the environment: --log-level as HANSARD_LOG_LEVEL, and so on.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"hansard {version('hansard')}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.summary, description=command.summary + ".")
+        one.set_defaults(command=command)
+        command.add_arguments(one)
+    return whole
+
+
+def takes(*settings: str) -> Callable[[ArgumentParser], None]:
+    """Gives a command the flags of these settings."""
+
+    def add(parser: ArgumentParser) -> None:
+        for setting in explain():
+            if setting.name in settings:
+                default = "none" if setting.default is None else setting.default
+                what = f"{setting.description} [{setting.variable}, default: {default}]".replace("%", "%%")
+                parser.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=what)
+
+    return add
+
+
+def run_serve(settings: Settings, given: Namespace) -> int:
+    return serve(settings)
+
+
+def run_migrate(settings: Settings, given: Namespace) -> int:
+    from service.database import opened
+    from service.store.migrations import migrate
+
+    with opened(settings, say) as database:
+        report = migrate(database.owner_dsn, shards=settings.shards)
+    for name in report.applied:
+        say(f"Applied {name}")
+    say(f"The database is up to date: {report.shards} shards")
+    if not report.guarded:
+        warn("no runtime role could be made, so the database itself does not keep the log from being changed")
+    return 0
+
+
+def run_settings(settings: Settings, given: Namespace) -> int:
+    say(as_table())
+    return 0
+
+
+DATABASE = ("data", "dsn", "owner_dsn")
+EVERY = tuple(setting.name for setting in explain())
+
+COMMANDS = (
+    Command("serve", "Run the service until Ctrl-C", takes(*EVERY), run_serve),
+    Command("migrate", "Bring the database up to this version", takes(*DATABASE, "shards"), run_migrate),
+    Command("settings", "Print every setting as a Markdown table", takes(), run_settings),
+)
