@@ -19,7 +19,7 @@ SALT_BYTES = 16
 
 
 class Command(Struct, frozen=True):
-    """Names a wish, so that repeating it adds nothing; the digest of its body tells a repeat from another wish."""
+    """Names a wish, so that repeating it adds nothing; the digest of its body tells it from another wish."""
 
     id: UUID
     digest: bytes
@@ -68,7 +68,7 @@ class Append(Struct, eq=False):
     expected: int | None = None
     """The version that the events were decided on; None: they fit any."""
     based_on: "Append | None" = None
-    """An append that was not stored yet when these events were decided on its result: without it they are void."""
+    """An append that was on its way when these events were decided on its result: without it they are void."""
     command: Command | None = None
     first: int | None = None
     """The first event's version where the caller numbers versions, so that a sequence may begin with 0."""

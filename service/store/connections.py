@@ -1,4 +1,4 @@
-"""How Hansard connects to its database: its schema, and the role that may add to the log but not change it."""
+"""How Hansard connects to its database: its schema, and the role that may only add to the log."""
 
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
 
 
 def conninfo(dsn: str, role: str | None = None) -> str:
-    given = conninfo_to_dict(dsn)
+    given: dict[str, Any] = conninfo_to_dict(dsn)
     parameters = dict(RUNTIME_PARAMETERS, **({"role": role} if role else {}))
     options = " ".join(f"-c {name}={value}" for name, value in parameters.items())
     given["options"] = f"{given.get('options') or ''} {options}".strip()

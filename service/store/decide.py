@@ -41,9 +41,7 @@ class Decided:
             )
         tip = self._look.tips.get(append.conversation_id)
         if not fits(append, tip):
-            return VersionConflict(
-                current_version=tip.version if tip else 0, expected_version=wanted(append)
-            )
+            return VersionConflict(current_version=tip.version if tip else 0, expected_version=wanted(append))
         return self._place(append, tip)
 
     def _place(self, append: Append, tip: Tip | None) -> Appended:
@@ -57,24 +55,20 @@ class Decided:
                 conversation_id, version + 1, position + 1, command.digest, size
             )
         named = (command.id, command.digest, size) if command else (None, None, None)
+        told = (append.user_id, append.actor, append.request_id)
         for event in append.events:
             version += 1
             position += 1
-            digest = chain(
-                digest, shard, conversation_id, version, position, event.topic, event.message_id,
-                append.request_id, *named, append.recorded_at, event.digest, append.person_digest,
-            )  # fmt: skip
+            place = (shard, conversation_id, version, position, event.topic, event.message_id)
+            sealed = (append.recorded_at, event.digest, append.person_digest)
+            digest = chain(digest, *place, append.request_id, *named, *sealed)
             self.rows.append((
-                shard, conversation_id, version, position, event.topic, event.message_id,
-                event.state, event.salt, event.digest,
+                *place, event.state, event.salt, event.digest,
                 append.user_id, append.actor, append.person_salt, append.person_digest,
                 append.request_id, *named, append.recorded_at, digest,
             ))  # fmt: skip
             self.recorded.append(
-                Recorded(
-                    shard, position, conversation_id, version, event.event, append.recorded_at,
-                    append.user_id, append.actor, append.request_id,
-                )  # fmt: skip
+                Recorded(shard, position, conversation_id, version, event.event, append.recorded_at, *told)
             )
             named = (None, None, None)
         if digest is not None:

@@ -12,10 +12,9 @@ class StoreUnavailable(Refusal):
 
 
 class OutcomeUnknown(Refusal):
-    """The database went away while it was storing this, and has not come back; whether it was stored is not known yet.
+    """The database went away while it was storing this; whether it was stored is not known yet.
     Send it again with the same Idempotency-Key: it will not be stored twice."""
 
 
 class StoreIsClosed(Refusal):
     """The service is stopping; nothing was stored: send it again."""
-    # Another process, or this one started again, will take it.

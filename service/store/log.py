@@ -1,5 +1,6 @@
 """Reads the log: one conversation, one message's events, a shard in order, and where every shard ends."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -18,15 +19,19 @@ COLUMNS: Final = (
 )
 SHARDS: Final = "SELECT shard FROM lanes ORDER BY shard"
 HEADS: Final = """
-SELECT l.shard, COALESCE((SELECT e.position FROM events e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1), 0)
+SELECT l.shard, COALESCE(
+    (SELECT e.position FROM events e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1), 0)
 FROM lanes l ORDER BY l.shard"""
 LOCK: Final = """
 SELECT shard FROM lanes
-WHERE shard IN (SELECT min(shard) FROM lanes WHERE lane IN (SELECT lane FROM lanes WHERE shard = ANY(%(shards)s)) GROUP BY lane)
+WHERE shard IN (
+    SELECT min(shard) FROM lanes
+    WHERE lane IN (SELECT lane FROM lanes WHERE shard = ANY(%(shards)s)) GROUP BY lane)
 ORDER BY shard FOR NO KEY UPDATE"""
 PAGE: Final = f"""
 SELECT {COLUMNS} FROM (
-    SELECT {COLUMNS}, sum(octet_length(state)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS before
+    SELECT {COLUMNS}, sum(octet_length(state)) OVER (
+        ORDER BY position ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS before
     FROM (SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position > %(after)s
           ORDER BY position LIMIT %(limit)s) AS page
 ) AS measured
@@ -42,9 +47,9 @@ CONVERSATION_AFTER_VERSION: Final = f"""
 SELECT {COLUMNS} FROM events
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND version > %(version)s
 ORDER BY version LIMIT %(limit)s"""  # noqa: S608
-MESSAGE: Final = f"""
-SELECT {COLUMNS} FROM events
-WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND message_id = %(message_id)s
+MESSAGES: Final = f"""
+SELECT message_id, {COLUMNS} FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND message_id = ANY(%(message_ids)s)
 ORDER BY version"""  # noqa: S608
 COMMAND: Final = """
 SELECT conversation_id, version, position, command_digest, command_size
@@ -93,15 +98,13 @@ def binary(connection: Connection[Any], query: str, given: dict[str, Any]) -> It
 
 
 def recorded(row: tuple[Any, ...]) -> Recorded:
-    """A row of COLUMNS. What cannot be decoded becomes an event that says so: one bad row must not hide the others."""
+    """A row of COLUMNS. What cannot be decoded becomes an event that says so: it must not hide the others."""
     shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id = row
     try:
         event = decode(topic, state)
     except EventUnreadable as broken:
         event = Unreadable(topic=topic, error=str(broken))
-    return Recorded(
-        shard, position, conversation_id, version, event, recorded_at, user_id, actor, request_id
-    )
+    return Recorded(shard, position, conversation_id, version, event, recorded_at, user_id, actor, request_id)
 
 
 async def conversation_after(
@@ -113,13 +116,16 @@ async def conversation_after(
     return [recorded(row) for row in await cursor.fetchall()]
 
 
-async def events_of_message(
-    connection: AsyncConnection[Any], shard: int, conversation_id: UUID, message_id: str
-) -> list[Recorded]:
-    given = {"shard": shard, "conversation_id": conversation_id, "message_id": message_id}
+async def events_of_messages(
+    connection: AsyncConnection[Any], shard: int, conversation_id: UUID, message_ids: Sequence[str]
+) -> dict[str, list[Recorded]]:
+    given = {"shard": shard, "conversation_id": conversation_id, "message_ids": list(message_ids)}
     cursor = connection.cursor(binary=True)
-    await cursor.execute(MESSAGE.encode(), given)
-    return [recorded(row) for row in await cursor.fetchall()]
+    await cursor.execute(MESSAGES.encode(), given)
+    found: dict[str, list[Recorded]] = defaultdict(list)
+    for message_id, *row in await cursor.fetchall():
+        found[message_id].append(recorded(tuple(row)))
+    return found
 
 
 async def stored_command(

@@ -47,7 +47,7 @@ AT_PLACE: Final = b"""
 SELECT e.digest
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
     AS given (shard, conversation_id, version)
-JOIN events e ON e.shard = given.shard AND e.conversation_id = given.conversation_id AND e.version = given.version"""
+JOIN events e USING (shard, conversation_id, version)"""
 
 
 class Tip(Struct):

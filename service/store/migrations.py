@@ -1,6 +1,7 @@
-"""Brings a database's durable tables up to this code: numbered SQL files, each applied once, in order, under a lock."""
+"""Brings a database's durable tables up to this code: numbered SQL files, applied once, in order, under a lock."""
 
 import hashlib
+from contextlib import suppress
 from importlib import resources
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ class DatabaseNotUtf8(Refusal):
 
 
 class DatabaseIsNewer(Refusal):
-    """The database holds migration {name}, which this Hansard does not know: run the newer Hansard that made it."""
+    """The database holds migration {name}, which this Hansard does not know: run the newer one that made it."""
 
 
 class MigrationWasEdited(Refusal):
@@ -139,10 +140,10 @@ def guard(connection: Connection[Any]) -> bool:
         may = connection.execute(CAN_MAKE_ROLES).fetchone()
         if may is None or not may[0]:
             return False
-        try:
+        with suppress(
+            errors.DuplicateObject, errors.UniqueViolation
+        ):  # another database was migrated just now
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(RUNTIME_ROLE)))
-        except (errors.DuplicateObject, errors.UniqueViolation):
-            pass  # another database of this server was migrated at the same moment
     names = {"schema": sql.Identifier(SCHEMA), "role": sql.Identifier(RUNTIME_ROLE)}
     try:
         with connection.transaction():

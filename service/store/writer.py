@@ -122,8 +122,8 @@ class LaneWriter:
             self._connection.close()
 
     def _gather(self) -> list[Append]:
-        """Waits for the first append, and then a little for as many as came together the last time: those that
-        were answered together tend to come back together."""
+        """Waits for the first append, and then a little for as many as came together the last time:
+        those that were answered together tend to come back together."""
         with self._arrived:
             while not self._queue and not self._closing:
                 self._arrived.wait(self._until_notify())
@@ -251,7 +251,9 @@ class LaneWriter:
             if now - append.asked_at <= (PATIENCE_IN_DOUBT if append.placed else PATIENCE):
                 patient.append(append)
             else:
-                append.outcome = OutcomeUnknown() if append.placed else StoreUnavailable(why=why, retry_after=1)
+                append.outcome = (
+                    OutcomeUnknown() if append.placed else StoreUnavailable(why=why, retry_after=1)
+                )
                 gone.append(append)
         self._deliver(gone)
         return patient

@@ -1,0 +1,164 @@
+"""What can be done to a conversation, one use case a function: load, decide, append."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from domain import conversation as decisions
+from domain.conversation import Conversation
+from domain.errors import ConversationNotFound
+from domain.events import Event, Link, MessageAdded, MessageRevised
+from service.ids import new_id
+from service.store.append import Command
+from service.store.repository import Caller, Changed, Repository
+
+
+async def start_conversation(
+    repository: Repository,
+    caller: Caller,
+    *,
+    conversation_id: UUID | None = None,
+    title: str | None = None,
+    links: Sequence[Link] = (),
+    metadata: dict[str, Any] | None = None,
+    first_messages: Sequence[MessageAdded] = (),
+    command: Command | None = None,
+) -> Changed:
+    """With its first messages, if there are any: all in one append."""
+    new = conversation_id or new_id()
+
+    def decide(conversation: Conversation | None, messages: object) -> Sequence[Event]:
+        started = decisions.start(conversation, caller.user_id, title, links, metadata)
+        empty = Conversation(new, caller.user_id, 1)
+        return (*started, *decisions.add_messages(empty, first_messages))
+
+    return await repository.change(caller, new, decide, command=command)
+
+
+async def add_messages(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    wishes: Sequence[MessageAdded],
+    *,
+    ids_are_new: bool = False,
+    expected: int | None = None,
+    command: Command | None = None,
+) -> Changed:
+    """All or nothing. Ids that the caller chose are looked up first; ids that were made here need not be."""
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda conversation, messages: decisions.add_messages(owned(conversation, caller), wishes, messages),
+        about=() if ids_are_new else [wish.message_id for wish in wishes],
+        expected=expected,
+        command=command,
+    )
+
+
+async def revise_message(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    wish: MessageRevised,
+    *,
+    expected: int | None = None,
+    command: Command | None = None,
+) -> Changed:
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda conversation, messages: decisions.revise_message(
+            owned(conversation, caller), messages.get(wish.message_id), wish
+        ),
+        about=[wish.message_id],
+        expected=expected,
+        command=command,
+    )
+
+
+async def remove_message(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    message_id: str,
+    *,
+    expected: int | None = None,
+) -> Changed:
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda conversation, messages: decisions.remove_message(
+            owned(conversation, caller), messages.get(message_id), message_id
+        ),
+        about=[message_id],
+        expected=expected,
+    )
+
+
+async def rate_message(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    message_id: str,
+    rating: str,
+    comment: str | None = None,
+) -> Changed:
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda conversation, messages: decisions.rate_message(
+            owned(conversation, caller), messages.get(message_id), message_id, rating, comment
+        ),
+        about=[message_id],
+    )
+
+
+async def change_conversation(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    decide: Callable[[Conversation], Sequence[Event]],
+    *,
+    expected: int | None = None,
+    command: Command | None = None,
+) -> Changed:
+    """For every decision about the conversation itself: rename, metadata, links, end, reopen."""
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda conversation, _: decide(owned(conversation, caller)),
+        expected=expected,
+        command=command,
+    )
+
+
+async def rename(
+    repository: Repository, caller: Caller, conversation_id: UUID, title: str, *, expected: int | None = None
+) -> Changed:
+    return await change_conversation(
+        repository, caller, conversation_id, lambda known: decisions.rename(known, title), expected=expected
+    )
+
+
+async def end(
+    repository: Repository, caller: Caller, conversation_id: UUID, reason: str | None = None
+) -> Changed:
+    return await change_conversation(
+        repository, caller, conversation_id, lambda known: decisions.end(known, reason)
+    )
+
+
+async def reopen(
+    repository: Repository, caller: Caller, conversation_id: UUID, reason: str | None = None
+) -> Changed:
+    return await change_conversation(
+        repository, caller, conversation_id, lambda known: decisions.reopen(known, reason)
+    )
+
+
+def owned(conversation: Conversation | None, caller: Caller) -> Conversation:
+    """Somebody else's is answered as if it did not exist."""
+    if conversation is None or conversation.user_id != caller.user_id:
+        raise ConversationNotFound
+    return conversation

@@ -1,0 +1,270 @@
+"""Loads conversations and stores what was decided about them: load, decide, append; again if others were quicker."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from psycopg_pool import AsyncConnectionPool
+
+from domain.conversation import Conversation, evolve, expect, fold
+from domain.errors import CommandReused, Contended, Refusal, VersionConflict
+from domain.events import Event
+from domain.message import Message, fold_message
+from domain.recorded import Recorded
+from service.store.append import Append, Appended, Command, append_of
+from service.store.log import conversation_after, events_of_messages, stored_command
+from service.store.store import Store
+
+ATTEMPTS: Final = 20
+PAGE: Final = 2_000
+SNAPSHOT_EVERY: Final = 200
+REMEMBERED: Final = 10_000
+
+SNAPSHOT: Final = """
+SELECT state FROM snapshots
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND shape = %(shape)s"""
+SAVE_SNAPSHOT: Final = """
+INSERT INTO snapshots AS s (shard, conversation_id, version, shape, state)
+VALUES (%(shard)s, %(conversation_id)s, %(version)s, %(shape)s, %(state)s)
+ON CONFLICT (shard, conversation_id) DO UPDATE
+SET version = excluded.version, shape = excluded.shape, state = excluded.state
+WHERE s.version < excluded.version OR s.shape <> excluded.shape"""
+
+SHAPE: Final = sha256(repr(msgspec.json.schema(Conversation)).encode()).hexdigest()[:16]
+"""A snapshot that was taken of another shape of the state is not read."""
+
+Decide = Callable[[Conversation | None, Mapping[str, Message]], Sequence[Event]]
+
+
+class Caller(Struct, frozen=True):
+    """Whose conversation it is, who acts, and in which request."""
+
+    user_id: str
+    actor: str | None = None
+    request_id: str | None = None
+
+
+class Changed(Struct, frozen=True):
+    """What a command came to: the conversation after it, and the append, if it took one."""
+
+    conversation: Conversation | None
+    appended: Appended | None
+    events: Sequence[Event] = ()
+    """What was stored now; nothing if the wish changed nothing or had been carried out before."""
+
+
+class Known(Struct):
+    """What this process knows of a conversation: what is stored, and what will be once its appends are."""
+
+    stored: Conversation | None
+    state: Conversation | None
+    pending: Append | None = None
+
+    def still_holds(self) -> bool:
+        if self.pending is None or self.pending.outcome is None:
+            return True
+        return isinstance(self.pending.outcome, Appended) and not self.pending.outcome.repeated
+
+
+class Repository:
+    def __init__(self, store: Store, pool: AsyncConnectionPool[Any]) -> None:
+        self._store = store
+        self._pool = pool
+        self._known: OrderedDict[UUID, Known] = OrderedDict()
+        self._saving: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._saving, return_exceptions=True)
+
+    async def load(self, shard: int, conversation_id: UUID) -> Conversation | None:
+        """As it is stored now."""
+        return (await self._load(shard, conversation_id)).stored
+
+    async def messages(
+        self, shard: int, conversation_id: UUID, message_ids: Sequence[str]
+    ) -> dict[str, Message]:
+        async with self._pool.connection() as connection:
+            events = await events_of_messages(connection, shard, conversation_id, message_ids)
+        return {key: message for key, history in events.items() if (message := fold_message(history))}
+
+    async def change(
+        self,
+        caller: Caller,
+        conversation_id: UUID,
+        decide: Decide,
+        *,
+        about: Sequence[str] = (),
+        command: Command | None = None,
+        expected: int | None = None,
+    ) -> Changed:
+        """Decides on the newest state, and again on a newer one if another append came between.
+
+        `about` names the messages that the decision is about: it is given what is stored of them.
+        """
+        shard = self._store.shard_of(caller.user_id)
+        doubted = bool(about)
+        for _ in range(ATTEMPTS):
+            known = None if doubted else self._remembered(conversation_id)
+            loaded = known is None
+            if known is None:
+                known = await self._load(shard, conversation_id)
+            messages = await self.messages(shard, conversation_id, about) if about else {}
+            try:
+                expect(known.state, expected)
+                events = decide(known.state, messages)
+            except Refusal:
+                if loaded and command and (earlier := await self._carried_out(shard, command)):
+                    return earlier
+                if loaded:
+                    raise
+                events = ()
+            if not events and not loaded:
+                doubted = (
+                    True  # Another process may have changed what this one remembers: look before saying no.
+                )
+            elif not events:
+                return Changed(known.state, None)
+            else:
+                try:
+                    return await self._append(caller, shard, conversation_id, known, events, command)
+                except VersionConflict:
+                    doubted = bool(about)
+        raise Contended(attempts=ATTEMPTS)
+
+    async def _append(
+        self,
+        caller: Caller,
+        shard: int,
+        conversation_id: UUID,
+        known: Known,
+        events: Sequence[Event],
+        command: Command | None,
+    ) -> Changed:
+        before = known.state
+        append = append_of(
+            shard,
+            conversation_id,
+            events,
+            datetime.now(UTC),
+            user_id=before.user_id if before else caller.user_id,
+            actor=caller.actor,
+            request_id=caller.request_id,
+            expected=before.version if before else 0,
+            based_on=known.pending,
+            command=command,
+        )
+        after = foreseen(before, append, events)
+        self._remember(conversation_id, Known(known.stored, after, append))
+        try:
+            appended = await self._store.append(append)
+        except BaseException:
+            # Cancelled, it may be stored all the same: whoever comes next finds the outcome in the append.
+            if append.outcome is not None:
+                self._forget(conversation_id, append)
+            raise
+        if appended.repeated:
+            self._forget(conversation_id, append)
+            return Changed(await self.load(shard, appended.conversation_id), appended)
+        self._confirm(shard, after, append, len(events))
+        return Changed(after, appended, events)
+
+    async def _carried_out(self, shard: int, command: Command) -> Changed | None:
+        async with self._pool.connection() as connection:
+            stored = await stored_command(connection, shard, command.id)
+        if stored is None:
+            return None
+        if stored.digest != command.digest:
+            raise CommandReused
+        last = stored.size - 1
+        appended = Appended(
+            stored.conversation_id, stored.version + last, stored.position + last, stored.size, repeated=True
+        )
+        return Changed(await self.load(shard, stored.conversation_id), appended)
+
+    async def _load(self, shard: int, conversation_id: UUID) -> Known:
+        known = self._known.get(conversation_id)
+        state = known.stored if known else None
+        async with self._pool.connection() as connection:
+            if state is None:
+                cursor = await connection.execute(
+                    SNAPSHOT, {"shard": shard, "conversation_id": conversation_id, "shape": SHAPE}
+                )
+                row = await cursor.fetchone()
+                state = msgspec.json.decode(row[0], type=Conversation) if row else None
+            since = state.version if state else 0
+            while True:
+                page = await conversation_after(
+                    connection, shard, conversation_id, state.version if state else 0, PAGE
+                )
+                state = fold(page, state)
+                if len(page) < PAGE:
+                    break
+        if state is not None and state.version - since >= SNAPSHOT_EVERY:
+            self._save_later(shard, state)
+        if state is not None and self._remembered(conversation_id) is None:
+            self._remember(conversation_id, Known(state, state))
+        return Known(state, state)
+
+    def _remembered(self, conversation_id: UUID) -> Known | None:
+        known = self._known.get(conversation_id)
+        return known if known is not None and known.still_holds() else None
+
+    def _remember(self, conversation_id: UUID, known: Known) -> None:
+        self._known[conversation_id] = known
+        self._known.move_to_end(conversation_id)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _forget(self, conversation_id: UUID, append: Append) -> None:
+        known = self._known.get(conversation_id)
+        if known is not None and (known.pending is append or not known.still_holds()):
+            del self._known[conversation_id]
+
+    def _confirm(self, shard: int, after: Conversation, append: Append, size: int) -> None:
+        known = self._known.get(after.id)
+        if known is not None and (known.stored is None or known.stored.version < after.version):
+            known.stored = after
+            if known.pending is append:
+                known.pending = None
+        if after.version // SNAPSHOT_EVERY != (after.version - size) // SNAPSHOT_EVERY:
+            self._save_later(shard, after)
+
+    def _save_later(self, shard: int, state: Conversation) -> None:
+        task = asyncio.create_task(self._save(shard, state))
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+
+    async def _save(self, shard: int, state: Conversation) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                SAVE_SNAPSHOT,
+                {
+                    "shard": shard,
+                    "conversation_id": state.id,
+                    "version": state.version,
+                    "shape": SHAPE,
+                    "state": msgspec.json.encode(state),
+                },
+            )
+
+
+def foreseen(before: Conversation | None, append: Append, events: Sequence[Event]) -> Conversation:
+    """The state once the append is stored; its positions are not known yet, and the state does not hold them."""
+    state, version = before, append.expected or 0
+    for event in events:
+        version += 1
+        state = evolve(
+            state,
+            Recorded(
+                append.shard, 0, append.conversation_id, version, event, append.recorded_at, append.user_id
+            ),
+        )
+    if state is None:
+        raise ValueError("an append without events")
+    return state
