@@ -1,50 +1,69 @@
-"""Writes folded changes into the tables of one generation: the same way for an append, a follower and a replay."""
+"""Writes folded changes into the tables of one generation: the same way for an append and for a follower."""
 
 from collections import defaultdict
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
+from msgspec.structs import astuple
 from psycopg import Connection
 
+from projections import statements
+from projections.arrays import Array
 from projections.changes import Fold, Key, Pending, TableFold, Update
-from projections.tables import values
+from projections.tables import Table
 
-Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+Columns = tuple[str, ...]
+Shape = tuple[Columns, Columns, Columns]
+Row = tuple[Any, ...]
 
 
 def apply(connection: Connection[Any], fold: Fold, generation: int) -> None:
     """All in the caller's transaction."""
     for table in fold.tables.values():
-        apply_wide(connection, table, generation)
+        if table.wide:
+            apply_wide(connection, table, generation)
         apply_rows(connection, table, generation)
 
 
 def apply_wide(connection: Connection[Any], fold: TableFold, generation: int) -> None:
+    """In their order, but those that follow each other and do the same as one: their keys are of one length,
+    so either they concern different rows, or the later one is as good as both."""
     table = fold.table
-    for change in fold.wide:
-        key = table.key[: len(change.key)]
-        if isinstance(change, Update):
-            put, add, fill = tuple(change.put), tuple(change.add), tuple(change.fill)
-            given = (*change.key, *change.put.values(), *change.add.values(), *change.fill.values())
-            connection.execute(table.update(generation, key, put, add, fill), [[value] for value in given])
+    for (size, columns), run in groupby(fold.wide, wide_shape):
+        key = table.key[:size]
+        if columns is None:
+            rows = dict.fromkeys(change.key for change in run)
+            connection.execute(statements.delete(table, generation, key), arrays(table, key, rows))
         else:
-            connection.execute(table.delete(generation, key), [[value] for value in change.key])
+            values = {change.key: (*change.key, *change.put.values()) for change in run}  # type: ignore[union-attr]
+            statement = statements.update(table, generation, key, columns, (), ())
+            connection.execute(statement, arrays(table, (*key, *columns), values.values()))
+
+
+def wide_shape(change: Any) -> tuple[int, Columns | None]:
+    return len(change.key), tuple(change.put) if isinstance(change, Update) else None
 
 
 def apply_rows(connection: Connection[Any], fold: TableFold, generation: int) -> None:
     table = fold.table
     if fold.deletes:
-        connection.execute(table.delete(generation, table.key), turn(fold.deletes))
+        statement = statements.delete(table, generation, table.key)
+        connection.execute(statement, arrays(table, table.key, fold.deletes))
     if fold.inserts:
-        connection.execute(table.insert(generation), turn(map(values, fold.inserts.values())))
+        statement = statements.insert(table, generation)
+        connection.execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
     if fold.tallies:
-        connection.execute(table.tally(generation), turn(map(values, fold.tallies.values())))
+        statement = statements.tally(table, generation)
+        connection.execute(statement, arrays(table, table.columns, map(astuple, fold.tallies.values())))
     for (put, add, fill), rows in by_shape(fold.updates).items():
-        connection.execute(table.update(generation, table.key, put, add, fill), turn(rows))
+        statement = statements.update(table, generation, table.key, put, add, fill)
+        connection.execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
 
 
-def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[tuple[Any, ...]]]:
+def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:
     """One statement for all updates that touch the same columns in the same way."""
-    shapes: dict[Shape, list[tuple[Any, ...]]] = defaultdict(list)
+    shapes: dict[Shape, list[Row]] = defaultdict(list)
     for key, pending in updates.items():
         shape = (tuple(pending.put), tuple(pending.add), tuple(pending.fill))
         given = (*key, *pending.put.values(), *pending.add.values(), *pending.fill.values())
@@ -52,6 +71,7 @@ def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[tuple[Any, ...]]]:
     return shapes
 
 
-def turn(rows: Any) -> list[list[Any]]:
+def arrays(table: Table, columns: Iterable[str], rows: Iterable[Row]) -> list[Array]:
     """Rows into columns."""
-    return [list(column) for column in zip(*rows, strict=True)]
+    kinds = table.columns
+    return [Array(kinds[name], values) for name, values in zip(columns, zip(*rows, strict=True), strict=True)]

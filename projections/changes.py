@@ -11,7 +11,7 @@ Key = tuple[Any, ...]
 
 
 class Insert(Struct, frozen=True):
-    """A new row."""
+    """A new row: there is none with its key."""
 
     table: Table
     row: Any
@@ -25,7 +25,8 @@ class Tally(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
-    """Changes the row with this key, if there is one; a shorter key means every row whose key begins with it."""
+    """Changes the row with this key, if there is one; a shorter key means every row whose key begins with it,
+    and can only put. A column that is added to is never NULL."""
 
     table: Table
     key: Key
@@ -59,10 +60,9 @@ class Pending(Struct):
             else:
                 self.add[column] = self.add.get(column, 0) + amount
         for column, value in update.fill.items():
-            if column not in self.put:
-                self.fill.setdefault(column, value)
-            elif self.put[column] is None:
-                self.put[column] = value
+            known = self.put if column in self.put else self.fill
+            if known.get(column) is None:
+                known[column] = value
         for column, value in update.put.items():
             self.put[column] = value
             self.add.pop(column, None)
@@ -72,8 +72,8 @@ class Pending(Struct):
 class TableFold:
     """The changes of one table: after any number of events there is at most one for each row.
 
-    `wide` changes concern rows by the beginning of their key. They are written first; what came after them
-    is in the other three, and what came before them there has had them applied.
+    `wide` changes concern rows by the beginning of their key. They are written first, to the rows that are
+    stored; what waited in the other four when they came has had them applied; what came later is there too.
     """
 
     def __init__(self, table: Table) -> None:
@@ -81,46 +81,53 @@ class TableFold:
         self.inserts: dict[Key, Any] = {}
         self.tallies: dict[Key, Any] = {}
         self.updates: dict[Key, Pending] = {}
-        self.wide: list[Update | Delete] = []
         self.deletes: dict[Key, None] = {}
+        self.wide: list[Update | Delete] = []
 
     def insert(self, row: Any) -> None:
-        self.inserts[self.table.key_of(row)] = row
+        """Where an update waits for a row that is only now inserted, it had nothing to change."""
+        key = self.table.key_of(row)
+        self.inserts[key] = row
+        if self.updates:
+            self.updates.pop(key, None)
 
     def tally(self, row: Any) -> None:
-        key = self.table.key_of(row)
-        known = self.inserts.get(key) or self.tallies.setdefault(key, row)
+        known = self.tallies.setdefault(self.table.key_of(row), row)
         if known is not row:
             for column in self.table.sums:
                 setattr(known, column, getattr(known, column) + getattr(row, column))
 
     def update(self, update: Update) -> None:
         if len(update.key) < len(self.table.key):
-            self.wide.append(update)
-            for row in self.rows_under(update.key):
-                alter(row, update)
-            for key, pending in self.updates.items():
-                if key[: len(update.key)] == update.key:
-                    pending.merge(update)
+            self.update_widely(update)
         elif (row := self.inserts.get(update.key)) is not None:
             alter(row, update)
-        else:
+        elif update.key not in self.deletes:
+            if self.table.sums:
+                raise TypeError(f"{self.table.name} is tallied: its rows are not updated one by one")
             self.updates.setdefault(update.key, Pending({}, {}, {})).merge(update)
+
+    def update_widely(self, update: Update) -> None:
+        if update.add or update.fill:
+            # It is written before what waits for single rows, and only putting comes to the same either way.
+            raise TypeError(f"an update of many rows of {self.table.name} can only put")
+        self.wide.append(update)
+        for rows in (self.inserts, self.tallies):
+            for key in under(update.key, rows):
+                alter(rows[key], update)
+        for key in under(update.key, self.updates):
+            self.updates[key].merge(update)
 
     def delete(self, delete: Delete) -> None:
         if len(delete.key) < len(self.table.key):
             self.wide.append(delete)
             for rows in (self.inserts, self.tallies, self.updates):
-                for key in [key for key in rows if key[: len(delete.key)] == delete.key]:
+                for key in under(delete.key, rows):
                     del rows[key]
         elif self.inserts.pop(delete.key, None) is None:
             self.updates.pop(delete.key, None)
             self.tallies.pop(delete.key, None)
             self.deletes[delete.key] = None
-
-    def rows_under(self, prefix: Key) -> Iterable[Any]:
-        for rows in (self.inserts, self.tallies):
-            yield from (row for key, row in rows.items() if key[: len(prefix)] == prefix)
 
 
 class Fold:
@@ -142,6 +149,10 @@ class Fold:
                 fold.tally(change.row)
             elif type(change) is Delete:
                 fold.delete(change)
+
+
+def under(prefix: Key, rows: Iterable[Key]) -> list[Key]:
+    return [key for key in rows if key[: len(prefix)] == prefix]
 
 
 def alter(row: Any, update: Update) -> None:

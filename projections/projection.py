@@ -11,8 +11,8 @@ from projections.tables import Table
 class Projection(Protocol):
     """Tables that are a pure function of the log.
 
-    `changes` looks at nothing but the event it is given: no clock, no database, no row written before. That is
-    why it is the same for the writer, a follower and a replay, and why a second build equals the first.
+    `changes` looks at nothing but the event it is given: no clock, no database, no row written before. That
+    is why it is the same for the writer, a follower and a replay, and why a second build equals the first.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""A projection's table: its columns, its key, its physical name in one generation, and the statements that fill it."""
+"""A projection's table: its columns, its key, and its physical name in one generation."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -7,24 +7,21 @@ from operator import attrgetter
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 from psycopg import sql
 
 Small = Annotated[int, "smallint"]
-Json = Annotated[bytes, "json"]
-"""JSON text as it is stored and as it is served: it keeps NUL characters, which PostgreSQL's text cannot."""
+Json = Annotated[str, "json"]
+"""JSON as it is stored and as it is served: it keeps NUL characters, which PostgreSQL's text cannot."""
 
 SQL_TYPES: dict[type, str] = {
     int: "bigint",
     str: "text",
     bool: "boolean",
-    bytes: "bytea",
     UUID: "uuid",
     datetime: "timestamptz",
     date: "date",
 }
-
 
 
 class Table(Struct, frozen=True, dict=True, eq=False):
@@ -33,14 +30,15 @@ class Table(Struct, frozen=True, dict=True, eq=False):
     name: str
     row: type[Struct]
     key: tuple[str, ...]
+    """At least two columns, of which the first is the shard."""
     sums: tuple[str, ...] = ()
-    """The columns that a Tally adds up."""
+    """The columns that a Tally adds up; a table with them takes Tallies instead of Inserts."""
     computed: tuple[str, ...] = ()
     """Further columns, which the database computes."""
     indexes: tuple[str, ...] = ()
     storage: str = ""
     small: bool = False
-    """Grows with users or conversations rather than with messages, so a build can hold a shard's rows in memory."""
+    """Grows with users or conversations, not with messages, so a build can hold a shard's rows in memory."""
 
     @cached_property
     def columns(self) -> dict[str, str]:
@@ -56,12 +54,11 @@ class Table(Struct, frozen=True, dict=True, eq=False):
         return sql.Identifier(f"{self.name}_g{generation}")
 
     def create(self, generation: int) -> sql.Composed:
-        columns = [sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in self.columns.items()]  # type: ignore[arg-type]
-        computed = [sql.SQL(column) for column in self.computed]  # type: ignore[arg-type]
+        columns = [sql.SQL("{} {}").format(sql.Identifier(n), raw(t)) for n, t in self.columns.items()]
         return sql.SQL("CREATE TABLE {} ({}) {}").format(
             self.physical(generation),
-            sql.SQL(", ").join([*columns, *computed]),
-            sql.SQL(self.storage),  # type: ignore[arg-type]
+            sql.SQL(", ").join([*columns, *map(raw, self.computed)]),
+            raw(self.storage),
         )
 
     def index(self, generation: int) -> Iterable[sql.Composed]:
@@ -69,7 +66,7 @@ class Table(Struct, frozen=True, dict=True, eq=False):
         table = self.physical(generation)
         yield sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(table, names(self.key))
         for index in self.indexes:
-            yield sql.SQL("CREATE INDEX ON {} {}").format(table, sql.SQL(index))  # type: ignore[arg-type]
+            yield sql.SQL("CREATE INDEX ON {} {}").format(table, raw(index))
 
     def drop(self, generation: int) -> sql.Composed:
         return sql.SQL("DROP TABLE IF EXISTS {}").format(self.physical(generation))
@@ -79,60 +76,19 @@ class Table(Struct, frozen=True, dict=True, eq=False):
             self.physical(generation), names(self.columns)
         )
 
-    def insert(self, generation: int) -> sql.Composed:
-        return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
-            self.physical(generation), names(self.columns), names(self.columns), self.rows_given(self.columns)
-        )
-
-    def tally(self, generation: int) -> sql.Composed:
-        """Adds to the row where there is one."""
-        table = self.physical(generation)
-        sums = sql.SQL(", ").join(
-            sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(c), table) for c in self.sums
-        )
-        return sql.SQL("{} ON CONFLICT ({}) DO UPDATE SET {}").format(
-            self.insert(generation), names(self.key), sums
-        )
-
-    def update(
-        self, generation: int, key: Sequence[str], put: Sequence[str], add: Sequence[str], fill: Sequence[str]
-    ) -> sql.Composed:
-        """Changes the rows whose key begins with what is given: put replaces, add adds, fill fills what is NULL."""
-        column = sql.Identifier
-        changes = [
-            *(sql.SQL("{0} = given.{0}").format(column(c)) for c in put),
-            *(sql.SQL("{0} = t.{0} + given.{0}").format(column(c)) for c in add),
-            *(sql.SQL("{0} = COALESCE(t.{0}, given.{0})").format(column(c)) for c in fill),
-        ]
-        return sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE {}").format(
-            self.physical(generation),
-            sql.SQL(", ").join(changes),
-            self.rows_given((*key, *put, *add, *fill)),
-            same("t", key),
-        )
-
-    def delete(self, generation: int, key: Sequence[str]) -> sql.Composed:
-        return sql.SQL("DELETE FROM {} AS t USING {} WHERE {}").format(
-            self.physical(generation), self.rows_given(key), same("t", key)
-        )
-
-    def rows_given(self, columns: Iterable[str]) -> sql.Composed:
-        """The parameters as rows: one array a column, so that a statement is the same for one row and for a thousand."""
-        arrays = sql.SQL(", ").join(
-            sql.SQL("{}::{}[]").format(sql.Placeholder(), sql.SQL(self.columns[c]))  # type: ignore[arg-type]
-            for c in columns
-        )
-        return sql.SQL("unnest({}) AS given ({})").format(arrays, names(columns))
+    @cached_property
+    def copy_types(self) -> Sequence[str]:
+        """For the COPY's `set_types`: in binary, JSON goes over the wire as the text that it is."""
+        return ["text" if kind == "json" else kind for kind in self.columns.values()]
 
 
 def names(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def same(table: str, key: Sequence[str]) -> sql.Composed:
-    return sql.SQL(" AND ").join(
-        sql.SQL("{}.{} = given.{}").format(sql.Identifier(table), sql.Identifier(c), sql.Identifier(c)) for c in key
-    )
+def raw(text: str) -> sql.SQL:
+    """SQL that a projection's own code wrote."""
+    return sql.SQL(text)
 
 
 def sql_type(hint: Any) -> str:
@@ -143,7 +99,3 @@ def sql_type(hint: Any) -> str:
         if part is not type(None):
             return sql_type(part) if get_origin(part) is Annotated else SQL_TYPES.get(part, "text")
     raise TypeError(f"no SQL type for {hint}")
-
-
-def values(row: Struct) -> tuple[Any, ...]:
-    return msgspec.structs.astuple(row)

@@ -1,0 +1,174 @@
+"""Each user's conversations, most recent activity first, and what they are linked to."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from domain.events import (
+    ConversationAnonymised,
+    ConversationErased,
+    ConversationLinked,
+    ConversationRenamed,
+    ConversationStarted,
+    ConversationUnlinked,
+    Link,
+    MessageAdded,
+    MessageRemoved,
+    MessageRevised,
+    MetadataChanged,
+    SessionEnded,
+    SessionReopened,
+)
+from domain.recorded import Foreign, Recorded, Redacted, Unreadable
+from domain.title import title_from
+from projections.changes import Change, Delete, Insert, Update
+from projections.tables import Json, Small, Table
+
+
+class Row(Struct):
+    shard: Small
+    conversation_id: UUID
+    user_id: str | None
+    title: str | None
+    """As it was given."""
+    opening: str | None
+    """What it is called without one: the beginning of the first thing that the user said."""
+    started_at: datetime
+    last_activity_at: datetime
+    last_position: int
+    message_count: int
+    ended_at: datetime | None
+    metadata: Json
+    version: int
+
+
+class LinkRow(Struct):
+    shard: Small
+    conversation_id: UUID
+    kind: str
+    target: str
+
+
+CONVERSATIONS: Final = Table(
+    name="conversations",
+    row=Row,
+    key=("shard", "conversation_id"),
+    indexes=("(shard, user_id, last_position DESC)",),
+    # Every message changes its conversation's row: room to do so without going to another page.
+    storage="WITH (fillfactor = 70)",
+    small=True,
+)
+LINKS: Final = Table(
+    name="conversation_links",
+    row=LinkRow,
+    key=("shard", "conversation_id", "kind", "target"),
+    indexes=("(shard, kind, target)",),
+    small=True,
+)
+
+encode_json: Final = msgspec.json.Encoder().encode
+
+
+class Conversations:
+    """Activity is what is said: the start, a message, its revision. Ending, reopening, renaming, rating,
+    linking and removing a message leave a conversation at its place: tidying up does not turn the list over.
+
+    Places are positions in the log, never times: clocks of several processes differ, and two things can
+    happen at once.
+    """
+
+    name: ClassVar[str] = "conversations"
+    with_append: ClassVar[bool] = True
+    version: str = "1"
+    tables: tuple[Table, ...] = (CONVERSATIONS, LINKS)
+
+    def changes(self, recorded: Recorded) -> Iterable[Change]:
+        key = (recorded.shard, recorded.conversation_id)
+        match recorded.event:
+            case MessageAdded() as added:
+                opening = opening_of(added)
+                put = activity(recorded)
+                yield Update(CONVERSATIONS, key, put, add={"message_count": 1}, fill={"opening": opening})
+            case ConversationStarted(title=title, links=links, metadata=metadata):
+                yield Insert(CONVERSATIONS, row(recorded, title, metadata))
+                for link in links:
+                    yield Insert(LINKS, LinkRow(*key, link.kind, link.target))
+            case Redacted(name="conversation_started"):
+                yield Insert(CONVERSATIONS, row(recorded, None, {}))
+            case ConversationErased():
+                yield Delete(CONVERSATIONS, key)
+                yield Delete(LINKS, key)
+            case Foreign() | Unreadable():
+                pass
+            case _:
+                yield from other_changes(recorded, key)
+
+
+def other_changes(recorded: Recorded, key: tuple[int, UUID]) -> Iterable[Change]:
+    put: dict[str, Any] = {"version": recorded.version}
+    add: dict[str, int] = {}
+    match recorded.event:
+        case MessageRevised():
+            put = activity(recorded)
+        case MessageRemoved():
+            add["message_count"] = -1
+        case ConversationRenamed(title=title):
+            put["title"] = title
+        case MetadataChanged(metadata=metadata):
+            put["metadata"] = as_json(metadata)
+        case SessionEnded():
+            put["ended_at"] = recorded.recorded_at
+        case SessionReopened():
+            put["ended_at"] = None
+        case ConversationLinked(link=link):
+            yield Insert(LINKS, LinkRow(*key, link.kind, link.target))
+        case ConversationUnlinked(link=link):
+            yield Delete(LINKS, link_key(key, link))
+        case ConversationAnonymised():
+            # What could lead to the person goes; the opening stays with the words that it is taken from.
+            put |= {"user_id": recorded.user_id, "title": None, "metadata": "{}"}
+            yield Delete(LINKS, key)
+    yield Update(CONVERSATIONS, key, put, add)
+
+
+def row(recorded: Recorded, title: str | None, metadata: dict[str, Any]) -> Row:
+    return Row(
+        shard=recorded.shard,
+        conversation_id=recorded.conversation_id,
+        user_id=recorded.user_id,
+        title=title,
+        opening=None,
+        started_at=recorded.recorded_at,
+        last_activity_at=recorded.recorded_at,
+        last_position=recorded.position,
+        message_count=0,
+        ended_at=None,
+        metadata=as_json(metadata),
+        version=recorded.version,
+    )
+
+
+def activity(recorded: Recorded) -> dict[str, Any]:
+    return {
+        "last_activity_at": recorded.recorded_at,
+        "last_position": recorded.position,
+        "version": recorded.version,
+    }
+
+
+def opening_of(added: MessageAdded) -> str | None:
+    if added.role != "user" or added.kind != "message":
+        return None
+    return title_from(added.content) or None
+
+
+def link_key(conversation: tuple[int, UUID], link: Link) -> tuple[Any, ...]:
+    return (*conversation, link.kind, link.target)
+
+
+def as_json(value: Any) -> str:
+    return encode_json(value).decode()

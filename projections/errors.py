@@ -1,0 +1,21 @@
+"""Why a projection does not answer; the docstring is the message.
+
+Refusal
+├── ProjectionBehind
+├── ProjectionNotBuilt
+└── ConversationIsParked
+"""
+
+from domain.errors import Refusal
+
+
+class ProjectionBehind(Refusal):
+    """{projection} has not caught up with the log yet: {behind} events are missing; ask again in a moment."""
+
+
+class ProjectionNotBuilt(Refusal):
+    """{projection} is not built in version {version} yet; `hansard replay` builds it."""
+
+
+class ConversationIsParked(Refusal):
+    """{projection} could not go on with this conversation: {error}"""

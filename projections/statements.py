@@ -1,0 +1,72 @@
+"""The statements that write rows: each is put together once, and the same for one row as for a thousand."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from psycopg import sql
+
+from projections.tables import Table, names, raw
+
+Columns = tuple[str, ...]
+
+
+@cache
+def insert(table: Table, generation: int) -> bytes:
+    return inserting(table, generation).as_bytes(None)
+
+
+@cache
+def tally(table: Table, generation: int) -> bytes:
+    """Adds to the row where there is one."""
+    physical = table.physical(generation)
+    sums = sql.SQL(", ").join(
+        sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(column), physical)
+        for column in table.sums
+    )
+    statement = sql.SQL("{} ON CONFLICT ({}) DO UPDATE SET {}")
+    return statement.format(inserting(table, generation), names(table.key), sums).as_bytes(None)
+
+
+@cache
+def update(table: Table, generation: int, key: Columns, put: Columns, add: Columns, fill: Columns) -> bytes:
+    """Changes the rows whose key begins with what is given: put replaces, add adds, fill fills a NULL."""
+    changes = [
+        *(sql.SQL("{0} = given.{0}").format(sql.Identifier(column)) for column in put),
+        *(sql.SQL("{0} = t.{0} + given.{0}").format(sql.Identifier(column)) for column in add),
+        *(sql.SQL("{0} = COALESCE(t.{0}, given.{0})").format(sql.Identifier(column)) for column in fill),
+    ]
+    statement = sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE {}").format(
+        table.physical(generation),
+        sql.SQL(", ").join(changes),
+        rows_given(table, (*key, *put, *add, *fill)),
+        same_key(key),
+    )
+    return statement.as_bytes(None)
+
+
+@cache
+def delete(table: Table, generation: int, key: Columns) -> bytes:
+    """The rows whose key begins with what is given."""
+    statement = sql.SQL("DELETE FROM {} AS t USING {} WHERE {}").format(
+        table.physical(generation), rows_given(table, key), same_key(key)
+    )
+    return statement.as_bytes(None)
+
+
+def inserting(table: Table, generation: int) -> sql.Composed:
+    columns = names(table.columns)
+    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+        table.physical(generation), columns, columns, rows_given(table, table.columns)
+    )
+
+
+def rows_given(table: Table, columns: Iterable[str]) -> sql.Composed:
+    """The parameters as rows: one array a column."""
+    arrays = sql.SQL(", ").join(raw(f"%b::{table.columns[column]}[]") for column in columns)
+    return sql.SQL("unnest({}) AS given ({})").format(arrays, names(columns))
+
+
+def same_key(key: Sequence[str]) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("t.{0} = given.{0}").format(sql.Identifier(column)) for column in key
+    )
