@@ -68,7 +68,7 @@ class Append(Struct, eq=False):
     expected: int | None = None
     """The version that the events were decided on; None: they fit any."""
     based_on: "Append | None" = None
-    """An append that was on its way when these events were decided on its result: without it they are void."""
+    """An append that was on its way when these were decided on its result: without it they are void."""
     command: Command | None = None
     first: int | None = None
     """The first event's version where the caller numbers versions, so that a sequence may begin with 0."""
@@ -76,6 +76,12 @@ class Append(Struct, eq=False):
     outcome: Any = None
     asked_at: float = 0.0
     placed: "Placed | None" = None
+    also: "tuple[Append, ...]" = ()
+    """Of the same shard, stored with this one or not at all, in this order."""
+
+    @property
+    def parts(self) -> "tuple[Append, ...]":
+        return (self, *self.also)
 
 
 class Placed(Struct, frozen=True):

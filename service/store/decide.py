@@ -1,6 +1,8 @@
 """Decides, without touching the database, what becomes of each append of a batch, and where its events go."""
 
 from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
 
 from domain.errors import CommandReused, VersionConflict
 from domain.recorded import Recorded
@@ -10,6 +12,8 @@ from service.store.log import StoredCommand
 from service.store.look import Look, Tip
 
 Row = tuple[object, ...]
+Named = tuple[UUID | None, bytes | None, int | None]
+UNNAMED: Final[Named] = (None, None, None)
 
 
 class Decided:
@@ -39,22 +43,36 @@ class Decided:
             return Appended(
                 known.conversation_id, known.version + last, known.position + last, known.size, repeated=True
             )
-        tip = self._look.tips.get(append.conversation_id)
-        if not fits(append, tip):
-            return VersionConflict(current_version=tip.version if tip else 0, expected_version=wanted(append))
-        return self._place(append, tip)
+        if conflict := self._conflict(append):
+            return conflict
+        placed = [self._place(part) for part in append.parts]
+        return placed[0]
 
-    def _place(self, append: Append, tip: Tip | None) -> Appended:
+    def _conflict(self, append: Append) -> VersionConflict | None:
+        """All parts are looked at before the first is placed: each on top of the ones before it."""
+        if append.based_on is not None and not stored_now(append.based_on):
+            return VersionConflict(current_version=None, expected_version=append.expected)
+        versions: dict[UUID, int | None] = {}
+        for part in append.parts:
+            tip = self._look.tips.get(part.conversation_id)
+            version = versions.get(part.conversation_id, tip.version if tip else None)
+            if not fits(part, version):
+                return VersionConflict(current_version=version or 0, expected_version=wanted(part))
+            versions[part.conversation_id] = next_version(part, version) + len(part.events) - 1
+        return None
+
+    def _place(self, append: Append) -> Appended:
         shard, conversation_id, command = append.shard, append.conversation_id, append.command
         position = self._look.heads[shard]
-        version = tip.version if tip else first_version(append) - 1
+        tip = self._look.tips.get(conversation_id)
+        version = next_version(append, tip.version if tip else None) - 1
         digest = tip.digest if tip else None
         size = len(append.events)
         if command:
             self._look.commands[command.id] = StoredCommand(
                 conversation_id, version + 1, position + 1, command.digest, size
             )
-        named = (command.id, command.digest, size) if command else (None, None, None)
+        named: Named = (command.id, command.digest, size) if command else UNNAMED
         told = (append.user_id, append.actor, append.request_id)
         for event in append.events:
             version += 1
@@ -70,7 +88,7 @@ class Decided:
             self.recorded.append(
                 Recorded(shard, position, conversation_id, version, event.event, append.recorded_at, *told)
             )
-            named = (None, None, None)
+            named = UNNAMED
         if digest is not None:
             append.placed = Placed(version, position, digest)
             self._look.tips[conversation_id] = Tip(version, digest)
@@ -78,12 +96,17 @@ class Decided:
         return Appended(conversation_id, version, position, size)
 
 
-def fits(append: Append, tip: Tip | None) -> bool:
-    if append.based_on is not None and not stored_now(append.based_on):
-        return False
+def fits(append: Append, version: int | None) -> bool:
+    """Version is that of the conversation's last event, None where it has none."""
     if append.first is not None:
-        return append.first == tip.version + 1 if tip else append.first in (0, 1)
-    return append.expected is None or append.expected == (tip.version if tip else 0)
+        return append.first == version + 1 if version is not None else append.first in (0, 1)
+    return append.expected is None or append.expected == (version or 0)
+
+
+def next_version(append: Append, version: int | None) -> int:
+    if version is not None:
+        return version + 1
+    return 1 if append.first is None else append.first
 
 
 def stored_now(append: Append) -> bool:
@@ -92,7 +115,3 @@ def stored_now(append: Append) -> bool:
 
 def wanted(append: Append) -> int | None:
     return append.expected if append.first is None else append.first - 1
-
-
-def first_version(append: Append) -> int:
-    return 1 if append.first is None else append.first

@@ -81,8 +81,9 @@ def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -
     commands = [(append.shard, append.command.id) for append in batch if append.command]
     placed = [(a.shard, a.conversation_id, a.placed.version) for a in batch if a.placed]
     shards = {"shards": sorted({append.shard for append in batch})}
+    parts = [part for append in batch for part in append.parts]
     conversations = columns(
-        ("shards", "conversations"), {(append.shard, append.conversation_id) for append in batch}
+        ("shards", "conversations"), {(part.shard, part.conversation_id) for part in parts}
     )
     with connection.pipeline():
         cursors = [connection.cursor(binary=True) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""Brings a database's durable tables up to this code: numbered SQL files, applied once, in order, under a lock."""
+"""Brings the durable tables up to this code: numbered SQL files, applied once, in order, under a lock."""
 
 import hashlib
 from contextlib import suppress
@@ -49,7 +49,7 @@ class DatabaseNotUtf8(Refusal):
 
 
 class DatabaseIsNewer(Refusal):
-    """The database holds migration {name}, which this Hansard does not know: run the newer one that made it."""
+    """The database holds migration {name}, which this Hansard does not know: run a newer Hansard."""
 
 
 class MigrationWasEdited(Refusal):

@@ -1,4 +1,4 @@
-"""Loads conversations and stores what was decided about them: load, decide, append; again if others were quicker."""
+"""Loads conversations and stores what was decided: load, decide, append; again if others were quicker."""
 
 import asyncio
 from collections import OrderedDict
@@ -255,7 +255,7 @@ class Repository:
 
 
 def foreseen(before: Conversation | None, append: Append, events: Sequence[Event]) -> Conversation:
-    """The state once the append is stored; its positions are not known yet, and the state does not hold them."""
+    """The state once the append is stored: positions are not known yet, and the state does not hold them."""
     state, version = before, append.expected or 0
     for event in events:
         version += 1
