@@ -217,6 +217,21 @@ def test_another_message_with_the_same_id_is_refused() -> None:
     ).then_refused(MessageAlreadyAdded, message_id="m1")
 
 
+@pytest.mark.parametrize("differs", [{"is_fortune": True}, {"in_reply_to": "m0"}, {"role": "assistant"}])
+def test_the_same_words_said_otherwise_are_another_message(differs: dict[str, Any]) -> None:
+    other = msgspec.structs.replace(QUESTION, **differs)
+    given([STARTED, QUESTION]).when(
+        lambda c: decisions.add_message(c, other, existing=message(QUESTION))
+    ).then_refused(MessageAlreadyAdded)
+
+
+def test_the_same_message_counted_again_is_the_same_message() -> None:
+    counted = msgspec.structs.replace(ANSWER, tokens=7)
+    given([STARTED, ANSWER]).when(
+        lambda c: decisions.add_message(c, counted, existing=message(ANSWER))
+    ).then_nothing()
+
+
 def test_a_removed_message_does_not_free_its_id() -> None:
     removed = MessageRemoved(message_id="m1")
     given([STARTED, QUESTION, removed]).when(
