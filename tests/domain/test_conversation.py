@@ -1,9 +1,11 @@
 """What a conversation allows, refuses, and takes for said already."""
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
+from eventsourcing.domain import DomainEventProtocol, ImmutableAggregateProtocol
 
 from domain import conversation as decisions
 from domain.content import Limits
@@ -469,3 +471,9 @@ def test_a_snapshot_is_the_conversation_itself_and_does_not_grow_with_its_messag
     long = msgspec.json.encode(conversation(STARTED, *[QUESTION] * 9))
     assert len(short) == len(long) - 1  # the version has one digit more
     assert msgspec.json.decode(long, type=Conversation) == conversation(STARTED, *[QUESTION] * 9)
+
+
+def test_the_library_takes_our_aggregate_and_our_events_for_its_own() -> None:
+    events: list[DomainEventProtocol[UUID]] = [*recorded([STARTED, QUESTION])]
+    aggregate: ImmutableAggregateProtocol[UUID] = conversation(STARTED, QUESTION)
+    assert (aggregate.id, aggregate.version) == (events[-1].originator_id, events[-1].originator_version)
