@@ -87,9 +87,7 @@ class ShardRecorder(ApplicationRecorder):
         if not stored_events:
             return []
         if ours := {each.topic for each in stored_events} & CODEC.types.keys():
-            raise ProgrammingError(
-                f"{', '.join(sorted(ours))}: conversations are changed through Hansard only"
-            )
+            raise ProgrammingError(f"{sorted(ours)}: conversations are changed through Hansard only")
         now = datetime.now(UTC)
         parts = [
             append_of(

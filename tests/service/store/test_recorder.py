@@ -1,6 +1,7 @@
-"""The `eventsourcing` library's own test cases, and an application written only with the library, on our log."""
+"""The `eventsourcing` library's own test cases, and an application written only with it, on our log."""
 
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 from unittest import TestCase
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ from eventsourcing.application import Application
 from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import (
-    AggregateRecorder,
+    EventStore,
     InfrastructureFactory,
     IntegrityError,
     ProgrammingError,
@@ -22,7 +23,10 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.tests import persistence as cases
 
 from domain.events import ConversationStarted, MessageAdded
-from service.store.recorder import Fact, FactMapper, Factory, ShardRecorder
+from service.store.append import append_of
+from service.store.connections import Database
+from service.store.recorder import Fact, Factory, ShardRecorder
+from service.store.store import Store
 
 
 class OnHansard(TestCase):
@@ -60,16 +64,16 @@ class WithoutPositions(ShardRecorder):
 
 
 class TestAggregateRecorder(OnHansard, cases.AggregateRecorderTestCase):
-    def create_recorder(self) -> AggregateRecorder:
+    def create_recorder(self) -> ShardRecorder:
         recorder = self.factory().application_recorder()
         recorder.__class__ = WithoutPositions
         return recorder
 
 
-# Not run from that package: TrackingRecorderTestCase, ProcessRecorderTestCase and InfrastructureFactoryTestCase.
-# They are for stores that keep views and their tracking beside the events. Hansard's log keeps events only; its
-# own projections have checkpoints of another kind, and the factory says so when it is asked for such a recorder.
-# TranscoderTestCase tests the library's transcoder, which this module does not replace.
+# Not run from that package: TrackingRecorderTestCase, ProcessRecorderTestCase, InfrastructureFactoryTestCase.
+# They are for stores that keep views and their tracking beside the events. Hansard's log keeps events only;
+# its own projections have checkpoints of another kind, and the factory says so when it is asked for such a
+# recorder. TranscoderTestCase tests the library's transcoder, which this module does not replace.
 
 
 class Dog(Aggregate):
@@ -153,12 +157,17 @@ def test_events_of_several_aggregates_are_saved_together_or_not_at_all(dsn: str)
 def test_hansards_own_events_are_read_as_facts_by_the_librarys_mapper(dsn: str) -> None:
     env = {"HANSARD_DSN": dsn, "MAPPER_TOPIC": "service.store.recorder:FactMapper"}
     with closing(Factory(env)) as factory:
-        conversation_id = uuid4()
-        store = factory.event_store()
-        said = MessageAdded(message_id="m1", role="user", content="hello")
-        store.put([Fact(conversation_id, 1, ConversationStarted()), Fact(conversation_id, 2, said)])
-        assert [fact.event for fact in store.get(conversation_id)] == [ConversationStarted(), said]
-        assert isinstance(store.mapper, FactMapper)
+        conversation_id, now = uuid4(), datetime.now(UTC)
+        events = [ConversationStarted(), MessageAdded(message_id="m1", role="user", content="hello")]
+        with closing(Store(Database.open(dsn))) as store:
+            store.start()
+            store.append_blocking(append_of(0, conversation_id, events, now, user_id="ann"))
+        library: EventStore[UUID] = factory.event_store()
+        assert list(library.get(conversation_id)) == [
+            Fact(conversation_id, version, event) for version, event in enumerate(events, 1)
+        ]
+        with pytest.raises(ProgrammingError, match="changed through Hansard only"):
+            factory.application_recorder().insert_events([StoredEvent(uuid4(), 1, "message_added", b"{}")])
 
 
 def test_what_the_log_does_not_keep_is_refused_in_words(dsn: str) -> None:
