@@ -31,7 +31,7 @@ ORDER BY shard FOR NO KEY UPDATE"""
 PAGE: Final = f"""
 SELECT {COLUMNS} FROM (
     SELECT {COLUMNS}, sum(octet_length(state)) OVER (
-        ORDER BY position ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS before
+        ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM (SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position > %(after)s
           ORDER BY position LIMIT %(limit)s) AS page
 ) AS measured
@@ -94,7 +94,7 @@ class DatabaseLog:
 
 
 def binary(connection: Connection[Any], query: str, given: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
-    return connection.cursor(binary=True).execute(query.encode(), given)
+    return connection.cursor(binary=True).execute(query.encode(), given).fetchall()
 
 
 def recorded(row: tuple[Any, ...]) -> Recorded:
