@@ -36,7 +36,9 @@ ON CONFLICT (shard, conversation_id) DO UPDATE
 SET version = excluded.version, shape = excluded.shape, state = excluded.state
 WHERE s.version < excluded.version OR s.shape <> excluded.shape"""
 
-SHAPE: Final = sha256(repr(msgspec.json.schema(Conversation)).encode()).hexdigest()[:16]
+RULES: Final = 1
+"""To be raised when `evolve` makes another state of the same events."""
+SHAPE: Final = f"{RULES}-{sha256(repr(msgspec.json.schema(Conversation)).encode()).hexdigest()[:16]}"
 """A snapshot that was taken of another shape of the state is not read."""
 
 Decide = Callable[[Conversation | None, Mapping[str, Message]], Sequence[Event]]

@@ -1,0 +1,103 @@
+"""Everything that one process runs on the log, wired together: for the web application, and for any other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from domain.recorded import Recorded
+from projections.conversations import Conversations
+from projections.follower import Follower
+from projections.generations import install
+from projections.history import History
+from projections.projection import Projection
+from projections.reading import Progress, View, configure
+from projections.search import Search
+from projections.usage import Usage
+from projections.wake import Wake
+from service.settings import Settings
+from service.store.connections import Database
+from service.store.log import DatabaseLog
+from service.store.migrations import MigrationReport, migrate
+from service.store.repository import Repository
+from service.store.store import Store
+
+
+class Hansard:
+    """Made in an event loop, which its reads and commands then belong to."""
+
+    def __init__(self, settings: Settings, dsn: str) -> None:
+        self.settings = settings
+        self.database = Database.open(dsn)
+        self.projections = projections_of(settings)
+        self.log = DatabaseLog()
+        self.pool = pool_of(self.database, settings.pool_size)
+        self._loop = asyncio.get_running_loop()
+        self._progress = Progress()
+        self._wake = Wake()
+        self.store = Store(self.database, self.projections, self._committed, settings.queue_limit)
+        self.follower = Follower(
+            lambda: self.database.connect("hansard follower"),
+            self.log,
+            self.projections,
+            self._wake,
+            self._moved,
+        )
+        self.repository = Repository(self.store, self.pool)
+        self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
+
+    async def start(self) -> None:
+        await self.pool.open(wait=True)
+        self.store.start()
+        self.follower.start()
+
+    async def stop(self) -> None:
+        """What was taken is stored first; nothing that could still be appended is cut off."""
+        await asyncio.to_thread(self.store.close)
+        await self.repository.close()
+        await asyncio.to_thread(self.follower.stop)
+        await self.pool.close()
+        self._wake.close()
+
+    def _committed(self, events: Sequence[Recorded]) -> None:
+        self._wake.set()
+
+    def _moved(self, projection: str) -> None:
+        self._loop.call_soon_threadsafe(self._progress.moved)
+
+
+@asynccontextmanager
+async def running(settings: Settings, dsn: str) -> AsyncIterator[Hansard]:
+    hansard = Hansard(settings, dsn)
+    await hansard.start()
+    try:
+        yield hansard
+    finally:
+        await hansard.stop()
+
+
+def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> tuple[MigrationReport, list[str]]:
+    """The database brought up to this code; and the projections that only a replay can build."""
+    report = migrate(owner_dsn, shards=settings.shards)
+    with Database.open(dsn or owner_dsn).connect("hansard migrate") as connection:
+        missing = install(connection, projections_of(settings), DatabaseLog())
+    return report, [projection.name for projection in missing]
+
+
+def projections_of(settings: Settings) -> tuple[Projection, ...]:
+    return (History(), Conversations(), Search(settings.search_language), Usage())
+
+
+def pool_of(database: Database, size: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
+    return AsyncConnectionPool(
+        database.conninfo,
+        min_size=min(2, size),
+        max_size=size,
+        kwargs={"autocommit": True, "prepare_threshold": 1, "application_name": "hansard reader"},
+        configure=configure,
+        open=False,
+        timeout=5,
+    )
