@@ -71,7 +71,7 @@ class Generation(Struct, frozen=True):
 
     @property
     def comment(self) -> str:
-        """What the tables say of themselves, so that they are found when no code knows their names any more."""
+        """What the tables say of themselves: they are found by it when no code knows their names any more."""
         return f"projection {self.projection}, generation {self.number}"
 
 

@@ -1,6 +1,6 @@
 """Events that a projection cannot take: their conversation waits, and everything else moves on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -83,7 +83,7 @@ class Parked(Struct, frozen=True):
 
 
 def fold_page(projection: Projection, page: Sequence[Recorded], parked: Skipped) -> tuple[Fold, list[Poison]]:
-    """All that can be taken of a page, and what cannot: nothing of its conversation from there on is taken."""
+    """All that can be taken of a page, and what cannot: of its conversation nothing from there on."""
     fold, skipped, poison = Fold(), dict(parked), list[Poison]()
     for recorded in page:
         key = (recorded.shard, recorded.conversation_id)
@@ -150,6 +150,10 @@ def is_about_the_event(error: Exception) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
     return not error.sqlstate.startswith(PASSING)
+
+
+Applying = Callable[[Connection[Any], Projection, Generation, Sequence[Recorded], Skipped], list[Poison]]
+"""One of the next two: how a page is applied."""
 
 
 def apply_page(

@@ -1,0 +1,210 @@
+"""Brings the projections that are behind up to the log, for as long as the process runs."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any, Final
+
+from msgspec import Struct
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from projections import parking
+from projections.advance import Step, follow_page, put_in_step
+from projections.generations import Generation
+from projections.log import Log
+from projections.projection import Projection
+from projections.wake import CHANNEL, Wake
+
+logger = logging.getLogger("hansard.follower")
+
+Connect = Callable[[], Connection[Any]]
+
+PAGE_EVENTS: Final = 1_000
+POLL: Final = 1.0
+CONTESTED: Final = 0.005
+"""How long to wait for another process that has the same shards in hand."""
+SMALL_REST: Final = 500
+LARGEST_REST: Final = 16_000
+LONGEST_PAUSE: Final = 5.0
+
+BEHIND: Final = """
+    SELECT c.projection, c.generation, g.version, l.lane, c.shard, c.position, h.head
+    FROM generations AS g
+    JOIN unnest(%(projections)s::text[], %(versions)s::text[], %(with_append)s::boolean[])
+        AS known (projection, version, with_append) USING (projection, version)
+    JOIN checkpoints AS c USING (projection, generation)
+    JOIN lanes AS l USING (shard)
+    CROSS JOIN LATERAL (
+        SELECT COALESCE((
+            SELECT e.position FROM events AS e WHERE e.shard = c.shard ORDER BY e.position DESC LIMIT 1
+        ), 0) AS head
+    ) AS h
+    WHERE g.stage = 'live' AND c.position IS NOT NULL AND (known.with_append OR c.position < h.head)
+    ORDER BY c.projection, c.generation, l.lane, c.shard
+"""
+
+
+class Behind(Struct, frozen=True):
+    """A shard that a build has not got to the end of."""
+
+    projection: str
+    generation: int
+    version: str
+    lane: int
+    shard: int
+    position: int
+    head: int
+
+
+class Follower:
+    """One thread a process. Several share the work: each takes the shards that no other has in hand."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        log: Log,
+        projections: Iterable[Projection],
+        wake: Wake | None = None,
+        on_progress: Callable[[str], None] = lambda projection: None,
+        page: int = PAGE_EVENTS,
+    ) -> None:
+        self.wake = wake or Wake()
+        self._connect = connect
+        self._log = log
+        self._projections = {projection.name: projection for projection in projections}
+        self._on_progress = on_progress
+        self._page = page
+        self._stopping = threading.Event()
+        self._resting: dict[str, Rest] = {}
+        self._patience: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._run, name="hansard-follower", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def run_once(self) -> int:
+        """Follows until nothing is behind; gives back how many events it applied, once for each projection."""
+        applied = 0
+        with self._connect() as connection:
+            connection.autocommit = True
+            while behind := self._behind(connection):
+                steps = [self._follow(connection, group) for group in by_lane(behind)]
+                applied += sum(step.events for step in steps)
+                if any(step.contested for step in steps):
+                    time.sleep(CONTESTED)
+        return applied
+
+    def _run(self) -> None:
+        rest = Rest()
+        while not self._stopping.is_set():
+            try:
+                with self._connect() as connection:
+                    connection.autocommit = True
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    rest = Rest()
+                    self._attend(connection)
+            except Exception as error:  # whatever it is, following goes on
+                rest = rest.longer()
+                logger.warning(
+                    "following stopped, and goes on in %.1f s: %s", rest.pause, parking.in_words(error)
+                )
+                self._stopping.wait(rest.pause)
+
+    def _attend(self, connection: Connection[Any]) -> None:
+        while not self._stopping.is_set():
+            self.wake.clear()
+            steps = [self._try(connection, group) for group in by_lane(self._behind(connection))]
+            if any(step.contested for step in steps):
+                self.wake.wait(CONTESTED, connection)
+            elif not any(step.events for step in steps):
+                self.wake.wait(POLL, connection)
+
+    def _behind(self, connection: Connection[Any]) -> list[Behind]:
+        projections = self._projections.values()
+        given = {
+            "projections": [projection.name for projection in projections],
+            "versions": [projection.version for projection in projections],
+            "with_append": [projection.with_append for projection in projections],
+        }
+        with connection.cursor(row_factory=class_row(Behind)) as cursor:
+            return cursor.execute(BEHIND, given).fetchall()
+
+    def _try(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:
+        """One projection's trouble does not hold up the others: it rests for a while."""
+        name = behind[0].projection
+        rest = self._resting.get(name, Rest())
+        if time.monotonic() < rest.until:
+            return Step()
+        try:
+            step = self._follow(connection, behind)
+        except Exception as error:
+            if connection.closed:
+                raise
+            self._resting[name] = rest = rest.longer()
+            logger.warning(
+                "%s could not follow, and rests for %.1f s: %s", name, rest.pause, parking.in_words(error)
+            )
+            return Step()
+        self._resting.pop(name, None)
+        return step
+
+    def _follow(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:
+        """One page of one projection in one lane."""
+        first = behind[0]
+        projection = self._projections[first.projection]
+        generation = Generation(first.projection, first.generation, first.version, "live")
+        shards = [each.shard for each in behind]
+        rest = sum(each.head - each.position for each in behind)
+        in_step = projection.with_append and rest <= self._patience.get(first.projection, SMALL_REST)
+        work = partial(put_in_step if in_step else follow_page, connection, self._log)
+        try:
+            step = work(projection, generation, shards, self._page, parking.apply_page)
+        except Exception as error:
+            if connection.closed or not parking.is_about_the_event(error):
+                raise
+            # once more, with care: the event that is refused is found and parked
+            step = work(projection, generation, shards, self._page, parking.apply_carefully)
+        if projection.with_append:
+            self._be_patient(first.projection, in_step)
+        if step.parked:
+            logger.warning("%s parked %d conversations", first.projection, step.parked)
+        if step.events or in_step:
+            self._on_progress(first.projection)
+        return step
+
+    def _be_patient(self, projection: str, in_step: bool) -> None:
+        """Where appends come as fast as they can be followed, more and more of them are left to be applied
+        under the lane's lock: so in the end it is caught up with, at the price of one longer pause."""
+        if in_step:
+            self._patience.pop(projection, None)
+        else:
+            allowed = self._patience.get(projection, SMALL_REST)
+            self._patience[projection] = min(allowed * 2, LARGEST_REST)
+
+
+class Rest(Struct, frozen=True):
+    """How long something that failed is left alone: longer each time."""
+
+    pause: float = 0.0
+    until: float = 0.0
+
+    def longer(self) -> "Rest":
+        pause = min(max(0.1, self.pause * 2), LONGEST_PAUSE)
+        return Rest(pause, time.monotonic() + pause)
+
+
+def by_lane(behind: Iterable[Behind]) -> list[list[Behind]]:
+    return [
+        list(group)
+        for _, group in groupby(behind, lambda each: (each.projection, each.generation, each.lane))
+    ]
