@@ -11,7 +11,6 @@ half up. The kernel drops both when a process dies, however it dies.
 import errno
 import fcntl
 import os
-import shlex
 import shutil
 import signal
 import stat
@@ -22,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from service.system_user import SystemUser, name_of, user_for
 
@@ -97,6 +96,7 @@ class EmbeddedPostgres:
         self.user: SystemUser | None = None
         self.socket_folder = self.data / "socket"
         self._users: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -138,8 +138,10 @@ class EmbeddedPostgres:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._run("pg_ctl", "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-t", "3600")
+                if self._process:
+                    self._process.wait()
             except BlockingIOError:
-                pass  # somebody else still uses it
+                self._disown()  # somebody else still uses it
             finally:
                 fcntl.flock(users, fcntl.LOCK_UN)  # processes forked from this one share the lock
                 os.close(users)
@@ -274,44 +276,51 @@ class EmbeddedPostgres:
         (self.socket_folder / f".s.PGSQL.{self.options['port']}.lock").unlink(missing_ok=True)
 
     def _start_server(self) -> None:
-        self._prepare_log()
-        options = {**self.options, "unix_socket_directories": str(self.socket_folder)}
-        given = shlex.join(part for name, value in options.items() for part in ("-c", f"{name}={value}"))
-        deadline = time.monotonic() + 30
-        before = self.log.stat().st_size
-        while not self._started(given):
-            said = self.log.read_bytes()[before:].decode(errors="replace")
-            # what a killed server leaves running ends by itself, but not at once
-            if "pre-existing shared memory block" not in said or time.monotonic() > deadline:
-                raise ServerDoesNotStart(f"PostgreSQL does not start, see {self.log}: {telling(said)}")
-            time.sleep(0.2)
-
-    def _started(self, options: str) -> bool:
-        """Start the server and wait until it is ready: recovery after a crash may take long, so there is no
-        limit."""
-        start = ["start", "-D", str(self.cluster), "-l", str(self.log), "-o", options, "-w", "-t", "1000000"]
-        patience = Patience(self.say, "PostgreSQL is recovering from a crash; that can take minutes")
-        with subprocess.Popen(
-            [programs() / "pg_ctl", *start],
-            **self._as_its_user(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as starting:
-            try:
-                while starting.poll() is None:
-                    patience.wait(0.02)
-            except BaseException:
-                starting.send_signal(signal.SIGINT)  # which stops the server too
-                raise
-        return starting.returncode == 0
-
-    def _prepare_log(self) -> None:
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
-        self.log.touch(mode=0o600)
-        if self.user:
-            os.chown(self.log, self.user.uid, self.user.gid)
+        deadline = time.monotonic() + 30
+        with self.log.open("ab") as log:
+            log_ended = log.tell()
+            while not self._started(log):
+                said = self.log.read_bytes()[log_ended:].decode(errors="replace")
+                # what a killed server leaves running ends by itself, but not at once
+                if "pre-existing shared memory block" not in said or time.monotonic() > deadline:
+                    raise ServerDoesNotStart(f"PostgreSQL does not start, see {self.log}: {telling(said)}")
+                time.sleep(0.2)
+
+    def _started(self, log: BinaryIO) -> bool:
+        """Start the server and wait until it is ready; recovery after a crash takes as long as it takes."""
+        options = {**self.options, "unix_socket_directories": str(self.socket_folder)}
+        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        command = [str(programs() / "postgres"), "-D", str(self.cluster), *given]
+        patience = Patience(self.say, "PostgreSQL is recovering from a crash; that can take minutes")
+        self._disown()
+        self._process = subprocess.Popen(
+            command, **self._as_its_user(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        try:
+            while self._process.poll() is None:
+                if self._is_ready(self._process.pid):
+                    return True
+                patience.wait(0.02)
+        except BaseException:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
+            raise
+        return False
+
+    def _disown(self) -> None:
+        """Wait no more for the server that we started: it has died, or it goes on for others."""
+        if self._process and self._process.poll() is None:
+            self._process.returncode = 0  # or Python would complain that nobody waited
+
+    def _is_ready(self, pid: int) -> bool:
+        """What the server itself writes down, in the first and the last line of its note."""
+        try:
+            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) == 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _run(self, program: str, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
         command = [str(programs() / program), *arguments]

@@ -72,14 +72,11 @@ def answer(settings: Settings, database: Opened) -> int:
     """Run the workers until a signal comes, or until they or the database cannot be kept alive."""
     server = granian(settings, database)
     keeper = Keeper(database.embedded, server)
-    hung_up = signal.getsignal(signal.SIGHUP)
+    detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
     @server.on_startup
-    def tell() -> None:
-        # Granian would restart its workers on SIGHUP; to us it says that the terminal is gone
-        signal.signal(
-            signal.SIGHUP, hung_up if hung_up is signal.SIG_IGN else server.signal_handler_interrupt
-        )
+    def begin() -> None:
+        listen_to_signals(server, detached)
         introduce(settings, database)
 
     keeper.start()
@@ -97,6 +94,24 @@ def answer(settings: Settings, database: Opened) -> int:
     if keeper.failure:
         raise keeper.failure
     return 0
+
+
+def listen_to_signals(server: "MPServer", detached: bool) -> None:
+    """Instead of Granian's own handlers. Those do nothing in a worker that is forked but not up yet, so that
+    a stop in that moment would wait for it in vain; and they take SIGHUP, by which a terminal says that it is
+    gone, for a wish to restart the workers."""
+    main = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == main:
+            server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+        elif number == signal.SIGTERM:
+            os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    if detached:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def granian(settings: Settings, database: Opened) -> "MPServer":

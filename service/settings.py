@@ -1,6 +1,6 @@
 """Every setting of Hansard: one frozen Struct, read from `HANSARD_*` and from flags of the same name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
@@ -103,14 +103,16 @@ class Setting(Struct, frozen=True):
             raise BadSetting(f"{source} is {text!r}, but it must be {wanted(self.type)}") from None
 
 
-def explain() -> Iterator[Setting]:
+def explain() -> tuple[Setting, ...]:
     """Every setting there is, in the order in which the Struct lists them."""
     hints = get_type_hints(Settings, include_extras=True)
+    found = []
     for field in msgspec.structs.fields(Settings):
         info = msgspec.inspect.type_info(hints[field.name])
         assert isinstance(info, msgspec.inspect.Metadata)  # noqa: S101 - every field is Annotated
         description = (info.extra_json_schema or {})["description"]
-        yield Setting(field.name, hints[field.name], field.default, description)
+        found.append(Setting(field.name, hints[field.name], field.default, description))
+    return tuple(found)
 
 
 def unknown(environ: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,214 @@
+"""`hansard serve`, as people and orchestrators meet it: up, down, killed, started twice, misconfigured."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from service.embedded import EmbeddedPostgres
+from service.server import is_loopback
+from tests.serving import HANSARD, Service, hansard, serving
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "output"
+
+
+def until(so: Callable[[], object], service: Service) -> None:
+    deadline = time.monotonic() + 30
+    while not so():
+        assert time.monotonic() < deadline, service.said
+        time.sleep(0.02)
+
+
+def test_it_says_where_the_page_the_api_and_the_data_are(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        assert f"page  {service.url}/\n" in service.said
+        assert f"API   {service.url}/schema\n" in service.said
+        assert f"data  {data} (embedded PostgreSQL)\n" in service.said
+        assert httpx.get(service.url + "/").status_code == 200
+        assert httpx.get(service.url + "/schema").status_code == 200
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_service_and_then_its_database(
+    how: signal.Signals, data: Path, output: Path
+) -> None:
+    with serving(data=data, output=output) as service:
+        assert service.stop(how) == 0
+    assert EmbeddedPostgres(data).server_pid() is None
+    assert "database system is shut down" in (data / "postgres.log").read_text()
+    assert service.said.count("\n") == len(service.said.splitlines()) == 6, service.said
+
+
+def test_a_ctrl_c_that_reaches_every_process_stops_it_without_a_complaint(data: Path, output: Path) -> None:
+    with serving("--workers", "2", data=data, output=output) as service:
+        os.killpg(service.process.pid, signal.SIGINT)
+        assert service.process.wait(60) == 0
+    assert "hansard:" not in service.said
+    assert "error" not in service.said.lower()
+
+
+def test_a_second_start_finds_the_database_and_makes_nothing_anew(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        assert "Making a new PostgreSQL" in service.said
+    with serving(data=data, output=output) as service:
+        assert service.said.startswith("Hansard ")
+
+
+def test_a_signal_while_it_starts_stops_what_was_started(data: Path) -> None:
+    command = [str(HANSARD), "serve", "--port", "0", "--data", str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        assert starting.stderr is not None
+        assert starting.stdout.readline().startswith("Making a new PostgreSQL")
+        starting.terminate()
+        assert starting.wait(60) == 0
+        assert starting.stderr.read() == ""
+    assert EmbeddedPostgres(data).server_pid() is None
+
+
+def test_a_port_that_is_taken_is_named_in_one_line_and_no_database_is_started(data: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        tried = hansard("serve", "--port", str(port), "--data", str(data))
+    expected = f"hansard: port {port} is taken by another program: give another with --port\n"
+    assert (tried.returncode, tried.stderr) == (1, expected)
+    assert not (data / "postgres").exists()
+
+
+def test_a_host_that_is_not_this_machine_is_named_in_one_line(data: Path) -> None:
+    tried = hansard("serve", "--host", "192.0.2.1", "--port", "0", "--data", str(data))
+    assert tried.returncode == 1
+    assert tried.stderr.startswith("hansard: --host 192.0.2.1 cannot be listened on: ")
+    assert tried.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_served_already_is_told_with_by_whom_and_where(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        tried = hansard("serve", "--port", "0", "--data", str(data))
+        assert tried.returncode == 1
+        assert tried.stderr == (
+            f"hansard: {data} is served already by process {service.process.pid}, at {service.url}: "
+            "use that, stop it, or give another --data\n"
+        )
+
+
+def test_another_command_joins_the_running_database_and_leaves_it_running(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        before = EmbeddedPostgres(data).server_pid()
+        joined = hansard("migrate", "--data", str(data))
+        assert (joined.returncode, joined.stdout) == (0, "The database is up to date: 64 shards\n")
+        assert EmbeddedPostgres(data).server_pid() == before
+        assert service.wait_until_it_answers().status_code == 200
+
+
+def test_after_it_was_killed_its_workers_go_and_the_next_one_starts(data: Path, output: Path) -> None:
+    with serving("--workers", "2", data=data, output=output) as service:
+        workers = service.workers()
+        assert len(workers) >= 2
+        service.stop(signal.SIGKILL)
+    with serving(data=data, output=output) as service:
+        assert not any(psutil.pid_exists(pid) and is_a_worker(pid) for pid in workers)
+    assert EmbeddedPostgres(data).server_pid() is None
+
+
+def is_a_worker(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "hansard" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_worker_that_dies_is_replaced(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        (worker,) = service.workers()
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: service.workers() - {worker}, service)
+        assert service.wait_until_it_answers().status_code == 200
+
+
+def test_workers_that_keep_dying_end_the_service_with_a_line(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        (first,) = service.workers()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: service.workers() - {first}, service)
+        os.kill((service.workers() - {first}).pop(), signal.SIGKILL)
+        assert service.process.wait(60) == 1
+    assert "hansard: a worker process died, and so did the one after it" in service.said
+    assert EmbeddedPostgres(data).server_pid() is None
+
+
+def test_a_database_that_is_killed_under_it_is_started_again(data: Path, output: Path) -> None:
+    with serving(data=data, output=output) as service:
+        embedded = EmbeddedPostgres(data)
+        killed = embedded.server_pid()
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: embedded.server_pid() not in (None, killed), service)
+        until(lambda: "PostgreSQL had been killed and was started again" in service.said, service)
+
+
+def test_with_a_dsn_it_needs_no_folder(data: Path, output: Path, empty_dsn: str) -> None:
+    with serving("--dsn", empty_dsn, "--workers", "2", data=data, output=output) as service:
+        assert "Applied migration" in service.said
+    assert not data.exists()
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_one_line_without_its_password(data: Path) -> None:
+    dsn = "postgresql://someone:hunter2@127.0.0.1:1/hansard"
+    tried = hansard("serve", "--port", "0", "--data", str(data), HANSARD_DSN=dsn)
+    assert tried.returncode == 1
+    assert tried.stderr.startswith("hansard: the database cannot be used: ")
+    assert tried.stderr.count("\n") == 1
+    assert "hunter2" not in tried.stderr
+
+
+def test_a_dsn_that_is_none_is_told_without_what_it_says() -> None:
+    tried = hansard("serve", "--port", "0", "--dsn", "hunter2")
+    assert (tried.returncode, tried.stderr.count("\n")) == (2, 1)
+    assert "HANSARD_DSN is not a DSN" in tried.stderr
+    assert "hunter2" not in tried.stderr
+
+
+def test_a_bad_setting_is_told_in_one_line() -> None:
+    tried = hansard("serve", HANSARD_WORKERS="many")
+    expected = "hansard: HANSARD_WORKERS is 'many', but it must be a whole number from 1 to 256\n"
+    assert (tried.returncode, tried.stderr) == (2, expected)
+
+
+def test_a_variable_with_a_typing_error_is_pointed_out(data: Path, output: Path) -> None:
+    with serving(data=data, output=output, HANSARD_WROKERS="2") as service:
+        assert "hansard: HANSARD_WROKERS is not a setting of Hansard" in service.said
+
+
+def test_wrong_use_is_one_line_that_points_to_the_help() -> None:
+    tried = hansard("serve", "--prot", "9000")
+    expected = "hansard: unrecognized arguments: --prot 9000; see hansard --help\n"
+    assert (tried.returncode, tried.stderr) == (2, expected)
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("migrate",), ("settings",)])
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    told = hansard(*command, "--help")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("usage: hansard")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_a_loopback_address_is_known_as_one(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "db.example"])  # noqa: S104 - only read
+def test_an_address_that_others_can_reach_is_no_loopback_address(host: str) -> None:
+    assert not is_loopback(host)
