@@ -25,8 +25,11 @@ class Tally(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
-    """Changes the row with this key, if there is one; a shorter key means every row whose key begins with it,
-    and can only put. A column that is added to is never NULL."""
+    """Changes the row with this key, if there is one; a shorter key means every row whose key begins with it.
+
+    An update of many rows can only put; rows that are tallied are updated only so, and not their sums.
+    A column that is added to is never NULL.
+    """
 
     table: Table
     key: Key
@@ -108,9 +111,9 @@ class TableFold:
             self.updates.setdefault(update.key, Pending({}, {}, {})).merge(update)
 
     def update_widely(self, update: Update) -> None:
-        if update.add or update.fill:
+        if update.add or update.fill or not update.put.keys().isdisjoint(self.table.sums):
             # It is written before what waits for single rows, and only putting comes to the same either way.
-            raise TypeError(f"an update of many rows of {self.table.name} can only put")
+            raise TypeError(f"an update of many rows of {self.table.name} can only put, and no sums")
         self.wide.append(update)
         for rows in (self.inserts, self.tallies):
             for key in under(update.key, rows):

@@ -1,6 +1,6 @@
 """Each user's conversations, most recent activity first, and what they are linked to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -26,6 +26,7 @@ from domain.events import (
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
 from domain.title import title_from
 from projections.changes import Change, Delete, Insert, Update
+from projections.reading import Query, View
 from projections.tables import Json, Small, Table
 
 
@@ -172,3 +173,122 @@ def link_key(conversation: tuple[int, UUID], link: Link) -> tuple[Any, ...]:
 
 def as_json(value: Any) -> str:
     return encode_json(value).decode()
+
+
+class Conversation(Struct, frozen=True):
+    """A conversation as it is listed; metadata is the bytes of its JSON."""
+
+    conversation_id: UUID
+    user_id: str | None
+    title: str | None
+    started_at: datetime
+    last_activity_at: datetime
+    last_position: int
+    message_count: int
+    ended_at: datetime | None
+    metadata: bytes
+    version: int
+
+
+class Linked(Struct, frozen=True):
+    conversation_id: UUID
+    kind: str
+    target: str
+
+
+SELECT: Final = """
+SELECT c.conversation_id, c.user_id, COALESCE(c.title, c.opening) AS title, c.started_at, c.last_activity_at,
+    c.last_position, c.message_count, c.ended_at, c.metadata, c.version
+FROM {conversations} AS c"""
+OF_USER: Final = """
+WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s AND c.last_position < %(before)s"""
+ACTIVE: Final = """
+    AND c.ended_at IS NULL"""
+LINKED: Final = """
+    AND EXISTS (
+        SELECT FROM {conversation_links} AS l
+        WHERE l.shard = c.shard AND l.conversation_id = c.conversation_id
+            AND l.kind = %(kind)s AND l.target = %(target)s)"""
+TITLED: Final = """
+    AND COALESCE(c.title, c.opening) ILIKE %(like)s"""
+MOST_RECENT: Final = """
+ORDER BY c.last_position DESC LIMIT %(limit)s"""
+
+ONE: Final = Query(
+    Conversation,
+    SELECT + " WHERE c.shard = %(shard)s AND c.conversation_id = %(conversation_id)s",
+    "last_position",
+)
+WITH_LINK: Final = Query(
+    Conversation,
+    SELECT
+    + """
+JOIN {conversation_links} AS l ON l.shard = c.shard AND l.conversation_id = c.conversation_id
+WHERE l.shard = %(shard)s AND l.kind = %(kind)s AND l.target = %(target)s""",
+    "last_position DESC",
+)
+LINKS_OF: Final = Query(
+    Linked,
+    """
+SELECT conversation_id, kind, target FROM {conversation_links}
+WHERE shard = %(shard)s AND conversation_id = ANY(%(conversation_ids)s)""",
+    "conversation_id, kind, target",
+)
+PAGES: Final = {
+    (active, linked, titled): Query(
+        Conversation,
+        SELECT + OF_USER + ACTIVE * active + LINKED * linked + TITLED * titled + MOST_RECENT,
+        "last_position DESC",
+    )
+    for active in (False, True)
+    for linked in (False, True)
+    for titled in (False, True)
+}
+
+END: Final = 2**63 - 1
+"""Before this are the most recent."""
+
+
+async def page(
+    view: View,
+    shard: int,
+    user_id: str,
+    limit: int,
+    before: int = END,
+    active_only: bool = False,
+    link: Link | None = None,
+    title: str | None = None,
+) -> list[Conversation]:
+    """A user's conversations, most recent activity first, before a `last_position`."""
+    query = PAGES[active_only, link is not None, title is not None]
+    return await view.rows(
+        query,
+        shard,
+        user_id=user_id,
+        before=before,
+        limit=limit,
+        kind=link.kind if link else None,
+        target=link.target if link else None,
+        like=containing(title or ""),
+    )
+
+
+async def conversation(view: View, shard: int, conversation_id: UUID) -> Conversation | None:
+    return await view.row(ONE, shard, conversation_id)
+
+
+async def with_link(view: View, shard: int, link: Link) -> list[Conversation]:
+    """Everybody's in this shard, for those who may see them all."""
+    return await view.rows(WITH_LINK, shard, kind=link.kind, target=link.target)
+
+
+async def links_of(view: View, shard: int, conversation_ids: Sequence[UUID]) -> dict[UUID, list[Link]]:
+    links: dict[UUID, list[Link]] = {conversation_id: [] for conversation_id in conversation_ids}
+    for found in await view.rows(LINKS_OF, shard, conversation_ids=list(conversation_ids)):
+        links[found.conversation_id].append(Link(found.kind, found.target))
+    return links
+
+
+def containing(text: str) -> str:
+    """The pattern that finds this text, signs and all."""
+    return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

@@ -1,7 +1,7 @@
 """The words: each conversation's messages in order, and each user's messages in order across all of them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Final
@@ -21,6 +21,7 @@ from domain.events import (
 )
 from domain.recorded import Recorded
 from projections.changes import Change, Delete, Insert, Update
+from projections.reading import Query, View
 from projections.tables import Json, Small, Table
 
 
@@ -150,3 +151,107 @@ def as_json(value: Any) -> str:
 
 def payload_json(payload: Payload | None) -> str | None:
     return None if payload is None else as_json(payload)
+
+
+class Message(Struct, frozen=True):
+    """A message as it is read; what is JSON is the bytes of it."""
+
+    message_id: str
+    conversation_id: UUID
+    position: int
+    version: int
+    user_id: str | None
+    role: str
+    kind: str
+    content: bytes
+    is_fortune: bool
+    metadata: bytes
+    in_reply_to: str | None
+    status: str
+    payload: bytes | None
+    tags: bytes
+    recorded_at: datetime
+    revised_at: datetime | None
+    rating: str | None
+    comment: bytes | None
+
+
+class Said(Struct, frozen=True):
+    """What a responder is told of a message."""
+
+    role: str
+    content: str
+
+
+class Line(Struct, frozen=True):
+    position: int
+    role: str
+    content: bytes
+
+
+MESSAGES: Final = """
+SELECT message_id, conversation_id, position, version, user_id, role, kind, content,
+    is_fortune OR tagged_fortune AS is_fortune, metadata, in_reply_to, status, payload, tags,
+    recorded_at, revised_at, rating, comment
+FROM {history}"""
+LINES: Final = """
+SELECT position, role, content FROM {history}"""
+OF_CONVERSATION: Final = """
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s"""
+OF_USER: Final = """
+WHERE shard = %(shard)s AND user_id = %(user_id)s"""
+OLDER: Final = """
+    AND position < %(before)s ORDER BY position DESC LIMIT %(limit)s"""
+NEWER: Final = """
+    AND position > %(after)s ORDER BY position LIMIT %(limit)s"""
+
+CONVERSATION_OLDER: Final = Query(Message, MESSAGES + OF_CONVERSATION + OLDER, "position DESC")
+CONVERSATION_NEWER: Final = Query(Message, MESSAGES + OF_CONVERSATION + NEWER, "position")
+USER_OLDER: Final = Query(Message, MESSAGES + OF_USER + OLDER, "position DESC")
+USER_NEWER: Final = Query(Message, MESSAGES + OF_USER + NEWER, "position")
+ONE: Final = Query(Message, MESSAGES + OF_CONVERSATION + " AND message_id = %(message_id)s", "position")
+LINES_OLDER: Final = Query(Line, LINES + OF_USER + " AND kind = 'message'" + OLDER, "position DESC")
+LINES_NEWER: Final = Query(Line, LINES + OF_USER + " AND kind = 'message'" + NEWER, "position")
+
+END: Final = 2**63 - 1
+"""Before this are the newest."""
+LINES_AT_ONCE: Final = 500
+
+decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+async def page(
+    view: View, shard: int, conversation_id: UUID, limit: int, before: int = END, after: int | None = None
+) -> list[Message]:
+    """Oldest first: those next to `after`, or else the last ones before `before`."""
+    if after is not None:
+        return await view.rows(CONVERSATION_NEWER, shard, conversation_id, after=after, limit=limit)
+    found = await view.rows(CONVERSATION_OLDER, shard, conversation_id, before=before, limit=limit)
+    return found[::-1]
+
+
+async def page_of_user(
+    view: View, shard: int, user_id: str, limit: int, before: int = END, after: int | None = None
+) -> list[Message]:
+    """The same across all conversations of a user."""
+    if after is not None:
+        return await view.rows(USER_NEWER, shard, user_id=user_id, after=after, limit=limit)
+    found = await view.rows(USER_OLDER, shard, user_id=user_id, before=before, limit=limit)
+    return found[::-1]
+
+
+async def message(view: View, shard: int, conversation_id: UUID, message_id: str) -> Message | None:
+    return await view.row(ONE, shard, conversation_id, message_id=message_id)
+
+
+async def all_of(view: View, shard: int, user_id: str, last: int | None = None) -> AsyncIterator[Said]:
+    """Everything that was said in a user's conversations, or the last of it, oldest first."""
+    if last is not None:
+        for line in (await view.rows(LINES_OLDER, shard, user_id=user_id, before=END, limit=last))[::-1]:
+            yield Said(line.role, decode_text(line.content))
+        return
+    after = 0
+    while lines := await view.rows(LINES_NEWER, shard, user_id=user_id, after=after, limit=LINES_AT_ONCE):
+        for line in lines:
+            yield Said(line.role, decode_text(line.content))
+        after = lines[-1].position
