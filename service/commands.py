@@ -28,9 +28,9 @@ async def start_conversation(
     new = conversation_id or new_id()
 
     def decide(conversation: Conversation | None, messages: object) -> Sequence[Event]:
-        started = decisions.start(conversation, caller.user_id, title, links, metadata)
+        started = decisions.start(conversation, caller.user_id, title, links, metadata, repository.limits)
         empty = Conversation(new, caller.user_id, 1)
-        return (*started, *decisions.add_messages(empty, first_messages))
+        return (*started, *decisions.add_messages(empty, first_messages, limits=repository.limits))
 
     return await repository.change(caller, new, decide, command=command)
 
@@ -69,7 +69,7 @@ async def revise_message(
         caller,
         conversation_id,
         lambda conversation, messages: decisions.revise_message(
-            owned(conversation, caller), messages.get(wish.message_id), wish
+            owned(conversation, caller), messages.get(wish.message_id), wish, repository.limits
         ),
         about=[wish.message_id],
         expected=expected,
@@ -108,7 +108,12 @@ async def rate_message(
         caller,
         conversation_id,
         lambda conversation, messages: decisions.rate_message(
-            owned(conversation, caller), messages.get(message_id), message_id, rating, comment
+            owned(conversation, caller),
+            messages.get(message_id),
+            message_id,
+            rating,
+            comment,
+            repository.limits,
         ),
         about=[message_id],
     )
@@ -137,7 +142,11 @@ async def rename(
     repository: Repository, caller: Caller, conversation_id: UUID, title: str, *, expected: int | None = None
 ) -> Changed:
     return await change_conversation(
-        repository, caller, conversation_id, lambda known: decisions.rename(known, title), expected=expected
+        repository,
+        caller,
+        conversation_id,
+        lambda known: decisions.rename(known, title, repository.limits),
+        expected=expected,
     )
 
 
@@ -145,7 +154,7 @@ async def end(
     repository: Repository, caller: Caller, conversation_id: UUID, reason: str | None = None
 ) -> Changed:
     return await change_conversation(
-        repository, caller, conversation_id, lambda known: decisions.end(known, reason)
+        repository, caller, conversation_id, lambda known: decisions.end(known, reason, repository.limits)
     )
 
 
@@ -153,7 +162,7 @@ async def reopen(
     repository: Repository, caller: Caller, conversation_id: UUID, reason: str | None = None
 ) -> Changed:
     return await change_conversation(
-        repository, caller, conversation_id, lambda known: decisions.reopen(known, reason)
+        repository, caller, conversation_id, lambda known: decisions.reopen(known, reason, repository.limits)
     )
 
 

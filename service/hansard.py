@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from domain.content import Limits
 from domain.recorded import Recorded
 from projections.conversations import Conversations
 from projections.follower import Follower
@@ -46,7 +47,7 @@ class Hansard:
             self._wake,
             self._moved,
         )
-        self.repository = Repository(self.store, self.pool)
+        self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
 
     async def start(self) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from psycopg_pool import AsyncConnectionPool
 
+from domain.content import LIMITS, Limits
 from domain.conversation import Conversation, evolve, expect, fold
 from domain.errors import CommandReused, Contended, Refusal, VersionConflict
 from domain.events import Event
@@ -75,7 +76,8 @@ class Known(Struct):
 
 
 class Repository:
-    def __init__(self, store: Store, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(self, store: Store, pool: AsyncConnectionPool[Any], limits: Limits = LIMITS) -> None:
+        self.limits = limits
         self._store = store
         self._pool = pool
         self._known: OrderedDict[UUID, Known] = OrderedDict()

@@ -52,14 +52,18 @@ class Store:
         """Acknowledged once it is committed. If the caller goes away meanwhile, the append goes on."""
         waiting: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         append.waiting = waiting
-        self._writer_of[append.shard].submit(append)
+        self.submit(append)
         return await waiting
 
     def append_blocking(self, append: Append) -> Appended:
         waiting: Future[Appended] = Future()
         append.waiting = waiting
-        self._writer_of[append.shard].submit(append)
+        self.submit(append)
         return waiting.result()
+
+    def submit(self, append: Append) -> None:
+        """Whoever waits is told the outcome; appends of one lane are taken in this order."""
+        self._writer_of[append.shard].submit(append)
 
 
 def shard_of(user_id: str, shards: int) -> int:

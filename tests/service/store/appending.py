@@ -1,0 +1,76 @@
+"""What the store's tests append, and how they look at what is there."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from domain.events import ConversationStarted, Event, MessageAdded
+from projections.projection import Projection
+from service.store.append import Append, Command, append_of
+from service.store.connections import Database, connect
+from service.store.store import Store
+
+USER = "ann"
+
+
+def said(text: str = "hello", message_id: str | None = None) -> MessageAdded:
+    return MessageAdded(message_id=message_id or str(uuid4()), role="user", content=text)
+
+
+def started(*more: Event) -> Sequence[Event]:
+    return (ConversationStarted(), *more)
+
+
+@contextmanager
+def storing(dsn: str, projections: Sequence[Projection] = (), **more: Any) -> Iterator[Store]:
+    with closing(Store(Database.open(dsn), projections, **more)) as store:
+        store.start()
+        yield store
+
+
+def asked(
+    store: Store,
+    conversation_id: UUID,
+    events: Sequence[Event],
+    expected: int | None = None,
+    command: Command | None = None,
+    user_id: str = USER,
+) -> Append:
+    return append_of(
+        store.shard_of(user_id),
+        conversation_id,
+        events,
+        datetime.now(UTC),
+        user_id=user_id,
+        actor=user_id,
+        expected=expected,
+        command=command,
+    )
+
+
+def rows(dsn: str, query: str, *given: Any) -> list[tuple[Any, ...]]:
+    with connect(dsn) as connection:
+        return connection.execute(query.encode(), given).fetchall()
+
+
+@contextmanager
+def lane_held(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """No append commits until it is let go."""
+    with connect(dsn) as connection, connection.transaction():
+        connection.execute("SELECT shard FROM lanes WHERE shard = 0 FOR NO KEY UPDATE")
+        yield connection
+
+
+def wait_until_blocked(dsn: str, count: int = 1) -> None:
+    """Until so many other sessions of this database wait for a lock that somebody holds."""
+    with connect(dsn) as connection:
+        while True:
+            waiting = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone()
+            if waiting and waiting[0] >= count:
+                return
