@@ -1,0 +1,104 @@
+"""How much was said: messages, characters and tokens of each user on each day."""
+
+from collections.abc import Iterable
+from datetime import UTC, date
+from typing import ClassVar, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.events import ConversationAnonymised, ConversationErased, MessageAdded
+from domain.recorded import Recorded
+from projections.changes import Change, Delete, Tally, Update
+from projections.reading import Query, View
+from projections.tables import Small, Table
+
+
+class Row(Struct):
+    shard: Small
+    conversation_id: UUID
+    day: date
+    """In UTC."""
+    user_id: str | None
+    messages: int
+    questions: int
+    replies: int
+    characters: int
+    tokens: int
+
+
+USAGE: Final = Table(
+    name="usage",
+    row=Row,
+    # By conversation, so that anonymising and erasing can find what they concern; added up where it is read.
+    key=("shard", "conversation_id", "day"),
+    sums=("messages", "questions", "replies", "characters", "tokens"),
+    indexes=("(shard, user_id, day)",),
+    small=True,
+)
+
+
+class Usage:
+    """Counts messages as they were added: revising and removing them takes nothing back.
+
+    The counts share the fate of the words. An erased conversation's are gone: nothing is left in the log from
+    which a replay could count them again, and what only an old table knows is no projection. An anonymised
+    conversation's count for its pseudonym.
+    """
+
+    name: ClassVar[str] = "usage"
+    with_append: ClassVar[bool] = False
+    version: str = "1"
+    tables: tuple[Table, ...] = (USAGE,)
+
+    def changes(self, recorded: Recorded) -> Iterable[Change]:
+        match recorded.event:
+            case MessageAdded(kind="message") as added:
+                yield Tally(USAGE, counts(recorded, added))
+            case ConversationAnonymised():
+                conversation = (recorded.shard, recorded.conversation_id)
+                yield Update(USAGE, conversation, put={"user_id": recorded.user_id})
+            case ConversationErased():
+                yield Delete(USAGE, (recorded.shard, recorded.conversation_id))
+
+
+def counts(recorded: Recorded, added: MessageAdded) -> Row:
+    return Row(
+        shard=recorded.shard,
+        conversation_id=recorded.conversation_id,
+        day=recorded.recorded_at.astimezone(UTC).date(),
+        user_id=recorded.user_id,
+        messages=1,
+        questions=int(added.role == "user"),
+        replies=int(added.role == "assistant"),
+        characters=len(added.content),
+        tokens=added.tokens or 0,
+    )
+
+
+class Day(Struct, frozen=True):
+    day: date
+    messages: int
+    questions: int
+    replies: int
+    characters: int
+    tokens: int
+
+
+DAYS: Final = Query(
+    Day,
+    """
+SELECT day, sum(messages)::bigint, sum(questions)::bigint, sum(replies)::bigint, sum(characters)::bigint,
+    sum(tokens)::bigint
+FROM {usage}
+WHERE shard = %(shard)s AND user_id = %(user_id)s AND day BETWEEN %(first)s AND %(last)s
+GROUP BY day""",
+    "day",
+)
+
+
+async def days_of(
+    view: View, shard: int, user_id: str, first: date = date.min, last: date = date.max
+) -> list[Day]:
+    """The days on which something was said, in order."""
+    return await view.rows(DAYS, shard, user_id=user_id, first=first, last=last)
