@@ -3,7 +3,8 @@
 Refusal
 ├── ProjectionBehind
 ├── ProjectionNotBuilt
-└── ConversationIsParked
+├── ConversationIsParked
+└── ReplayIsRunning
 """
 
 from domain.errors import Refusal
@@ -19,3 +20,7 @@ class ProjectionNotBuilt(Refusal):
 
 class ConversationIsParked(Refusal):
     """{projection} could not go on with this conversation: {error}"""
+
+
+class ReplayIsRunning(Refusal):
+    """{projection} is being replayed already, by {holder}; wait for it, or end it."""

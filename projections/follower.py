@@ -93,7 +93,7 @@ class Follower:
             self._thread.join()
 
     def run_once(self) -> int:
-        """Follows until nothing is behind; gives back how many events it applied, once for each projection."""
+        """Follows until nothing is behind; gives back how many events it applied, over all projections."""
         applied = 0
         with self._connect() as connection:
             connection.autocommit = True
@@ -166,14 +166,9 @@ class Follower:
         shards = [each.shard for each in behind]
         rest = sum(each.head - each.position for each in behind)
         in_step = projection.with_append and rest <= self._patience.get(first.projection, SMALL_REST)
-        work = partial(put_in_step if in_step else follow_page, connection, self._log)
-        try:
-            step = work(projection, generation, shards, self._page, parking.apply_page)
-        except Exception as error:
-            if connection.closed or not parking.is_about_the_event(error):
-                raise
-            # once more, with care: the event that is refused is found and parked
-            step = work(projection, generation, shards, self._page, parking.apply_carefully)
+        work = put_in_step if in_step else follow_page
+        given = (connection, self._log, projection, generation, shards, self._page)
+        step = parking.carefully(connection, partial(work, *given))
         if projection.with_append:
             self._be_patient(first.projection, in_step)
         if step.parked:

@@ -10,6 +10,7 @@ from psycopg.rows import class_row, scalar_row
 
 from projections.log import Log
 from projections.projection import Projection
+from projections.tables import Table
 
 Stage = Literal["building", "live", "retired"]
 
@@ -142,11 +143,16 @@ def create(
             comment = sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(generation.comment))
             connection.execute(comment)
             for at, statement in enumerate(table.index(generation.number)):
-                if stage == "live" or (table.small and at == 0):
+                if stage == "live" or (is_held(table) and at == 0):
                     connection.execute(statement)
         position = None if stage == "live" and projection.with_append else 0
         connection.execute(START, named(generation) | {"shards": list(shards), "position": position})
     return generation
+
+
+def is_held(table: Table) -> bool:
+    """Whether a build holds the table's rows in memory for a while, and changes stored ones by their key."""
+    return table.small or bool(table.sums)
 
 
 def add(connection: Connection[Any], projection: Projection, stage: Stage) -> Generation:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -146,7 +146,7 @@ def in_words(error: Exception) -> str:
 def is_about_the_event(error: Exception) -> bool:
     """Whether the same event would be refused again, rather than the database be in trouble."""
     if not isinstance(error, psycopg.Error):
-        return True
+        return not isinstance(error, OSError | MemoryError)
     if error.sqlstate is None:
         return isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
     return not error.sqlstate.startswith(PASSING)
@@ -194,6 +194,19 @@ def apply_carefully(
     half = len(page) // 2
     first = apply_carefully(connection, projection, generation, page[:half], parked)
     return first + apply_carefully(connection, projection, generation, page[half:], also(parked, first))
+
+
+Done = TypeVar("Done")
+
+
+def carefully(connection: Connection[Any], work: Callable[[Applying], Done]) -> Done:
+    """Quickly at first; if an event is refused, once more with care, so that it is found and parked."""
+    try:
+        return work(apply_page)
+    except Exception as error:
+        if connection.closed or not is_about_the_event(error):
+            raise
+    return work(apply_carefully)
 
 
 def also(parked: Skipped, poison: Iterable[Poison]) -> Skipped:

@@ -1,0 +1,276 @@
+"""Fills the tables of new builds from a shard's log: folded in memory, copied into tables without indexes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import astuple
+from psycopg import Connection
+
+from domain.recorded import Recorded
+from projections import parking
+from projections.advance import move
+from projections.apply import apply
+from projections.changes import Change, Delete, Fold, TableFold, Update
+from projections.generations import Generation, is_held, named
+from projections.log import Log
+from projections.parking import Poison, Skipped, changes_of, poison_of
+from projections.projection import Projection
+
+CLAIM: Final = """
+    SELECT position FROM checkpoints
+    WHERE projection = %(projection)s AND generation = %(number)s AND shard = %(shard)s
+    FOR UPDATE
+"""
+
+DEFER: Final = """
+    INSERT INTO deferred (shard, projection, generation, position)
+    SELECT %(shard)s, %(projection)s, %(number)s, position
+    FROM unnest(%(positions)s::bigint[]) AS given (position)
+"""
+
+DEFERRED: Final = """
+    SELECT position FROM deferred
+    WHERE projection = %(projection)s AND generation = %(number)s AND shard = %(shard)s
+      AND position > %(after)s
+    ORDER BY position LIMIT %(limit)s
+"""
+
+
+class Limits(Struct, frozen=True):
+    """How much is held in memory: a chunk is read and copied, some chunks are one transaction."""
+
+    chunk_events: int = 4_000
+    segment_events: int = 100_000
+    segment_rows: int = 30_000
+
+
+class Build(Struct, frozen=True, eq=False):
+    projection: Projection
+    generation: Generation
+    until: Mapping[int, int] | None = None
+    """A position for each shard to stop at; None: the end of the log."""
+
+
+class BuildIsGone(Exception):
+    """Somebody dropped a build while it was filled."""
+
+
+class Load:
+    """What one build takes of one shard in one transaction.
+
+    Rows of large tables are copied chunk by chunk. A change of a row that is not in the chunk has to wait for
+    the indexes: its event is noted as deferred, and so is all that follows in that conversation, or the two
+    would come in the wrong order. What is held in memory for small tables is in order anyway.
+
+    This rests on what every projection keeps to: an event changes its conversation's rows, or adds to sums.
+    """
+
+    def __init__(self, build: Build, shard: int, position: int, late: set[UUID], parked: Skipped) -> None:
+        self.build = build
+        self.shard = shard
+        self.position = position
+        self.late = set(late)
+        self.parked = dict(parked)
+        self.fold = Fold()
+        self.deferred: list[int] = []
+        self.poison: list[Poison] = []
+        self._large = {
+            table.name: TableFold(table) for table in build.projection.tables if not is_held(table)
+        }
+        self.fold.tables.update(self._large)
+
+    @property
+    def held(self) -> int:
+        """How many rows wait for the end of the transaction."""
+        return sum(
+            len(each.inserts) + len(each.tallies) + len(each.updates) for each in self.fold.tables.values()
+        )
+
+    def take(self, page: Sequence[Recorded]) -> None:
+        """What of the page is this build's."""
+        begin = self.position - page[0].position + 1
+        end = len(page)
+        if self.build.until is not None:
+            end = max(0, self.build.until[self.shard] - page[0].position + 1)
+        page = page[begin:end]
+        projection, large, take = self.build.projection, self._large, self.fold.take
+        for recorded in page:
+            try:
+                changes = changes_of(projection, recorded, self.parked)
+            except Exception as error:
+                self.park(recorded, error)
+                continue
+            if large and not self._fits(recorded.conversation_id, changes):
+                self.late.add(recorded.conversation_id)
+                self.deferred.append(recorded.position)
+                changes = [change for change in changes if is_held(change.table)]
+            take(changes)
+        if page:
+            self.position = page[-1].position
+
+    def park(self, recorded: Recorded, error: Exception) -> None:
+        key = (recorded.shard, recorded.conversation_id)
+        if key not in self.parked:
+            self.parked[key] = recorded.position
+            self.poison.append(poison_of(recorded, error))
+
+    def _fits(self, conversation_id: UUID, changes: Iterable[Change]) -> bool:
+        """Whether all its changes of large tables can be made to rows of this chunk."""
+        if self.late and conversation_id in self.late:
+            return all(is_held(change.table) for change in changes)
+        for change in changes:
+            if type(change) is Update or type(change) is Delete:
+                table = self._large.get(change.table.name)
+                if table is not None and change.key not in table.inserts:
+                    return False
+        return True
+
+    def copy(self, connection: Connection[Any]) -> None:
+        """The chunk's rows of large tables."""
+        for name, fold in self._large.items():
+            if fold.inserts:
+                copy_rows(connection, fold, self.build.generation.number)
+                self._large[name] = self.fold.tables[name] = TableFold(fold.table)
+
+    def finish(self, connection: Connection[Any]) -> None:
+        """What was held, and how far this build has come."""
+        generation = self.build.generation
+        apply(connection, self.fold, generation.number)
+        if self.deferred:
+            connection.execute(DEFER, named(generation) | {"shard": self.shard, "positions": self.deferred})
+        parking.park(connection, generation, self.poison)
+        move(connection, generation, {self.shard: self.position})
+
+
+def copy_rows(connection: Connection[Any], fold: TableFold, generation: int) -> None:
+    table = fold.table
+    with connection.cursor() as cursor, cursor.copy(table.copy(generation)) as copy:
+        copy.set_types(table.copy_types)
+        write = copy.write_row
+        for row in fold.inserts.values():
+            write(astuple(row))
+
+
+class ShardLoader:
+    """Fills the tables of some builds from one shard; each transaction goes on where the last one ended."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        log: Log,
+        builds: Sequence[Build],
+        shard: int,
+        report: Callable[[int], None],
+        limits: Limits,
+    ) -> None:
+        self._connection = connection
+        self._log = log
+        self._builds = builds
+        self._shard = shard
+        self._report = report
+        self._limits = limits
+        self._late = {build: self._late_of(build) for build in builds}
+
+    def load(self) -> None:
+        while self._load_segment():
+            pass
+
+    def _load_segment(self) -> int:
+        try:
+            with self._connection.transaction():
+                return self._load_chunks()
+        except Exception as error:
+            if self._connection.closed or not parking.is_about_the_event(error):
+                raise
+        with self._connection.transaction():
+            return self._load_carefully()
+
+    def _load_chunks(self) -> int:
+        events, limits = 0, self._limits
+        loads = self._begin()
+        after = min(load.position for load in loads)
+        while events < limits.segment_events and sum(load.held for load in loads) < limits.segment_rows:
+            page = self._page(after)
+            if not page:
+                break
+            for load in loads:
+                load.take(page)
+                load.copy(self._connection)
+            after = page[-1].position
+            events += len(page)
+            self._report(len(page))
+        for load in loads:
+            self._end(load)
+        return events
+
+    def _load_carefully(self) -> int:
+        """One chunk only, and each build by itself: halved until the event that is refused stands alone."""
+        loads = self._begin()
+        page = self._page(min(load.position for load in loads))
+        for load in loads:
+            self._load_halves(load, page)
+        return len(page)
+
+    def _load_halves(self, load: Load, page: Sequence[Recorded]) -> Load:
+        piece = Load(load.build, self._shard, load.position, load.late, load.parked)
+        try:
+            with self._connection.transaction():
+                piece.take(page)
+                piece.copy(self._connection)
+                self._end(piece)
+                return piece
+        except Exception as error:
+            if self._connection.closed or not parking.is_about_the_event(error):
+                raise
+            if len(page) == 1:
+                piece = Load(load.build, self._shard, load.position, load.late, load.parked)
+                piece.park(page[0], error)
+                piece.take(page)
+                self._end(piece)
+                return piece
+        half = len(page) // 2
+        return self._load_halves(self._load_halves(load, page[:half]), page[half:])
+
+    def _begin(self) -> list[Load]:
+        """Under the locks of the checkpoints, so that nobody else can be filling the same builds."""
+        self._connection.execute("SET LOCAL synchronous_commit = off")
+        loads = []
+        for build in self._builds:
+            given = named(build.generation) | {"shard": self._shard}
+            row = self._connection.execute(CLAIM, given).fetchone()
+            if row is None:
+                raise BuildIsGone(f"the build of {build.projection.name} is gone")
+            parked = parking.skipped(self._connection, build.generation, [self._shard])
+            loads.append(Load(build, self._shard, row[0], self._late[build], parked))
+        return loads
+
+    def _end(self, load: Load) -> None:
+        load.finish(self._connection)
+        self._late[load.build] = load.late
+
+    def _page(self, after: int) -> list[Recorded]:
+        most = self._limits.chunk_events
+        ends = [build.until[self._shard] for build in self._builds if build.until is not None]
+        if len(ends) == len(self._builds):
+            most = min(most, max(ends) - after)
+        return self._log.page(self._connection, self._shard, after, most) if most > 0 else []
+
+    def _late_of(self, build: Build) -> set[UUID]:
+        """The conversations that earlier transactions deferred."""
+        pages = deferred_events(self._connection, self._log, build.generation, self._shard)
+        return {recorded.conversation_id for page in pages for recorded in page}
+
+
+def deferred_events(
+    connection: Connection[Any], log: Log, generation: Generation, shard: int, limit: int = 1_000
+) -> Iterable[list[Recorded]]:
+    after = 0
+    while True:
+        given = named(generation) | {"shard": shard, "after": after, "limit": limit}
+        positions = [position for (position,) in connection.execute(DEFERRED, given)]
+        if not positions:
+            return
+        yield log.at(connection, shard, positions)
+        after = positions[-1]
