@@ -278,6 +278,7 @@ class EmbeddedPostgres:
     def _start_server(self) -> None:
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
+        self.log.touch(mode=0o600)
         deadline = time.monotonic() + 30
         with self.log.open("ab") as log:
             log_ended = log.tell()
