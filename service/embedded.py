@@ -209,9 +209,7 @@ class EmbeddedPostgres:
             made = self._run("postgres", "--single", *place, "postgres", said="CREATE DATABASE hansard\n")
         if made.returncode:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise ServerDoesNotStart(
-                f"PostgreSQL cannot make its database in {self.data}: {telling(made.stderr)}"
-            )
+            raise self._failure(f"PostgreSQL cannot make its database in {self.data}", made.stderr)
         if self.cluster.exists():
             self.cluster.rmdir()
         unfinished.rename(self.cluster)
@@ -286,7 +284,7 @@ class EmbeddedPostgres:
                 said = self.log.read_bytes()[log_ended:].decode(errors="replace")
                 # what a killed server leaves running ends by itself, but not at once
                 if "pre-existing shared memory block" not in said or time.monotonic() > deadline:
-                    raise ServerDoesNotStart(f"PostgreSQL does not start, see {self.log}: {telling(said)}")
+                    raise self._failure(f"PostgreSQL does not start, see {self.log}", said)
                 time.sleep(0.2)
 
     def _started(self, log: BinaryIO) -> bool:
@@ -309,6 +307,11 @@ class EmbeddedPostgres:
             self._process.wait()
             raise
         return False
+
+    def _failure(self, what: str, output: str) -> EmbeddedPostgresError:
+        if os.strerror(errno.ENOSPC) in output:
+            return FolderUnusable(in_words(OSError(errno.ENOSPC, ""), self.data))
+        return ServerDoesNotStart(f"{what}: {telling(output)}")
 
     def _disown(self) -> None:
         """Wait no more for the server that we started: it has died, or it goes on for others."""
@@ -406,9 +409,9 @@ def works_in(pid: int, folder: Path) -> bool:
 
 
 def telling(output: str) -> str:
-    """The one line of PostgreSQL's output that tells most: the last complaint, else the last line."""
+    """The one line of PostgreSQL's output that tells most: the first complaint, else the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     complaints = [
         line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:", "could not"))
     ]
-    return (complaints or lines or ["it said nothing"])[-1]
+    return complaints[0] if complaints else (lines or ["it said nothing"])[-1]
