@@ -45,7 +45,7 @@ def load_shards(
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Events and rows never refer to themselves, so looking for cycles among millions of them finds nothing."""
+    """Events and rows never refer to themselves: looking for cycles among millions of them finds nothing."""
     gc.disable()
     try:
         yield

@@ -29,6 +29,10 @@ class Rebuilt(Struct, frozen=True):
     left: list[Generation]
     """Older builds whose tables are still being read; the next replay drops them."""
 
+    @property
+    def speed(self) -> float:
+        return self.events / max(self.seconds, 0.001)
+
 
 class Rebuild:
     """One new build of each of some projections, in one pass over the log.
