@@ -101,7 +101,7 @@ def tell_rebuilt(rebuilt: Rebuilt, say: Say) -> None:
         say(f"{rebuilt.parked} conversations could not be taken whole: `hansard status` lists them")
     for generation in rebuilt.left:
         say(
-            f"generation {generation.number} of {generation.projection} is still being read: dropped next time"
+            f"generation {generation.number} of {generation.projection} is still read: it is dropped next time"
         )
 
 
