@@ -49,7 +49,9 @@ async def add_messages(
     return await repository.change(
         caller,
         conversation_id,
-        lambda conversation, messages: decisions.add_messages(owned(conversation, caller), wishes, messages),
+        lambda conversation, messages: decisions.add_messages(
+            owned(conversation, caller), wishes, messages, repository.limits
+        ),
         about=() if ids_are_new else [wish.message_id for wish in wishes],
         expected=expected,
         command=command,

@@ -78,7 +78,7 @@ class Known(Struct):
 class Repository:
     def __init__(self, store: Store, pool: AsyncConnectionPool[Any], limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self._store = store
+        self.store = store
         self._pool = pool
         self._known: OrderedDict[UUID, Known] = OrderedDict()
         self._saving: set[asyncio.Task[None]] = set()
@@ -111,34 +111,40 @@ class Repository:
 
         `about` names the messages that the decision is about: it is given what is stored of them.
         """
-        shard = self._store.shard_of(caller.user_id)
+        shard = self.store.shard_of(caller.user_id)
         doubted = bool(about)
         for _ in range(ATTEMPTS):
             known = None if doubted else self._remembered(conversation_id)
             loaded = known is None
             if known is None:
                 known = await self._load(shard, conversation_id)
+                if not doubted:
+                    # Several load at once after a conflict: go on from where the first of them is by now.
+                    known = self._remembered(conversation_id) or known
             messages = await self.messages(shard, conversation_id, about) if about else {}
+            refused: Refusal | None = None
+            events: Sequence[Event] = ()
             try:
                 expect(known.state, expected)
                 events = decide(known.state, messages)
-            except Refusal:
-                if loaded and command and (earlier := await self._carried_out(shard, command)):
-                    return earlier
-                if loaded:
-                    raise
-                events = ()
-            if not events and not loaded:
-                doubted = (
-                    True  # Another process may have changed what this one remembers: look before saying no.
-                )
-            elif not events:
-                return Changed(known.state, None)
-            else:
+            except Refusal as refusal:
+                refused = refusal
+            if events:
                 try:
                     return await self._append(caller, shard, conversation_id, known, events, command)
                 except VersionConflict:
                     doubted = bool(about)
+            elif not loaded:
+                doubted = (
+                    True  # Another process may have changed what this one remembers: look before saying no.
+                )
+            elif command and (earlier := await self._carried_out(shard, command)):
+                return earlier
+            elif refused:
+                raise refused
+            else:
+                # The messages were read after the state and may be newer: answer with what is as new.
+                return Changed(await self.load(shard, conversation_id) if about else known.state, None)
         raise Contended(attempts=ATTEMPTS)
 
     async def _append(
@@ -166,7 +172,7 @@ class Repository:
         after = foreseen(before, append, events)
         self._remember(conversation_id, Known(known.stored, after, append))
         try:
-            appended = await self._store.append(append)
+            appended = await self.store.append(append)
         except BaseException:
             # Cancelled, it may be stored all the same: whoever comes next finds the outcome in the append.
             if append.outcome is not None:
@@ -211,9 +217,11 @@ class Repository:
                     break
         if state is not None and state.version - since >= SNAPSHOT_EVERY:
             self._save_later(shard, state)
-        if state is not None and self._remembered(conversation_id) is None:
-            self._remember(conversation_id, Known(state, state))
-        return Known(state, state)
+        found = Known(state, state)
+        known = self._remembered(conversation_id)
+        if state is not None and (known is None or older(known.stored, state)):
+            self._remember(conversation_id, found)
+        return found
 
     def _remembered(self, conversation_id: UUID) -> Known | None:
         known = self._known.get(conversation_id)
@@ -232,7 +240,7 @@ class Repository:
 
     def _confirm(self, shard: int, after: Conversation, append: Append, size: int) -> None:
         known = self._known.get(after.id)
-        if known is not None and (known.stored is None or known.stored.version < after.version):
+        if known is not None and older(known.stored, after):
             known.stored = after
             if known.pending is append:
                 known.pending = None
@@ -256,6 +264,10 @@ class Repository:
                     "state": msgspec.json.encode(state),
                 },
             )
+
+
+def older(one: Conversation | None, other: Conversation) -> bool:
+    return one is None or one.version < other.version
 
 
 def foreseen(before: Conversation | None, append: Append, events: Sequence[Event]) -> Conversation:

@@ -1,6 +1,7 @@
 """What the store's tests append, and how they look at what is there."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,9 @@ from service.store.connections import Database, connect
 from service.store.store import Store
 
 USER = "ann"
+BLOCKED = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 
 
 def said(text: str = "hello", message_id: str | None = None) -> MessageAdded:
@@ -68,9 +72,11 @@ def lane_held(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 def wait_until_blocked(dsn: str, count: int = 1) -> None:
     """Until so many other sessions of this database wait for a lock that somebody holds."""
     with connect(dsn) as connection:
-        while True:
-            waiting = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            ).fetchone()
-            if waiting and waiting[0] >= count:
-                return
+        while connection.execute(BLOCKED).fetchall() < [(count,)]:
+            pass
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the other tasks run until it is so."""
+    while not condition():  # noqa: ASYNC110 - what it waits for is another thread's, which sets no event for tests
+        await asyncio.sleep(0)

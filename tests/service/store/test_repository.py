@@ -1,0 +1,227 @@
+"""Load, decide, append: what two wishes at once, a repeat, and another process make of one conversation."""
+
+import asyncio
+from multiprocessing.connection import Connection
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain import conversation as decisions
+from domain.content import Limits
+from domain.errors import (
+    CommandReused,
+    ContentTooLong,
+    ConversationNotFound,
+    MessageAlreadyAdded,
+    SessionHasEnded,
+    VersionConflict,
+)
+from domain.events import MessageAdded, MessageRevised
+from service import commands
+from service.store.append import Command
+from service.store.connections import connect
+from service.store.log import DatabaseLog
+from service.store.repository import SNAPSHOT_EVERY, Caller, Repository
+from service.store.store import shard_of
+from tests.service.store.appending import lane_held, rows, said, until, wait_until_blocked
+from tests.service.store.processes import another_process, repository_on
+
+ANN = Caller("ann", "ann", "request-1")
+BOB = Caller("bob", "bob", "request-2")
+VERSIONS = "SELECT version FROM events WHERE conversation_id = %s ORDER BY position"
+
+
+async def a_conversation(repository: Repository, caller: Caller = ANN) -> UUID:
+    changed = await commands.start_conversation(repository, caller)
+    assert changed.conversation
+    return changed.conversation.id
+
+
+async def add(repository: Repository, conversation_id: UUID, message: MessageAdded | None = None) -> int:
+    changed = await commands.add_messages(
+        repository, ANN, conversation_id, [message or said()], ids_are_new=message is None
+    )
+    assert changed.conversation
+    return changed.conversation.version
+
+
+async def ten_appends(repository: Repository, told: Connection, conversation_id: UUID) -> None:
+    told.send("ready")
+    await asyncio.to_thread(told.recv)
+    versions = await asyncio.gather(*(add(repository, conversation_id) for _ in range(10)))
+    told.send(sorted(versions))
+
+
+async def test_20_appends_to_one_conversation_at_once_from_two_processes_are_all_stored_in_one_order(
+    dsn: str,
+) -> None:
+    async with repository_on(dsn) as repository:
+        conversation = await a_conversation(repository)
+    with (
+        another_process(ten_appends, dsn, conversation) as one,
+        another_process(ten_appends, dsn, conversation) as other,
+    ):
+        for each in (one, other):
+            assert each.recv() == "ready"
+        with lane_held(dsn):
+            for each in (one, other):
+                each.send("go")
+        versions = one.recv() + other.recv()
+    assert sorted(versions) == list(range(2, 22)), "each was told a place of its own"
+    assert [row[0] for row in rows(dsn, VERSIONS, conversation)] == list(range(1, 22))
+
+
+async def test_appends_that_are_decided_while_others_are_on_their_way_share_a_batch(dsn: str) -> None:
+    batches: list[int] = []
+    async with repository_on(dsn, committed=lambda events: batches.append(len(events))) as repository:
+        conversation = await a_conversation(repository)
+        with lane_held(dsn):
+            plug = asyncio.create_task(a_conversation(repository))
+            await asyncio.to_thread(wait_until_blocked, dsn)
+            waiting = [asyncio.create_task(add(repository, conversation)) for _ in range(30)]
+            await until(lambda: repository.store.waiting() == 30)
+        await plug
+        assert sorted(await asyncio.gather(*waiting)) == list(range(2, 32))
+    assert batches == [1, 1, 30], "they were not made to wait for each other"
+
+
+async def test_a_wish_on_an_old_version_is_told_the_current_one(dsn: str) -> None:
+    async with repository_on(dsn) as repository, repository_on(dsn) as elsewhere:
+        conversation = await a_conversation(repository)
+        await add(elsewhere, conversation)
+        with pytest.raises(VersionConflict) as told:
+            await commands.add_messages(repository, ANN, conversation, [said()], ids_are_new=True, expected=1)
+        assert told.value.facts == {"current_version": 2, "expected_version": 1}
+        changed = await commands.add_messages(
+            repository, ANN, conversation, [said()], ids_are_new=True, expected=2
+        )
+        assert changed.appended
+        assert changed.appended.version == 3
+
+
+async def test_no_refusal_rests_on_what_another_process_has_changed(dsn: str) -> None:
+    async with repository_on(dsn) as here, repository_on(dsn) as there:
+        conversation = await a_conversation(here)
+        await commands.end(here, ANN, conversation)
+        with pytest.raises(SessionHasEnded):
+            await add(here, conversation)
+        await commands.reopen(there, ANN, conversation)
+        assert await add(here, conversation) == 4
+        await commands.end(there, ANN, conversation)
+        await commands.reopen(there, ANN, conversation)
+        changed = await commands.end(here, ANN, conversation)
+        assert changed.appended, "it was open again, though this process remembered it so from long ago"
+        with pytest.raises(SessionHasEnded):
+            await add(there, conversation)
+
+
+async def test_a_repeated_command_is_answered_as_the_first_time_even_if_it_would_be_refused_now(
+    dsn: str,
+) -> None:
+    async with repository_on(dsn) as repository:
+        conversation, command = await a_conversation(repository), Command(uuid4(), b"hello")
+        message = said()
+        first = await commands.add_messages(repository, ANN, conversation, [message], command=command)
+        await commands.end(repository, ANN, conversation)
+        again = await commands.add_messages(repository, ANN, conversation, [message], command=command)
+        assert first.appended
+        assert again.appended
+        assert again.appended.repeated
+        assert again.appended.version == first.appended.version == 2
+        with pytest.raises(CommandReused):
+            await commands.add_messages(
+                repository, ANN, conversation, [said()], command=Command(command.id, b"other")
+            )
+    assert len(rows(dsn, VERSIONS, conversation)) == 3
+
+
+async def test_starting_a_conversation_again_with_the_same_command_gives_the_first_one(dsn: str) -> None:
+    async with repository_on(dsn) as repository:
+        command = Command(uuid4(), b"start")
+        made = [
+            await commands.start_conversation(repository, ANN, first_messages=[said()], command=command)
+            for _ in range(3)
+        ]
+    ids = {changed.conversation.id for changed in made if changed.conversation}
+    assert len(ids) == 1
+    assert len(rows(dsn, VERSIONS, ids.pop())) == 2
+
+
+async def test_a_message_id_that_the_caller_chose_is_kept_once(dsn: str) -> None:
+    async with repository_on(dsn) as repository, repository_on(dsn) as elsewhere:
+        conversation, message = await a_conversation(repository), said("hello", "m1")
+        versions = await asyncio.gather(
+            *(add(each, conversation, message) for each in (repository, elsewhere) for _ in range(5))
+        )
+        assert set(versions) == {2}
+        with pytest.raises(MessageAlreadyAdded):
+            await add(repository, conversation, said("something else", "m1"))
+        revised = MessageRevised(message_id="m1", content="hello again")
+        await commands.revise_message(repository, ANN, conversation, revised)
+        await commands.rate_message(elsewhere, ANN, conversation, "m1", "positive")
+        found = await repository.messages(shard_of("ann", 8), conversation, ["m1"])
+        assert (found["m1"].content, found["m1"].rating) == ("hello again", "positive")
+    assert len(rows(dsn, VERSIONS, conversation)) == 4
+
+
+async def test_somebody_elses_conversation_is_answered_like_one_that_does_not_exist(dsn: str) -> None:
+    async with repository_on(dsn) as repository:
+        same_shard = Caller(next(f"u{n}" for n in range(99) if shard_of(f"u{n}", 8) == shard_of("ann", 8)))
+        conversation = await a_conversation(repository)
+        for caller in (BOB, same_shard):
+            with pytest.raises(ConversationNotFound):
+                await commands.rename(repository, caller, conversation, "mine now")
+        with pytest.raises(ConversationNotFound):
+            await commands.rename(repository, ANN, uuid4(), "nobody's")
+    assert len(rows(dsn, VERSIONS, conversation)) == 1
+
+
+async def test_a_caller_who_goes_away_leaves_the_append_to_be_stored_and_the_next_one_in_order(
+    dsn: str,
+) -> None:
+    async with repository_on(dsn) as repository:
+        conversation = await a_conversation(repository)
+        with lane_held(dsn):
+            plug = asyncio.create_task(a_conversation(repository))
+            await asyncio.to_thread(wait_until_blocked, dsn)
+            gone = asyncio.create_task(add(repository, conversation))
+            await until(lambda: repository.store.waiting() == 1)
+            gone.cancel()
+            stays = asyncio.create_task(add(repository, conversation))
+            await until(lambda: repository.store.waiting() == 2)
+        assert await stays == 3
+        await plug
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+    assert [row[0] for row in rows(dsn, VERSIONS, conversation)] == [1, 2, 3]
+
+
+async def test_a_long_conversation_is_loaded_from_its_snapshot(dsn: str) -> None:
+    async with repository_on(dsn) as repository:
+        conversation = await a_conversation(repository)
+        for _ in range(3):
+            batch = [said() for _ in range(SNAPSHOT_EVERY // 2)]
+            await commands.add_messages(repository, ANN, conversation, batch, ids_are_new=True)
+        await repository.close()
+        taken = rows(dsn, "SELECT version, state FROM snapshots WHERE conversation_id = %s", conversation)
+        assert [version for version, _ in taken] == [SNAPSHOT_EVERY + 1]
+        await add(repository, conversation)
+    async with repository_on(dsn) as later:
+        loaded = await later.load(shard_of("ann", 8), conversation)
+    with connect(dsn) as connection:
+        history = DatabaseLog().conversation(connection, shard_of("ann", 8), conversation, 1)
+        assert loaded == decisions.fold(history)
+    assert loaded
+    assert loaded.message_count == 3 * (SNAPSHOT_EVERY // 2) + 1
+
+
+@pytest.mark.parametrize("text", ["NUL \0 in the middle", "x" * 10_000_000, "\u2028 \U0001f600 é"])
+async def test_what_was_said_comes_back_as_it_went_in(dsn: str, text: str) -> None:
+    async with repository_on(dsn, limits=Limits(message_bytes=10_000_000)) as repository:
+        conversation = await a_conversation(repository)
+        await add(repository, conversation, said(text, "m1"))
+    async with repository_on(dsn) as later:
+        found = await later.messages(shard_of("ann", 8), conversation, ["m1"])
+        assert found["m1"].content == text
+        with pytest.raises(ContentTooLong, match="content is 1000001 bytes long; the limit is 1000000"):
+            await add(later, conversation, said("x" * 1_000_001))
