@@ -1,5 +1,6 @@
 """Lock and look: what an append needs to know, read under the lane's lock."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
@@ -39,7 +40,7 @@ WHERE c.shard = ANY(%(shards)b::smallint[]) AND c.position IS NULL
 GROUP BY 1, 2, 3"""
 
 PARKED: Final = b"""
-SELECT p.projection, p.generation, p.conversation_id
+SELECT p.projection, p.generation, p.shard, p.conversation_id, p.position
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
 JOIN parked p ON p.shard = given.shard AND p.conversation_id = given.conversation_id"""
 
@@ -71,7 +72,8 @@ class Look(Struct):
     tips: dict[UUID, Tip]
     commands: dict[UUID, StoredCommand]
     in_step: list[InStep]
-    parked: set[tuple[str, int, UUID]]
+    parked: dict[tuple[str, int], dict[tuple[int, UUID], int]]
+    """By build: from which position on each of these conversations is left out of it."""
     digests: set[bytes]
     """Of what earlier attempts may have stored, those that are there."""
 
@@ -102,9 +104,18 @@ def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -
         tips={conversation: Tip(version, digest) for conversation, version, digest in tips},
         commands={row[0]: StoredCommand(*row[1:]) for row in (cursors[4].fetchall() if commands else ())},
         in_step=[InStep(name, number, version, frozenset(of)) for name, number, version, of in in_step],
-        parked=set(parked),
+        parked=by_build(parked),
         digests={digest for (digest,) in (cursors[5].fetchall() if placed else ())},
     )
+
+
+def by_build(
+    parked: Iterable[tuple[str, int, int, UUID, int]],
+) -> dict[tuple[str, int], dict[tuple[int, UUID], int]]:
+    found: dict[tuple[str, int], dict[tuple[int, UUID], int]] = defaultdict(dict)
+    for projection, generation, shard, conversation_id, position in parked:
+        found[projection, generation][shard, conversation_id] = position
+    return found
 
 
 def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:

@@ -33,11 +33,11 @@ from psycopg_pool import ConnectionPool
 from domain.errors import Refusal, VersionConflict
 from domain.events import Event
 from domain.recorded import Foreign
+from projections.wake import CHANNEL
 from service.store.append import append_of
 from service.store.codec import CODEC, decode
 from service.store.connections import Database
 from service.store.store import Store
-from service.store.writer import CHANNEL
 
 ORDERS: Final = {False: "ASC", True: "DESC"}
 EVENTS: Final = """

@@ -14,7 +14,9 @@ from psycopg import Connection
 
 from domain.recorded import Recorded
 from projections.apply import apply
-from projections.projection import Projection, fold
+from projections.parking import fold_or_raise
+from projections.projection import Projection
+from projections.wake import CHANNEL
 from service.store.append import Append, Appended, Outcome
 from service.store.connections import Database
 from service.store.decide import Decided
@@ -33,7 +35,6 @@ PATIENCE: Final = 5.0
 PATIENCE_IN_DOUBT: Final = 30.0
 """The same for one that may have been stored: only the database can tell, so it is asked for longer."""
 NOTIFY_INTERVAL: Final = 0.05
-CHANNEL: Final = "hansard_appended"
 
 INSERT: Final = b"""
 INSERT INTO events (
@@ -210,11 +211,9 @@ class LaneWriter:
         projection = self._projections.get((build.projection, build.version))
         if projection is None:
             return False
-        if look.parked:
-            key = (build.projection, build.generation)
-            events = [e for e in events if (*key, e.conversation_id) not in look.parked]
+        parked = look.parked.get((build.projection, build.generation), {})
         try:
-            changes = fold(projection, events)
+            changes = fold_or_raise(projection, events, parked)
         except Exception:
             log.exception("projection %s could not take an append and is behind now", build.projection)
             return False
