@@ -189,12 +189,14 @@ def forget(connection: Connection[Any], generation: Generation) -> None:
         connection.execute(sql.SQL(FORGET).format(sql.Identifier(table)), named(generation))
 
 
-def drop(connection: Connection[Any], generation: Generation, attempts: int = 5) -> bool:
+def drop(
+    connection: Connection[Any], generation: Generation, attempts: int = 5, patience: str = "2s"
+) -> bool:
     """Drops the tables, if no reader holds them for long; otherwise the next replay does it."""
     for _ in range(attempts):
         try:
             with connection.transaction():
-                connection.execute("SET LOCAL lock_timeout = '2s'")
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
                 drop_now(connection, generation)
         except errors.LockNotAvailable:
             continue

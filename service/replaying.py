@@ -100,9 +100,7 @@ def tell_rebuilt(rebuilt: Rebuilt, say: Say) -> None:
     if rebuilt.parked:
         say(f"{rebuilt.parked} conversations could not be taken whole: `hansard status` lists them")
     for generation in rebuilt.left:
-        say(
-            f"generation {generation.number} of {generation.projection} is still read: it is dropped next time"
-        )
+        say(f"{generation.projection} generation {generation.number} is still read: the next replay drops it")
 
 
 def prove(
