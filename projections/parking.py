@@ -1,7 +1,10 @@
 """Events that a projection cannot take: their conversation waits, and everything else moves on."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
+from traceback import extract_tb
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -59,6 +62,7 @@ PASSING: Final = ("08", "25", "40", "53", "55", "57", "58", "XX", "42P01", "4250
 """What begins so says nothing about an event: connections, full disks, locks, stops, a table that is gone."""
 
 LONGEST_ERROR: Final = 300
+QUOTED: Final = re.compile('".*"')
 
 
 class Poison(Struct, frozen=True):
@@ -138,9 +142,21 @@ def poison_of(recorded: Recorded, error: Exception) -> Poison:
 
 
 def in_words(error: Exception) -> str:
-    """The first line only: PostgreSQL's further ones quote the row."""
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:LONGEST_ERROR].replace("\0", "")
+    """What went wrong and where, but no word of an event: it is kept, and would outlive an erasure."""
+    name = type(error).__name__
+    line = next(iter(str(error).splitlines()), "")  # PostgreSQL's further ones quote the row
+    if isinstance(error, EventUnreadable) or not is_about_the_event(error):
+        told = f"{name}: {line}"
+    elif isinstance(error, psycopg.Error):
+        told = f"{name}: {QUOTED.sub('…', line)}"
+    else:
+        frames = extract_tb(error.__traceback__)
+        told = (
+            f"{name} in {frames[-1].name}, {PurePath(frames[-1].filename).name}:{frames[-1].lineno}"
+            if frames
+            else name
+        )
+    return told[:LONGEST_ERROR].replace("\0", "")
 
 
 def is_about_the_event(error: Exception) -> bool:
