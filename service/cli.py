@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -115,6 +116,25 @@ def run_migrate(settings: Settings, given: Namespace) -> int:
     return 0
 
 
+def verify_arguments(parser: ArgumentParser) -> None:
+    takes(*DATABASE)(parser)
+    parser.add_argument("--conversation", type=UUID, metavar="ID", help="the chain of this conversation only")
+    parser.add_argument("--only", choices=("chains", "projections"), help="one half of the work only")
+
+
+def run_verify(settings: Settings, given: Namespace) -> int:
+    from service.audit.command import verify, verify_one
+    from service.database import opened
+    from service.hansard import projections_of
+    from service.store.connections import Database
+
+    with opened(settings, say) as found:
+        database = Database.open(found.dsn)
+        if given.conversation is not None:
+            return verify_one(database, given.conversation, say)
+        return verify(database, projections_of(settings), say, given.only)
+
+
 def run_settings(settings: Settings, given: Namespace) -> int:
     say(as_table())
     return 0
@@ -126,5 +146,6 @@ EVERY = tuple(setting.name for setting in explain())
 COMMANDS = (
     Command("serve", "Run the service until Ctrl-C", takes(*EVERY), run_serve),
     Command("migrate", "Bring the database up to this version", takes(*DATABASE, "shards"), run_migrate),
+    Command("verify", "Check that the record is what was once recorded", verify_arguments, run_verify),
     Command("settings", "Print every setting as a Markdown table", takes(), run_settings),
 )
