@@ -36,6 +36,14 @@ PATIENCE_IN_DOUBT: Final = 30.0
 """The same for one that may have been stored: only the database can tell, so it is asked for longer."""
 NOTIFY_INTERVAL: Final = 0.05
 
+SETTINGS: Final = (
+    b"SET lock_timeout = '10s'",
+    # All that an append looks up, it looks up by key. Plans that were made while a table was small would scan it.
+    b"SET enable_seqscan = off",
+    b"SET enable_hashjoin = off",
+    b"SET enable_mergejoin = off",
+)
+
 INSERT: Final = b"""
 INSERT INTO events (
     shard, conversation_id, version, position, topic, message_id, state, state_salt, state_digest,
@@ -50,6 +58,10 @@ MARK_BEHIND: Final = b"""
 UPDATE checkpoints AS c SET position = given.position
 FROM unnest(%(shards)b::smallint[], %(positions)b::bigint[]) AS given (shard, position)
 WHERE c.shard = given.shard AND c.projection = %(projection)s AND c.generation = %(generation)s"""
+
+# A hint need not wait for the disk.
+NOTIFY: Final = b"""
+SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(shards)s)"""
 
 Committed = Callable[[Sequence[Recorded]], None]
 
@@ -228,7 +240,8 @@ class LaneWriter:
     def _connected(self) -> Connection[Any]:
         if self._connection is None:
             connection = self._database.connect("hansard writer")
-            connection.execute("SET lock_timeout = '10s'")
+            for setting in SETTINGS:
+                connection.execute(setting)
             self._connection = connection
         return self._connection
 
@@ -284,9 +297,7 @@ class LaneWriter:
             shards, self._to_notify = self._to_notify, set()
             self._notify_due = time.monotonic() + NOTIFY_INTERVAL
             try:
-                self._connection.execute(
-                    "SELECT pg_notify(%s, %s)", [CHANNEL, ",".join(map(str, sorted(shards)))]
-                )
+                self._connection.execute(NOTIFY, {"channel": CHANNEL, "shards": ",".join(map(str, shards))})
             except psycopg.Error:
                 self._disconnect()
 
