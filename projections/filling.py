@@ -1,22 +1,19 @@
 """Brings new builds to the end of the log: copies, indexes, applies what waited for that, catches up."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from domain.recorded import Recorded
 from projections import parking
 from projections.advance import follow_page
-from projections.changes import Change
 from projections.generations import Generation, is_held, named
 from projections.loaders import Connect, load_shards
 from projections.loading import Build, Limits, deferred_events
 from projections.log import Log
 from projections.parking import carefully
 from projections.progress import Meter
-from projections.projection import Projection
 from projections.tables import Table
 
 PAGE_EVENTS: Final = 2_000
@@ -56,7 +53,7 @@ class Filler:
         self._index(connection, builds)
         self._apply_deferred(connection, builds)
         self._analyze(connection, builds)
-        self._catch_up(connection, builds)
+        self.catch_up(connection, builds)
 
     def _load(self, connection: Connection[Any], builds: Sequence[Build]) -> None:
         """Again and again, while enough was appended meanwhile that copying is still the faster way."""
@@ -91,16 +88,15 @@ class Filler:
     def _apply_deferred(self, connection: Connection[Any], builds: Sequence[Build]) -> None:
         self._meter.begin("applying what waited")
         for build in builds:
-            waited = Waited(build.projection)
             for shard in self._log.shards(connection):
                 for page in deferred_events(connection, self._log, build.generation, shard):
                     given = named(build.generation) | {"shard": shard, "position": page[-1].position}
                     with connection.transaction():
                         parked = parking.skipped(connection, build.generation, [shard])
-                        parking.apply_carefully(connection, waited, build.generation, page, parked)
+                        parking.apply_carefully(connection, build.projection, build.generation, page, parked)
                         connection.execute(DONE, given)
 
-    def _catch_up(self, connection: Connection[Any], builds: Sequence[Build]) -> None:
+    def catch_up(self, connection: Connection[Any], builds: Sequence[Build]) -> None:
         """With what was appended while the indexes were made, and then while that was applied, and so on.
 
         It ends when little is left, or when it no longer gets less: then appends come as fast as they can be
@@ -116,21 +112,6 @@ class Filler:
                 counted = self._meter.count if build is builds[0] else lambda events: None
                 catch_up(connection, self._log, build, counted)
             before = rest
-
-
-class Waited:
-    """A projection's changes of the tables that had no indexes: the others have had theirs already."""
-
-    name: ClassVar[str] = ""
-    with_append: ClassVar[bool] = False
-
-    def __init__(self, projection: Projection) -> None:
-        self.version = projection.version
-        self.tables = projection.tables
-        self._projection = projection
-
-    def changes(self, recorded: Recorded) -> Iterable[Change]:
-        return [change for change in self._projection.changes(recorded) if not is_held(change.table)]
 
 
 def catch_up(

@@ -60,9 +60,9 @@ class BuildIsGone(Exception):
 class Load:
     """What one build takes of one shard in one transaction.
 
-    Rows of large tables are copied chunk by chunk. A change of a row that is not in the chunk has to wait for
-    the indexes: its event is noted as deferred, and so is all that follows in that conversation, or the two
-    would come in the wrong order. What is held in memory for small tables is in order anyway.
+    Rows of large tables are copied chunk by chunk, and those of small ones held in memory until the end. A
+    change of a row that is copied already has to wait for the indexes: its event is noted as deferred, and so
+    is all that follows in that conversation, or the two would come in the wrong order.
 
     This rests on what every projection keeps to: an event changes its conversation's rows, or adds to sums.
     """
@@ -105,8 +105,8 @@ class Load:
             if large and not self._fits(recorded.conversation_id, changes):
                 self.late.add(recorded.conversation_id)
                 self.deferred.append(recorded.position)
-                changes = [change for change in changes if is_held(change.table)]
-            take(changes)
+            else:
+                take(changes)
         if page:
             self.position = page[-1].position
 
@@ -117,9 +117,9 @@ class Load:
             self.poison.append(poison_of(recorded, error))
 
     def _fits(self, conversation_id: UUID, changes: Iterable[Change]) -> bool:
-        """Whether all its changes of large tables can be made to rows of this chunk."""
+        """Whether all that it changes in large tables is in this chunk, and nothing before it had to wait."""
         if self.late and conversation_id in self.late:
-            return all(is_held(change.table) for change in changes)
+            return False
         for change in changes:
             if type(change) is Update or type(change) is Delete:
                 table = self._large.get(change.table.name)

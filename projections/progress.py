@@ -8,6 +8,7 @@ from msgspec import Struct
 
 SMOOTHING: Final = 5.0
 """The speed that is shown is that of about the last so many seconds."""
+TELL_EVERY: Final = 0.2
 
 
 class Progress(Struct, frozen=True):
@@ -45,8 +46,8 @@ class Meter:
         self._done += events
         self._counted += events
         elapsed = self._clock() - self._since
-        if elapsed >= 0.2:
-            speed = self._counted / elapsed
+        if elapsed >= TELL_EVERY:
+            speed = self._counted / max(elapsed, 0.001)
             weight = min(1.0, elapsed / SMOOTHING) if self._speed else 1.0
             self._speed += (speed - self._speed) * weight
             self._since, self._counted = self._clock(), 0
