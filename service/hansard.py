@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from msgspec import Struct
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -23,6 +24,7 @@ from service.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import MigrationReport, migrate
+from service.store.observer import Observer
 from service.store.repository import Repository
 from service.store.store import Store
 
@@ -30,7 +32,7 @@ from service.store.store import Store
 class Hansard:
     """Made in an event loop, which its reads and commands then belong to."""
 
-    def __init__(self, settings: Settings, dsn: str) -> None:
+    def __init__(self, settings: Settings, dsn: str, observer: Observer | None = None) -> None:
         self.settings = settings
         self.database = Database.open(dsn)
         self.projections = projections_of(settings)
@@ -39,7 +41,7 @@ class Hansard:
         self._loop = asyncio.get_running_loop()
         self._progress = Progress()
         self._wake = Wake()
-        self.store = Store(self.database, self.projections, self._committed, settings.queue_limit)
+        self.store = Store(self.database, self.projections, self._committed, settings.queue_limit, observer)
         self.follower = Follower(
             lambda: self.database.connect("hansard follower"),
             self.log,
@@ -80,12 +82,18 @@ async def running(settings: Settings, dsn: str) -> AsyncIterator[Hansard]:
         await hansard.stop()
 
 
-def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> tuple[MigrationReport, list[str]]:
-    """The database brought up to this code; and the projections that only a replay can build."""
+class Prepared(Struct, frozen=True):
+    migrated: MigrationReport
+    not_built: tuple[str, ...]
+    """The projections that only a replay can build, since there are events already."""
+
+
+def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> Prepared:
+    """Brings the database up to this code."""
     report = migrate(owner_dsn, shards=settings.shards)
     with Database.open(dsn or owner_dsn).connect("hansard migrate") as connection:
         missing = install(connection, projections_of(settings), DatabaseLog())
-    return report, [projection.name for projection in missing]
+    return Prepared(report, tuple(projection.name for projection in missing))
 
 
 def projections_of(settings: Settings) -> tuple[Projection, ...]:

@@ -10,6 +10,7 @@ from projections.projection import Projection
 from service.store.append import Append, Appended
 from service.store.connections import Database
 from service.store.migrations import check_migrated
+from service.store.observer import Observer
 from service.store.writer import Committed, LaneWriter
 
 LANES: Final = "SELECT shard, min(shard) OVER (PARTITION BY lane) FROM lanes"
@@ -22,13 +23,14 @@ class Store:
         projections: Sequence[Projection] = (),
         committed: Committed = lambda events: None,
         queue_limit: int = 10_000,
+        observer: Observer | None = None,
     ) -> None:
         with database.connect() as connection:
             check_migrated(connection)
             lane_of = dict(connection.execute(LANES).fetchall())
         self.shards = len(lane_of)
         writers = {
-            lane: LaneWriter(database, lane, projections, committed, queue_limit)
+            lane: LaneWriter(database, lane, projections, committed, queue_limit, observer)
             for lane in set(lane_of.values())
         }
         self._writers: Sequence[LaneWriter] = tuple(writers.values())

@@ -22,6 +22,7 @@ from service.store.connections import Database
 from service.store.decide import Decided
 from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreIsClosed, StoreUnavailable
 from service.store.look import InStep, Look, lock_and_look
+from service.store.observer import Observer
 
 log = logging.getLogger("hansard.writer")
 
@@ -38,7 +39,7 @@ NOTIFY_INTERVAL: Final = 0.05
 
 SETTINGS: Final = (
     b"SET lock_timeout = '10s'",
-    # All that an append looks up, it looks up by key. Plans that were made while a table was small would scan it.
+    # All that an append looks up, it looks up by key; plans made while a table was small would scan it.
     b"SET enable_seqscan = off",
     b"SET enable_hashjoin = off",
     b"SET enable_mergejoin = off",
@@ -83,8 +84,10 @@ class LaneWriter:
         projections: Sequence[Projection],
         committed: Committed = lambda events: None,
         queue_limit: int = 10_000,
+        observer: Observer | None = None,
     ) -> None:
         self._database = database
+        self._observer = observer or Observer()
         self._lane = lane
         """The shard whose row in `lanes` is locked."""
         self._projections = {(each.name, each.version): each for each in projections if each.with_append}
@@ -179,6 +182,7 @@ class LaneWriter:
 
     def _transact(self, batch: list[Append]) -> None:
         without: list[InStep] = []
+        started = time.monotonic()
         while True:
             connection = self._connected()
             try:
@@ -192,6 +196,7 @@ class LaneWriter:
                 log.exception("projection %s refused rows and is behind now", refusal.refused.projection)
                 without.append(refusal.refused)
         if decided.recorded:
+            self._observe(self._observer.stored, len(decided.recorded), time.monotonic() - started)
             self._to_notify |= {recorded.shard for recorded in decided.recorded}
             self._committed(decided.recorded)
 
@@ -273,6 +278,7 @@ class LaneWriter:
     def _deliver(self, batch: list[Append]) -> None:
         """One call into each event loop for all of its appends."""
         loops: dict[asyncio.AbstractEventLoop, list[Append]] = defaultdict(list)
+        answered = [append for append in batch if append.waiting is not None]
         for append in batch:
             waiting, append.waiting, append.based_on = append.waiting, None, None
             if isinstance(waiting, Future):
@@ -285,6 +291,14 @@ class LaneWriter:
                 loop.call_soon_threadsafe(settle_all, appends)
             except RuntimeError:
                 log.warning("%d appends were stored after their event loop had closed", len(appends))
+        self._observe(self._observer.answered, answered)
+
+    def _observe(self, tell: Callable[..., None], *facts: Any) -> None:
+        """Whoever counts must not stop whoever works."""
+        try:
+            tell(*facts)
+        except Exception:
+            log.exception("what became of appends was not counted")
 
     def _until_notify(self) -> float | None:
         if not self._to_notify:

@@ -1,0 +1,15 @@
+"""Who wants to know what becomes of appends: told by the writer's thread, once the callers have been."""
+
+from collections.abc import Sequence
+
+from service.store.append import Append
+
+
+class Observer:
+    """Wants to know nothing; others know better."""
+
+    def stored(self, events: int, seconds: float) -> None:
+        """A batch was committed; it took so long, from the lock to the disk."""
+
+    def answered(self, appends: Sequence[Append]) -> None:
+        """Each has its outcome."""
