@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.errors import Refusal
+from service.bench.arguments import arguments as bench_arguments
 from service.embedded import EmbeddedPostgresError
 from service.server import CannotServe, say, serve, warn
 from service.settings import BadSetting, Settings, as_table, explain
@@ -104,20 +105,84 @@ def run_serve(settings: Settings, given: Namespace) -> int:
 
 def run_migrate(settings: Settings, given: Namespace) -> int:
     from service.database import opened
-    from service.store.migrations import migrate
+    from service.hansard import prepare
 
     with opened(settings, say) as database:
-        report = migrate(database.owner_dsn, shards=settings.shards)
-    for name in report.applied:
+        prepared = prepare(settings, database.owner_dsn, database.dsn)
+    for name in prepared.migrated.applied:
         say(f"Applied {name}")
-    say(f"The database is up to date: {report.shards} shards")
-    if not report.guarded:
+    say(f"The database is up to date: {prepared.migrated.shards} shards")
+    if not prepared.migrated.guarded:
         warn("no runtime role could be made, so the database itself does not keep the log from being changed")
+    for name in prepared.not_built:
+        warn(f"{name} has to be built before it can be read: run `hansard replay {name}`")
     return 0
 
 
+def replay_arguments(parser: ArgumentParser) -> None:
+    takes(*DATABASE, "search_language")(parser)
+    parser.add_argument(
+        "projections", nargs="*", metavar="PROJECTION", help="which ones; all when none is named"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--check", action="store_true", help="build and compare with what is read now; switch nothing"
+    )
+    how.add_argument("--parked", action="store_true", help="only try again what could not be taken")
+    how.add_argument(
+        "--restart", action="store_true", help="throw away what an earlier replay has built so far"
+    )
+
+
+def run_replay(settings: Settings, given: Namespace) -> int:
+    from service.database import opened
+    from service.hansard import projections_of
+    from service.replaying import replay
+    from service.store.connections import Database
+
+    with opened(settings, say) as found:
+        return replay(
+            Database.open(found.dsn),
+            projections_of(settings),
+            given.projections,
+            say,
+            check=given.check,
+            parked=given.parked,
+            restart=given.restart,
+        )
+
+
+def status_arguments(parser: ArgumentParser) -> None:
+    takes(*DATABASE, "search_language")(parser)
+    parser.add_argument("--json", action="store_true", help="everything, for a program")
+    parser.add_argument(
+        "--shards", dest="each_shard", action="store_true", help="how many events each shard has"
+    )
+    parser.add_argument("--parked", action="store_true", help="why each parked conversation is parked")
+
+
+def run_status(settings: Settings, given: Namespace) -> int:
+    from service.database import opened
+    from service.hansard import projections_of
+    from service.status import status
+    from service.status_table import as_json, told
+    from service.store.connections import Database
+
+    with (
+        opened(settings, warn) as found,
+        Database.open(found.dsn).connect("hansard status") as connection,
+    ):
+        now = status(connection, projections_of(settings))
+    if given.json:
+        say(as_json(now))
+    else:
+        for line in told(now, shards=given.each_shard, parked=given.parked):
+            say(line)
+    return FAILURE if now.needs_somebody else 0
+
+
 def verify_arguments(parser: ArgumentParser) -> None:
-    takes(*DATABASE)(parser)
+    takes(*DATABASE, "search_language")(parser)
     parser.add_argument("--conversation", type=UUID, metavar="ID", help="the chain of this conversation only")
     parser.add_argument("--only", choices=("chains", "projections"), help="one half of the work only")
 
@@ -135,17 +200,37 @@ def run_verify(settings: Settings, given: Namespace) -> int:
         return verify(database, projections_of(settings), say, given.only)
 
 
+def run_bench(settings: Settings, given: Namespace) -> int:
+    from service.bench.command import bench
+
+    return bench(given, say, warn)
+
+
 def run_settings(settings: Settings, given: Namespace) -> int:
     say(as_table())
     return 0
 
 
 DATABASE = ("data", "dsn", "owner_dsn")
+MIGRATED = (*DATABASE, "shards", "search_language")
 EVERY = tuple(setting.name for setting in explain())
 
 COMMANDS = (
     Command("serve", "Run the service until Ctrl-C", takes(*EVERY), run_serve),
-    Command("migrate", "Bring the database up to this version", takes(*DATABASE, "shards"), run_migrate),
+    Command(
+        "migrate",
+        "Bring the database up to this version",
+        takes(*DATABASE, "shards", "search_language"),
+        run_migrate,
+    ),
+    Command(
+        "replay",
+        "Build projections anew from the log, while the service goes on",
+        replay_arguments,
+        run_replay,
+    ),
+    Command("status", "Tell how far the log and everything built from it are", status_arguments, run_status),
     Command("verify", "Check that the record is what was once recorded", verify_arguments, run_verify),
+    Command("bench", "Measure how fast this machine is with Hansard", bench_arguments, run_bench),
     Command("settings", "Print every setting as a Markdown table", takes(), run_settings),
 )

@@ -62,10 +62,13 @@ def serve(settings: Settings) -> int:
 
 
 def migrate(settings: Settings, database: Opened) -> None:
-    from service.store.migrations import migrate
+    from service.hansard import prepare
 
-    for name in migrate(database.owner_dsn, shards=settings.shards).applied:
+    prepared = prepare(settings, database.owner_dsn, database.dsn)
+    for name in prepared.migrated.applied:
         say(f"Applied migration {name}")
+    for name in prepared.not_built:
+        warn(f"{name} has to be built before it can be read: run `hansard replay {name}` while this runs")
 
 
 def answer(settings: Settings, database: Opened) -> int:

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from service.embedded import EmbeddedPostgres
+from service.settings import Settings
 
 SHARDS = 8
 TEMPLATE = "hansard_template"
@@ -32,10 +33,10 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres) -> str:
     """The name of a database that was migrated, from which the others are copied."""
-    from service.store.migrations import migrate
+    from service.hansard import prepare
 
     command(postgres, "CREATE DATABASE {}", TEMPLATE)
-    migrate(make_conninfo(postgres.dsn, dbname=TEMPLATE), shards=SHARDS)
+    prepare(Settings(shards=SHARDS), make_conninfo(postgres.dsn, dbname=TEMPLATE))
     return TEMPLATE
 
 
