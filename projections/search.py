@@ -28,7 +28,9 @@ LONGEST_USER: Final = 400
 BEGIN: Final = "\x02"
 END: Final = "\x03"
 """Around what was found. They are taken out of every text, so that nobody can write them."""
-UNWANTED: Final = str.maketrans({"\0": " ", BEGIN: " ", END: " "})
+LESS: Final = "\x04"
+"""Stands for `<`, after which PostgreSQL would see a tag, and neither find nor show what is in it."""
+PLAIN: Final = str.maketrans({"\0": " ", BEGIN: " ", END: " ", LESS: " ", "<": LESS})
 
 
 class Row(Struct):
@@ -107,7 +109,7 @@ def row(recorded: Recorded, added: MessageAdded) -> Row:
 
 def searchable(content: str) -> str:
     """What of a text can be found: nearly always all of it."""
-    text = content[:LONGEST_TEXT].translate(UNWANTED)
+    text = content[:LONGEST_TEXT].translate(PLAIN)
     if len(text) * 4 <= MOST_BYTES or text.isascii():
         return text
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
@@ -123,12 +125,12 @@ class Found(Struct, frozen=True):
     recorded_at: datetime
     rank: float
     snippet: str
-    """Around what was found, between BEGIN and END; the rest is as the user wrote it."""
+    """The words around what was found, with their signs still standing for others."""
 
     @property
     def html(self) -> str:
         """The snippet for a page: nothing in it is markup but the marks."""
-        return escape(self.snippet).replace(BEGIN, "<mark>").replace(END, "</mark>")
+        return escape(self.snippet.replace(LESS, "<")).replace(BEGIN, "<mark>").replace(END, "</mark>")
 
 
 class After(Struct, frozen=True):
@@ -168,7 +170,10 @@ BEST: Final = Query(
 NEWEST: Final = Query(
     Found, PAGE.replace("{matching}", MATCHING).replace("{page}", BY_POSITION), "position DESC"
 )
-MARKS: Final = f'StartSel="{BEGIN}", StopSel="{END}", MinWords=12, MaxWords=30, ShortWord=0, MaxFragments=2, FragmentDelimiter=" … "'
+MARKS: Final = (
+    f'StartSel="{BEGIN}", StopSel="{END}", MinWords=12, MaxWords=30, ShortWord=0, '
+    'MaxFragments=2, FragmentDelimiter=" … "'
+)
 ALWAYS: Final = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 FIRST_PAGE: Final = After(float("inf"), 2**63 - 1)
 
@@ -193,7 +198,7 @@ async def find(
         BEST if order == "best" else NEWEST,
         shard,
         language=language,
-        text=text.translate(UNWANTED),
+        text=text.translate(PLAIN),
         user_id=user_id,
         owner=quoted(" " + user_id[:LONGEST_USER]),
         role=role,

@@ -35,6 +35,8 @@ class Table(Struct, frozen=True, dict=True, eq=False):
     """The columns that a Tally adds up; a table with them takes Tallies instead of Inserts."""
     computed: tuple[str, ...] = ()
     """Further columns, which the database computes."""
+    primary: tuple[str, ...] = ()
+    """The order of the key's columns in the primary key, where it is another."""
     indexes: tuple[str, ...] = ()
     storage: str = ""
     small: bool = False
@@ -64,7 +66,7 @@ class Table(Struct, frozen=True, dict=True, eq=False):
     def index(self, generation: int) -> Iterable[sql.Composed]:
         """The primary key, then the other indexes: made after the rows where there are many."""
         table = self.physical(generation)
-        yield sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(table, names(self.key))
+        yield sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(table, names(self.primary or self.key))
         for index in self.indexes:
             yield sql.SQL("CREATE INDEX ON {} {}").format(table, raw(index))
 

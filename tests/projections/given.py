@@ -34,8 +34,8 @@ from domain.events import (
     SessionReopened,
 )
 from domain.recorded import Foreign, Recorded, Redacted
+from projections import generations
 from projections.apply import apply
-from projections.generations import create
 from projections.projection import Projection, fold
 from projections.reading import View, configure
 from projections.tables import Table
@@ -109,7 +109,9 @@ async def live(
 ) -> AsyncIterator[View]:
     """A view of the projection, in step with this history."""
     with connect(dsn) as connection:
-        generation = create(connection, projection, [SHARD], "live")
+        generation = generations.live(connection, projection)
+        if generation is None:
+            generation = generations.create(connection, projection, [SHARD], "live")
         apply(connection, fold(projection, history), generation.number)
         connection.execute("UPDATE checkpoints SET position = NULL")
     async with AsyncConnectionPool(conninfo(dsn), configure=configure, min_size=1, max_size=4) as pool:
