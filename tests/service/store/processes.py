@@ -12,6 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from domain.content import LIMITS, Limits
 from projections.projection import Projection
 from projections.reading import configure
+from service.hansard import projections_of
+from service.settings import Settings
 from service.store.connections import Database
 from service.store.repository import Repository
 from service.store.store import Store
@@ -49,11 +51,12 @@ async def repository_on(
 
 
 @contextmanager
-def another_process(work: Work, dsn: str, given: Any = None) -> Iterator[Connection]:
-    """Runs `work` with a repository of its own; both sides talk through the connection that is given back."""
+def another_process(work: Work, dsn: str, given: Any = None, older: bool = False) -> Iterator[Connection]:
+    """Runs `work` with a repository of its own; both sides talk through the connection that is given back.
+    An older one knows no projection."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_run, args=(work, dsn, there, given))
+    process = context.Process(target=_run, args=(work, dsn, there, given, older))
     process.start()
     there.close()
     try:
@@ -65,9 +68,9 @@ def another_process(work: Work, dsn: str, given: Any = None) -> Iterator[Connect
             raise AssertionError(f"the other process ended with {process.exitcode}")
 
 
-def _run(work: Work, dsn: str, told: Connection, given: Any) -> None:
+def _run(work: Work, dsn: str, told: Connection, given: Any, older: bool) -> None:
     async def run() -> None:
-        async with repository_on(dsn) as repository:
+        async with repository_on(dsn, () if older else projections_of(Settings())) as repository:
             await work(repository, told, given)
 
     asyncio.run(run())
