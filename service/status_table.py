@@ -1,0 +1,117 @@
+"""`hansard status`: the facts, as a table that fits a terminal."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from service.status import Build, ProjectionStatus, Status
+
+LONGEST_VERSION: Final = 16
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def told(status: Status, *, shards: bool = False, parked: bool = False) -> Iterator[str]:
+    yield f"PostgreSQL {status.postgresql}"
+    yield from log_lines(status, shards)
+    yield ("guarded: " if status.guarded else "NOT guarded: ") + status.guard
+    yield ""
+    yield from aligned(
+        ("projection", "version", "build", "how far", "parked"), map(projection_row, status.projections)
+    )
+    yield from warnings(status, parked)
+
+
+def as_json(status: Status) -> str:
+    return msgspec.json.format(msgspec.json.encode(status)).decode()
+
+
+def log_lines(status: Status, shards: bool) -> Iterator[str]:
+    lanes = len({shard.lane for shard in status.shards})
+    heads = [shard.events for shard in status.shards]
+    yield f"{status.events:,} events in {len(heads)} shards, {min(heads):,} to {max(heads):,} in each; " + (
+        f"{lanes} lanes" if lanes > 1 else "1 lane"
+    )
+    if shards:
+        yield ""
+        rows = ((str(each.shard), str(each.lane), f"{each.events:,}") for each in status.shards)
+        yield from aligned(("shard", "lane", "events"), rows)
+        yield ""
+
+
+def projection_row(projection: ProjectionStatus) -> Sequence[str]:
+    version = shortened(projection.version)
+    if projection.generation is None:
+        return (projection.name, version, "", "NOT BUILT", "")
+    parked = f"{projection.parked:,}" if projection.parked else ""
+    return (projection.name, version, str(projection.generation), distance(projection), parked)
+
+
+def distance(projection: ProjectionStatus) -> str:
+    if projection.in_step:
+        return "in step"
+    if not projection.behind:
+        return "up to date"
+    return f"{counted(projection.behind, 'event')} behind, {duration(projection.seconds_behind)}"
+
+
+def warnings(status: Status, parked: bool) -> Iterator[str]:
+    """What a person may have to do something about, and what."""
+    lines = [
+        *(building(each, status.events) for each in status.building),
+        *map(leftover, status.leftovers),
+    ]
+    if status.not_built:
+        names = " ".join(each.name for each in status.not_built)
+        lines.insert(0, f"not built for this version yet: hansard replay {names}")
+    if status.parked:
+        lines.append(
+            f"{counted(len(status.parked), 'conversation')} parked: hansard replay --parked tries again"
+            + ("" if parked else "; --parked shows why")
+        )
+    if lines:
+        yield ""
+    yield from lines
+    if parked:
+        for each in status.parked:
+            yield f"  {each.projection}: {each.conversation_id}, shard {each.shard}, position {each.position}"
+            yield f"    since {each.parked_at:%Y-%m-%d %H:%M}: {each.error}"
+
+
+def building(build: Build, events: int) -> str:
+    done = events - build.behind
+    share = done / events if events else 1.0
+    return f"{name_of(build)} is being built: {done:,} of {events:,} events, {share:.0%}"
+
+
+def leftover(build: Build) -> str:
+    if build.stage == "live":
+        return f"{name_of(build)} is for another version of Hansard"
+    return f"{name_of(build)} is not read any more: the next replay drops it"
+
+
+def name_of(build: Build) -> str:
+    return f"build {build.generation} of {build.projection} (version {shortened(build.version)})"
+
+
+def aligned(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    table = [heading, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def shortened(version: str) -> str:
+    return version if len(version) <= LONGEST_VERSION else version[: LONGEST_VERSION - 1] + "…"
+
+
+def counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def duration(seconds: float) -> str:
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    return f"{seconds / HOUR:.0f} h" if seconds < DAY else f"{seconds / DAY:.0f} days"
