@@ -17,7 +17,7 @@ class Log(Protocol):
         ...
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
-        """The next events of a shard in order: at most `limit`, fewer when they are large, none at the end."""
+        """The next events of a shard in order: at most `limit`, fewer if they are large, none at the end."""
         ...
 
     def conversation(
