@@ -1,0 +1,29 @@
+"""What can be measured: one module a subject, found by its name."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from service.bench.figures import Figure
+
+Run = Callable[[Any, int], list[Figure]]
+"""Takes the Place to measure in, and how many rounds."""
+
+SUBJECTS: Final = {
+    "appends": "Messages appended one by one, each acknowledged once it is on the disk.",
+    "batches": "Messages appended by the thousand, as an import does it.",
+    "follow": "Projections that follow behind the log, and when another process can read what was appended.",
+    "replay": "Projections built anew from the whole log, idle and under load.",
+    "conversation": "One very long conversation beside short ones.",
+    "reads": "The newest messages of a conversation, and the newest conversations of a user.",
+    "search": "One user's words among those of all users.",
+    "growth": "The same work on a large log and on a small one.",
+    "memory": "What a serving process takes: memory, and time to start.",
+}
+"""In the order in which they are measured: names, and one sentence each."""
+
+
+def subject(name: str) -> Run:
+    """Loaded only when it is measured, so that the other commands of `hansard` do not wait for it."""
+    run: Run = import_module(f"service.bench.subjects.{name}").run
+    return run
