@@ -13,6 +13,7 @@ from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool
 
 from projections.errors import ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
+from projections.fetching import Statement, fetch
 from projections.projection import Projection
 from projections.tables import raw
 
@@ -98,7 +99,7 @@ class View:
         self._progress = progress or Progress()
         self._patience = patience
         self._generation: int | None = None
-        self._statements: dict[tuple[Query[Any], int], bytes] = {}
+        self._statements: dict[tuple[Query[Any], int], Statement] = {}
 
     async def rows(
         self, query: Query[T], shard: int, conversation_id: UUID | None = None, **given: Any
@@ -141,9 +142,7 @@ class View:
                 if (before := self._generation) is None:
                     before = self._generation = await self._live(connection)
                 try:
-                    cursor = connection.cursor(binary=True)
-                    await cursor.execute(self._statement(query, before), given)
-                    if found := await cursor.fetchall():
+                    if found := await fetch(connection, self._statement(query, before), given):
                         return found
                 except UndefinedTable:
                     pass
@@ -161,7 +160,7 @@ class View:
     def _not_built(self) -> ProjectionNotBuilt:
         return ProjectionNotBuilt(projection=self.projection.name, version=self.projection.version)
 
-    def _statement(self, query: Query[Any], generation: int) -> bytes:
+    def _statement(self, query: Query[Any], generation: int) -> Statement:
         """Of one generation after another, each is put together once."""
         if (known := self._statements.get((query, generation))) is None:
             tables = {table.name: table.physical(generation) for table in self.projection.tables}
@@ -171,7 +170,7 @@ class View:
                 query=raw(query.sql).format(**tables),
                 order=raw(query.order),
             )
-            known = self._statements[query, generation] = composed.as_bytes(None)
+            known = self._statements[query, generation] = Statement(composed.as_string(None))
         return known
 
 

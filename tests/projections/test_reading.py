@@ -15,7 +15,7 @@ from projections import history
 from projections.apply import apply
 from projections.errors import ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
 from projections.generations import create, drop, live, switch
-from projections.history import History
+from projections.history import END, History
 from projections.projection import fold
 from projections.reading import Progress, View, configure
 from service.store.connections import connect, conninfo
@@ -219,7 +219,7 @@ async def test_a_shard_that_a_build_does_not_have_is_not_built(database: Databas
 
 async def test_what_is_wrong_with_a_query_is_not_taken_for_a_switch(database: Database, view: View) -> None:
     with pytest.raises(psycopg.Error):
-        await view.rows(history.CONVERSATION_OLDER, SHARD, ONE, before="no number", limit=1)
+        await view.rows(history.CONVERSATION_OLDER, SHARD, ONE, before=END, limit=-1)
 
 
 async def test_a_read_during_appends_and_marks_never_misses_an_acknowledged_one(
