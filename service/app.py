@@ -8,27 +8,41 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from multiprocessing.process import BaseProcess
+from typing import Final
 
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
-from service.api.health import live
+from service.api.health import live, ready
+from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.requests import log_the_unexpected, with_request_id
+from service.attaching import Attachment
+from service.hansard import projections_of
+from service.metrics import CountingObserver, measure
 from service.settings import Settings
+from service.watching import Watch
 from service.web.home import home
 from service.web.reference import ReferencePlugin
+
+MEASURE_EVERY: Final = 1.0
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
     return Litestar(
-        route_handlers=[home, live],
-        lifespan=[ending_with_its_parent],
-        middleware=[with_request_id],
-        after_exception=[log_the_unexpected],
-        state=State({"settings": settings}),
+        route_handlers=[home, live, ready, metrics_of_all_workers],
+        lifespan=[ending_with_its_parent, attached],
+        middleware=[with_request_id, counting],
+        after_exception=[log_the_unexpected, count_the_unmatched],
+        state=State(
+            {
+                "settings": settings,
+                "attachment": Attachment(settings, CountingObserver()),
+                "watch": Watch(settings.dsn, projections_of(settings)),
+            }
+        ),
         openapi_config=OpenAPIConfig(
             title="Hansard",
             version=version("hansard"),
@@ -38,6 +52,26 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         logging_config=None,  # service.logs has configured it for the whole process
     )
+
+
+@asynccontextmanager
+async def attached(app: Litestar) -> AsyncIterator[None]:
+    """The database is in use for as long as requests are answered; in the end, what was taken is stored."""
+    attachment: Attachment = app.state["attachment"]
+    await attachment.start()
+    measuring = asyncio.create_task(keep_measuring(attachment))
+    try:
+        yield
+    finally:
+        measuring.cancel()
+        await attachment.stop()
+
+
+async def keep_measuring(attachment: Attachment) -> None:
+    while True:
+        if attachment.is_there:
+            measure(attachment.hansard)
+        await asyncio.sleep(MEASURE_EVERY)
 
 
 @asynccontextmanager

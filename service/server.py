@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +58,7 @@ def serve(settings: Settings) -> int:
             os.pwrite(lock, msgspec.json.encode(Holder(os.getpid(), url_of(settings))), 0)
         database = stack.enter_context(opened(settings, say))
         migrate(settings, database)
+        stack.enter_context(place_to_count())
         return answer(settings, database)
     return 0  # type: ignore[unreachable] # mypy does not know that Stopped is swallowed
 
@@ -69,6 +71,14 @@ def migrate(settings: Settings, database: Opened) -> None:
         say(f"Applied migration {name}")
     for name in prepared.not_built:
         warn(f"{name} has to be built before it can be read: run `hansard replay {name}` while this runs")
+
+
+@contextmanager
+def place_to_count() -> Iterator[None]:
+    """Where the workers keep their counts, so that each can tell the sum; Prometheus' client named it so."""
+    with TemporaryDirectory(prefix="hansard-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def answer(settings: Settings, database: Opened) -> int:

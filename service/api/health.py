@@ -1,14 +1,79 @@
-"""Whether the process lives: for those who restart it when it does not."""
+"""Whether the process lives, for those who restart it; whether it is ready, for those who send it work."""
 
-from litestar import get
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from litestar import Response, get
+from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
+
+from service.attaching import Attachment
+from service.watching import Look, Watch
+
+LONGEST_STANDSTILL: Final = 60.0
+"""A projection that is behind and has not moved for so many seconds has nobody who follows the log."""
+NEVER_KEPT: Final = {"Cache-Control": "no-store"}
 
 
 class Live(Struct, frozen=True):
-    status: str = "live"
+    status: Literal["live"] = "live"
+
+
+class Ready(Struct, frozen=True):
+    status: Literal["ready", "not ready"]
+    problems: list[str]
+    """What keeps the service from answering, and what to do about it."""
+    behind: dict[str, int]
+    """How many events each projection has still to take."""
+    parked: dict[str, int]
+    """Conversations that a projection could not take whole; all others are answered."""
 
 
 @get("/health/live", tags=["health"], summary="The process runs", sync_to_thread=False)
-def live() -> Live:
+def live() -> Response[Live]:
     """Always 200 while the process can answer at all, whatever the database does."""
-    return Live()
+    return Response(Live(), headers=NEVER_KEPT)
+
+
+@get(
+    "/health/ready",
+    tags=["health"],
+    summary="The service can answer",
+    responses={503: ResponseSpec(Ready, description="Not ready: what is missing, and what to do")},
+)
+async def ready(state: State) -> Response[Ready]:
+    """200 when the database answers, is migrated, and all that is read from it is built and moving."""
+    watch: Watch = state["watch"]
+    attachment: Attachment = state["attachment"]
+    look = await watch.look()
+    answer = readiness(look, attachment.is_there)
+    return Response(answer, status_code=503 if answer.problems else 200, headers=NEVER_KEPT)
+
+
+def readiness(look: Look, attached: bool) -> Ready:
+    found = list(problems(look, attached))
+    projections = look.status.projections if look.status else []
+    return Ready(
+        "not ready" if found else "ready",
+        found,
+        {each.name: each.behind for each in projections if each.behind},
+        {each.name: each.parked for each in projections if each.parked},
+    )
+
+
+def problems(look: Look, attached: bool) -> Iterator[str]:
+    if look.status is None:
+        yield look.failure
+        return
+    if not attached:
+        yield "this process has not taken the database into use yet: it tries again every second"
+    for each in look.status.not_built:
+        yield f"{each.name} is not built for this version: run hansard replay {each.name}"
+    for each in look.status.projections:
+        seconds = look.stalled.get(each.name, 0.0)
+        if seconds >= LONGEST_STANDSTILL:
+            yield (
+                f"{each.name} is {each.behind:,} events behind and has not moved for {seconds:,.0f} s: "
+                "see the log, and restart the service"
+            )

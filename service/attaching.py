@@ -1,0 +1,81 @@
+"""Hansard as one worker has it: there as soon as the database can be used, tried for until then."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Final
+
+from service.hansard import Hansard
+from service.settings import Settings
+from service.store.connections import Database
+from service.store.errors import StoreUnavailable
+from service.store.migrations import check_migrated
+from service.store.observer import Observer
+
+log = logging.getLogger("hansard.worker")
+
+TRY_AGAIN: Final = 1.0
+FIRST_TRY: Final = 2.0
+"""How long a worker's start waits for the database; then it answers, and says that it is not ready."""
+
+
+class Attachment:
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
+        self._settings = settings
+        self._observer = observer
+        self._why = "it has not been asked yet"
+        self._hansard: Hansard | None = None
+        self._trying: asyncio.Task[None] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        return self._hansard is not None
+
+    @property
+    def hansard(self) -> Hansard:
+        if self._hansard is None:
+            raise StoreUnavailable(why=self._why, retry_after=1)
+        return self._hansard
+
+    async def start(self) -> None:
+        """Returns when the database could be used, or after a moment without it."""
+        if self._settings.dsn is None:
+            self._why = "no HANSARD_DSN was given"
+            return
+        self._trying = asyncio.create_task(self._attach(self._settings.dsn))
+        await asyncio.wait([self._trying], timeout=FIRST_TRY)
+
+    async def stop(self) -> None:
+        if self._trying is not None:
+            self._trying.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._trying
+        if self._hansard is not None:
+            await self._hansard.stop()
+
+    async def _attach(self, dsn: str) -> None:
+        while True:
+            try:
+                # In a thread, for it may take long, and once more by Hansard, which is then quick.
+                await asyncio.to_thread(reach, dsn)
+                self._hansard = await started(Hansard(self._settings, dsn, self._observer))
+            except Exception as failed:  # whatever it is, trying goes on
+                self._why = (str(failed).splitlines() or [type(failed).__name__])[0]
+                log.warning("the database cannot be used yet: %s", self._why)
+                await asyncio.sleep(TRY_AGAIN)
+            else:
+                return
+
+
+async def started(hansard: Hansard) -> Hansard:
+    try:
+        await hansard.start()
+    except BaseException:
+        await hansard.pool.close()
+        raise
+    return hansard
+
+
+def reach(dsn: str) -> None:
+    with Database.open(dsn).connect() as connection:
+        check_migrated(connection)

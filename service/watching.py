@@ -1,0 +1,107 @@
+"""The newest look at the database: at most a second old, one at a time, and never waited for too long."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import psycopg
+from msgspec import Struct
+
+from domain.errors import Refusal
+from projections.projection import Projection
+from service.status import Status, status
+from service.store.connections import Database
+
+log = logging.getLogger("hansard.watch")
+
+FRESH: Final = 1.0
+PATIENCE: Final = 2.0
+"""How long a database may take to answer before it counts as one that does not."""
+
+
+class Look(Struct, frozen=True):
+    """What was seen: the status, or why there is none."""
+
+    status: Status | None
+    failure: str = ""
+    stalled: dict[str, float] = {}
+    """For how many seconds a projection that is behind has not moved."""
+
+
+SILENT: Final = Look(None, f"the database did not answer within {PATIENCE:g} s: see that PostgreSQL is well")
+
+
+class Watch:
+    """Belongs to one event loop. Looks only when it is asked to, each time over a connection of its own: a
+    pool whose connections are all taken must not make a healthy database look ill."""
+
+    def __init__(
+        self,
+        dsn: str | None,
+        projections: Sequence[Projection],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dsn = dsn
+        self._clock = clock
+        self._projections = projections
+        self._newest = SILENT
+        self._looked_at = float("-inf")
+        self._under_way: asyncio.Future[Look] | None = None
+        self._moved: dict[str, tuple[int | None, float]] = {}
+        """How far each projection was when it was first seen there, and when; None: it was not behind."""
+
+    async def look(self) -> Look:
+        if self._clock() - self._looked_at < FRESH:
+            return self._newest
+        if self._under_way is None:
+            self._under_way = asyncio.get_running_loop().create_future()
+            # Not of a pool of threads, which would wait for it at the end: a database may never answer.
+            threading.Thread(target=self._run, args=[self._under_way], daemon=True).start()
+        done, _ = await asyncio.wait([self._under_way], timeout=PATIENCE)
+        return self._newest if done else SILENT
+
+    def _run(self, asked: "asyncio.Future[Look]") -> None:
+        seen = look_at(self._dsn, self._projections)
+        try:
+            asked.get_loop().call_soon_threadsafe(self._take, seen, asked)
+        except RuntimeError:
+            return  # nobody is there any more to be told
+
+    def _take(self, seen: Look, asked: "asyncio.Future[Look]") -> None:
+        now = self._clock()
+        if seen.status is not None:
+            seen = Look(seen.status, stalled=self._stalled(seen.status, now))
+        self._newest, self._looked_at, self._under_way = seen, now, None
+        asked.set_result(seen)
+
+    def _stalled(self, status: Status, now: float) -> dict[str, float]:
+        found = {}
+        for each in status.projections:
+            reached = each.applied if each.behind else None
+            before, since = self._moved.get(each.name, (None, now))
+            if reached is None or reached != before:
+                since = now
+            self._moved[each.name] = (reached, since)
+            found[each.name] = now - since
+        return found
+
+
+def look_at(dsn: str | None, projections: Sequence[Projection]) -> Look:
+    if dsn is None:
+        return Look(None, "no HANSARD_DSN was given: hansard serve gives one")
+    try:
+        with Database.open(dsn).connect("hansard watch") as connection:
+            return Look(status(connection, projections))
+    except Refusal as refusal:
+        return Look(None, str(refusal))
+    except psycopg.OperationalError:
+        # Not in the server's own words: they name hosts and users, and whoever asks may be anybody.
+        return Look(
+            None, "the database cannot be reached: see that PostgreSQL runs, and that HANSARD_DSN is right"
+        )
+    except Exception as failed:
+        log.exception("looking at the database failed")
+        return Look(None, f"looking at the database failed ({type(failed).__name__}): see the log")
