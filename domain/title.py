@@ -6,7 +6,7 @@ from unicodedata import category
 
 LONGEST: Final = 60
 # Of a long text only this much is looked at, unless it is mostly blanks.
-ENOUGH: Final = 128
+ENOUGH: Final = 80
 CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 JOINER: Final = "\u200d"
 SKIN: Final = range(0x1F3FB, 0x1F400)

@@ -95,8 +95,8 @@ class Conversations:
         match recorded.event:
             case MessageAdded() as added:
                 opening = opening_of(added)
-                put = activity(recorded)
-                yield Update(CONVERSATIONS, key, put, add={"message_count": 1}, fill={"opening": opening})
+                fill = {"opening": opening} if opening else {}
+                yield Update(CONVERSATIONS, key, activity(recorded), {"message_count": 1}, fill)
             case ConversationStarted(title=title, links=links, metadata=metadata):
                 yield Insert(CONVERSATIONS, row(recorded, title, metadata))
                 for link in links:
