@@ -36,7 +36,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
 GRANT SELECT, INSERT ON events TO {role};
 GRANT SELECT, UPDATE (lane) ON lanes TO {role};
 GRANT SELECT ON migrations TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON snapshots, generations, checkpoints, parked, deferred TO {role};
+GRANT SELECT, INSERT, UPDATE ON service_keys TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON snapshots, generations, checkpoints, parked, deferred, drafts TO {role};
 GRANT {role} TO CURRENT_USER"""
 
 
