@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
+
+from psycopg import Connection
 
 from projections.generations import not_built
 from projections.projection import Projection
-from service.audit.shard import Verified, read_too_far, reading, verify_conversation
+from service.audit.shard import Verified, read_too_far, reading, verify_conversation, with_holes
 from service.audit.verify import verify_log
 from service.replaying import proofs_of, reporting, told
 from service.store.connections import Database
@@ -59,17 +61,26 @@ def verify_chains(database: Database, say: Say) -> bool:
 def verify_projections(database: Database, projections: Sequence[Projection], say: Say) -> bool:
     with database.connect("hansard verify") as connection:
         missing = not_built(connection, projections)
-        ahead = read_too_far(connection)
+        reason = incomparable(connection)
     for projection in missing:
         say(f"{projection.name} is not built: hansard replay {projection.name}")
-    if ahead:
-        say(f"The projections were not compared: {', '.join(ahead)} has read more than there is in the log")
+    if reason:
+        say(f"The projections were not compared: {reason}")
         return False
     proofs = proofs_of(database, [each for each in projections if each not in missing])
     for proof in proofs:
         for line in told(proof):
             say(line)
     return not missing and all(proof.equal for proof in proofs)
+
+
+def incomparable(connection: Connection[Any]) -> str | None:
+    """Why a fresh fold would prove nothing: it needs a log in which nothing is missing."""
+    if holes := with_holes(connection):
+        return f"events are missing in shard {', '.join(map(str, holes))}"
+    if ahead := read_too_far(connection):
+        return f"there was more in the log when {', '.join(ahead)} read it"
+    return None
 
 
 def tell_faults(verified: Verified, heading: str, say: Say) -> None:

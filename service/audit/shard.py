@@ -35,6 +35,8 @@ TOO_FAR: Final = """
 SELECT DISTINCT c.projection FROM checkpoints AS c
 WHERE c.position > (SELECT COALESCE(max(e.position), 0) FROM events AS e WHERE e.shard = c.shard)
 ORDER BY 1"""
+HOLES: Final = """
+SELECT shard FROM events GROUP BY shard HAVING count(*) <> max(position) OR min(position) <> 1 ORDER BY 1"""
 LIVE: Final = "SELECT generation FROM generations WHERE projection = %(projection)s AND stage = 'live'"
 REMEMBERED: Final = """
 SELECT r.conversation_id, r.version, COALESCE(t.version, 0)
@@ -116,6 +118,11 @@ def verify_elsewhere(connection: Connection[Any], shards: int) -> Verified:
 def read_too_far(connection: Connection[Any]) -> list[str]:
     """The projections that have read events which are not there any more."""
     return [projection for (projection,) in connection.execute(TOO_FAR).fetchall()]
+
+
+def with_holes(connection: Connection[Any]) -> list[int]:
+    """The shards whose positions are not 1, 2, 3, …"""
+    return [shard for (shard,) in connection.execute(HOLES).fetchall()]
 
 
 def check_positions(connection: Connection[Any], shard: int, faults: Faults) -> None:

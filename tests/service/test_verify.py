@@ -9,10 +9,14 @@ import pytest
 
 from domain.events import ConversationAnonymised, ConversationErased, Event
 from domain.recorded import Foreign
+from projections.follower import Follower
 from service.audit.verify import verify_log
 from service.cli import main
+from service.hansard import projections_of
+from service.settings import Settings
 from service.store.append import Command, append_of
 from service.store.connections import Database, connect
+from service.store.log import DatabaseLog
 from service.store.store import Store, shard_of
 from tests.conftest import SHARDS
 from tests.service.store.appending import USER, asked, said, started, storing
@@ -45,7 +49,8 @@ CHANGES = {
 @pytest.fixture
 def log(dsn: str) -> str:
     """Two conversations of one user, in turn: the victim's events are at positions 1, 3, 5, 7 and 9."""
-    with storing(dsn) as store:
+    written = [each for each in projections_of(Settings()) if each.with_append]
+    with storing(dsn, written) as store:
         append(store, VICTIM, started())
         append(store, OTHER, started())
         for number in range(4):
@@ -159,12 +164,14 @@ def test_a_first_event_that_was_removed_is_missed(log: str, capsys: pytest.Captu
     assert any(names(line, 1) and "version 1 is missing" in line for line in found(capsys))
 
 
-def test_a_last_event_that_was_removed_leaves_a_hole_in_its_shard(
+def test_a_last_event_that_was_removed_is_missed_though_no_chain_is_broken(
     log: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     remove(log, 5)
     assert verify(log) == 1
-    assert any(line.startswith(f"shard {SHARD_OF_ANN}, position ") for line in found(capsys))
+    lines = found(capsys)
+    assert any(names(line, 5) and "version 5 is missing at its end" in line for line in lines)
+    assert any(line.startswith(f"shard {SHARD_OF_ANN}, position ") for line in lines)
 
 
 def test_two_events_that_were_swapped_are_both_found(log: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,12 +278,13 @@ def test_nothing_may_follow_an_erasure(log: str, capsys: pytest.CaptureFixture[s
 def test_a_conversation_that_was_removed_whole_from_the_end_is_remembered_elsewhere(
     log: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tamper(log, "INSERT INTO snapshots VALUES (%(shard)s, %(victim)s, 5, 'any', '')")
+    tamper(log, "INSERT INTO snapshots VALUES (%(shard)s, %(victim)s, 4, 'any', '')")
     tamper(log, "DELETE FROM events WHERE conversation_id IN (%(victim)s, %(other)s)")
     assert verify(log) == 1
-    (line,) = found(capsys)
-    assert names(line, 1)
-    assert "versions 1 to 5 are missing" in line
+    lines = found(capsys)
+    assert any(names(line, 1) and "versions 1 to 5 are missing" in line for line in lines)
+    assert any(names(line, 1) and "snapshots has seen version 4" in line for line in lines)
+    assert any(f"conversation {OTHER}, version 1: versions 1 to 9 are missing" in line for line in lines)
 
 
 def test_a_projection_that_has_read_further_than_the_log_reaches_shows_what_was_cut_off(
@@ -337,6 +345,63 @@ def test_at_most_a_hundred_faults_are_listed_and_all_are_counted(
     lines = found(capsys)
     assert len(lines) == 101
     assert lines[-1] == "… and 150 more"
+
+
+@pytest.fixture
+def followed(log: str) -> str:
+    """The same, and every projection has got all of it."""
+    Follower(Database.open(log).connect, DatabaseLog(), projections_of(Settings())).run_once()
+    return log
+
+
+def test_the_projections_are_what_the_log_says(followed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--dsn", followed]) == 0
+    told = capsys.readouterr().out
+    assert "The log is what was recorded" in told
+    assert "history: all 12 rows are what the log says" in told
+
+
+def test_a_changed_row_of_a_projection_is_found_and_its_words_are_not_told(
+    followed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(followed, "UPDATE history_g1 SET content = '\"forged\"' WHERE conversation_id = %(victim)s")
+    assert main(["verify", "--dsn", followed, "--only", "projections"]) == 1
+    told = capsys.readouterr().out
+    assert "history: DIFFERS from what the log says" in told
+    assert f"conversation_id {VICTIM}" in told
+    assert "differs in content" in told
+    assert "forged" not in told
+    assert "secret" not in told
+
+
+def test_a_projection_that_is_not_built_cannot_be_what_the_log_says(
+    followed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(followed, "UPDATE generations SET version = 'older' WHERE projection = 'usage'")
+    assert main(["verify", "--dsn", followed, "--only", "projections"]) == 1
+    told = capsys.readouterr().out
+    assert "usage is not built: hansard replay usage" in told
+    assert "history: all 12 rows" in told
+
+
+def test_projections_that_have_read_more_than_there_is_are_not_compared(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(log, "UPDATE checkpoints SET position = 99 WHERE projection = 'usage' AND shard = %(shard)s")
+    assert main(["verify", "--dsn", log]) == 1
+    assert (
+        "The projections were not compared: there was more in the log when usage read it"
+        in capsys.readouterr().out
+    )
+
+
+def test_projections_are_not_compared_with_a_log_in_which_something_is_missing(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remove(log, 3)
+    assert main(["verify", "--dsn", log]) == 1
+    told = capsys.readouterr().out
+    assert f"The projections were not compared: events are missing in shard {SHARD_OF_ANN}" in told
 
 
 def test_large_logs_are_checked_by_several_processes(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
