@@ -9,7 +9,7 @@ from psycopg import Connection
 from domain.recorded import Recorded
 from projections.generations import Generation, named
 from projections.log import Log
-from projections.parking import Applying, Poison, skipped
+from projections.parking import PARKED, Applying, Skipped, also, skipped, skipped_of
 from projections.projection import Projection
 
 CLAIM: Final = """
@@ -50,20 +50,33 @@ def follow_page(
     limit: int,
     apply: Applying,
     until: Mapping[int, int] | None = None,
+    read: Sequence[Recorded] | None = None,
 ) -> Step:
-    """Applies the next events of the shards that no other process has in hand.
+    """Applies the next events of the shards that no other process has in hand; `read` are events that were
+    read before, for another projection that stands at the same place.
 
     The commit does not wait for the disk. The rows and the checkpoint are one transaction, so a crash loses
     both or neither and the page is done again; the events were durable before they could be read; and nothing
     that builds on these rows can outlive them, since WAL reaches the disk in order.
     """
     with connection.transaction():
-        connection.execute("SET LOCAL synchronous_commit = off")
-        claimed = claim(connection, generation, shards)
-        page = read_page(connection, log, claimed, limit, until)
-        poison = apply_to(connection, projection, generation, page, claimed, apply)
+        claimed, parked = claim_and_look(connection, generation, shards)
+        page = log.pages(connection, claimed, limit, until) if read is None else after(claimed, read)
+        poison = apply(connection, projection, generation, page, parked) if page else []
         move(connection, generation, ends(page))
     return Step(len(page), len(poison), contested=len(claimed) < len(shards))
+
+
+def claim_and_look(
+    connection: Connection[Any], generation: Generation, shards: Sequence[int]
+) -> tuple[dict[int, int], Skipped]:
+    """In one round trip: a thread that gives way to a busy one at each of them is soon late."""
+    given = named(generation) | {"shards": list(shards)}
+    with connection.pipeline():
+        connection.execute("SET LOCAL synchronous_commit = off")
+        claimed = connection.execute(CLAIM, given)
+        parked = connection.execute(PARKED, given)
+    return dict(claimed.fetchall()), skipped_of(parked)
 
 
 def put_in_step(
@@ -76,59 +89,30 @@ def put_in_step(
     apply: Applying,
 ) -> Step:
     """Applies the rest under the lane's lock, and leaves what follows to the appends themselves."""
-    events = parked = 0
+    events = found = 0
     with connection.transaction():
         log.lock(connection, shards)
-        claimed = claim(connection, generation, shards)
-        positions = dict(claimed)
-        while page := read_page(connection, log, positions, limit):
-            parked += len(apply_to(connection, projection, generation, page, claimed, apply))
+        claimed = dict(connection.execute(CLAIM, named(generation) | {"shards": list(shards)}).fetchall())
+        positions, parked = dict(claimed), skipped(connection, generation, claimed)
+        while page := log.pages(connection, positions, limit):
+            poison = apply(connection, projection, generation, page, parked)
+            parked = also(parked, poison)
+            found += len(poison)
             events += len(page)
             positions |= ends(page)
         connection.execute(PUT_IN_STEP, named(generation) | {"shards": list(claimed)})
-    return Step(events, parked, contested=len(claimed) < len(shards))
-
-
-def claim(connection: Connection[Any], generation: Generation, shards: Sequence[int]) -> dict[int, int]:
-    """Locks the checkpoints that nobody else has locked, and gives back where they are."""
-    return dict(connection.execute(CLAIM, named(generation) | {"shards": list(shards)}).fetchall())
-
-
-def read_page(
-    connection: Connection[Any],
-    log: Log,
-    positions: Mapping[int, int],
-    limit: int,
-    until: Mapping[int, int] | None = None,
-) -> list[Recorded]:
-    """The next events after these positions, shard by shard."""
-    page = list[Recorded]()
-    for shard, position in positions.items():
-        most = limit - len(page)
-        if until is not None:
-            most = min(most, until[shard] - position)
-        if most > 0:
-            page += log.page(connection, shard, position, most)
-    return page
-
-
-def apply_to(
-    connection: Connection[Any],
-    projection: Projection,
-    generation: Generation,
-    page: Sequence[Recorded],
-    shards: Iterable[int],
-    apply: Applying,
-) -> list[Poison]:
-    if not page:
-        return []
-    return apply(connection, projection, generation, page, skipped(connection, generation, shards))
+    return Step(events, found, contested=len(claimed) < len(shards))
 
 
 def move(connection: Connection[Any], generation: Generation, positions: Mapping[int, int]) -> None:
     if positions:
         given = {"shards": list(positions), "positions": list(positions.values())}
         connection.execute(MOVE, named(generation) | given)
+
+
+def after(positions: Mapping[int, int], read: Iterable[Recorded]) -> list[Recorded]:
+    """Of what was read, what comes after these positions; nothing of other shards."""
+    return [each for each in read if each.position > positions.get(each.shard, each.position)]
 
 
 def ends(page: Iterable[Recorded]) -> dict[int, int]:

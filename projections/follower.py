@@ -12,6 +12,7 @@ from msgspec import Struct
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from domain.recorded import Recorded
 from projections import parking
 from projections.advance import Step, follow_page, put_in_step
 from projections.generations import Generation
@@ -81,6 +82,7 @@ class Follower:
         self._stopping = threading.Event()
         self._resting: dict[str, Rest] = {}
         self._patience: dict[str, int] = {}
+        self._last_read: tuple[dict[int, int], list[Recorded]] | None = None
         self._thread = threading.Thread(target=self._run, name="hansard-follower", daemon=True)
 
     def start(self) -> None:
@@ -130,6 +132,7 @@ class Follower:
                 self.wake.wait(POLL, connection)
 
     def _behind(self, connection: Connection[Any]) -> list[Behind]:
+        self._last_read = None
         projections = self._projections.values()
         given = {
             "projections": [projection.name for projection in projections],
@@ -166,9 +169,12 @@ class Follower:
         shards = [each.shard for each in behind]
         rest = sum(each.head - each.position for each in behind)
         in_step = projection.with_append and rest <= self._patience.get(first.projection, SMALL_REST)
-        work = put_in_step if in_step else follow_page
         given = (connection, self._log, projection, generation, shards, self._page)
-        step = parking.carefully(connection, partial(work, *given))
+        if in_step:
+            step = parking.carefully(connection, partial(put_in_step, *given))
+        else:
+            read = self._read(connection, {each.shard: each.position for each in behind})
+            step = parking.carefully(connection, partial(follow_page, *given, read=read))
         if projection.with_append:
             self._be_patient(first.projection, in_step)
         if step.parked:
@@ -176,6 +182,12 @@ class Follower:
         if step.events or in_step:
             self._on_progress(first.projection)
         return step
+
+    def _read(self, connection: Connection[Any], positions: dict[int, int]) -> list[Recorded]:
+        """Projections that are equally far are given the same events, which are read once."""
+        if self._last_read is None or self._last_read[0] != positions:
+            self._last_read = positions, self._log.pages(connection, positions, self._page)
+        return self._last_read[1]
 
     def _be_patient(self, projection: str, in_step: bool) -> None:
         """Where appends come as fast as they can be followed, more and more of them are left to be applied

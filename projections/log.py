@@ -1,6 +1,6 @@
 """What a projection needs of the log; the event store keeps this contract."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,6 +18,17 @@ class Log(Protocol):
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
         """The next events of a shard in order: at most `limit`, fewer if they are large, none at the end."""
+        ...
+
+    def pages(
+        self,
+        connection: Connection[Any],
+        after: Mapping[int, int],
+        limit: int,
+        until: Mapping[int, int] | None = None,
+    ) -> list[Recorded]:
+        """The next events of several shards at once, each shard's in order: about `limit` in all, of which
+        every shard gives its share; none after `until`."""
         ...
 
     def conversation(

@@ -242,7 +242,11 @@ def park(connection: Connection[Any], generation: Generation, poison: Iterable[P
 
 
 def skipped(connection: Connection[Any], generation: Generation, shards: Iterable[int]) -> Skipped:
-    rows = connection.execute(PARKED, named(generation) | {"shards": list(shards)}).fetchall()
+    return skipped_of(connection.execute(PARKED, named(generation) | {"shards": list(shards)}))
+
+
+def skipped_of(rows: Iterable[tuple[Any, ...]]) -> Skipped:
+    """From rows of PARKED."""
     return {(shard, conversation_id): position for shard, conversation_id, position in rows}
 
 

@@ -1,7 +1,7 @@
 """Reads the log: one conversation, one message's events, a shard in order, and where every shard ends."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from domain.recorded import Recorded, Unreadable
 from service.store.codec import decode
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
+END: Final = 2**63 - 1
+"""Further than any position."""
 
 COLUMNS: Final = (
     "shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id"
@@ -37,6 +39,20 @@ SELECT {COLUMNS} FROM (
 ) AS measured
 WHERE before IS NULL OR before < %(bytes)s
 ORDER BY position"""  # noqa: S608
+PAGES: Final = f"""
+SELECT {COLUMNS} FROM (
+    SELECT {COLUMNS}, sum(octet_length(state)) OVER (
+        ORDER BY shard, position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM (SELECT page.*
+          FROM unnest(%(shards)s::smallint[], %(after)s::bigint[], %(until)s::bigint[])
+              AS given (shard, after, until)
+          CROSS JOIN LATERAL (
+              SELECT {COLUMNS} FROM events AS e
+              WHERE e.shard = given.shard AND e.position > given.after AND e.position <= given.until
+              ORDER BY e.position LIMIT %(each)s) AS page) AS pages
+) AS measured
+WHERE before IS NULL OR before < %(bytes)s
+ORDER BY shard, position"""  # noqa: S608
 AT: Final = f"""
 SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position = ANY(%(positions)s) ORDER BY position"""  # noqa: S608
 CONVERSATION_FROM_POSITION: Final = f"""
@@ -78,6 +94,22 @@ class DatabaseLog:
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
         given = {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES}
         return [recorded(row) for row in binary(connection, PAGE, given)]
+
+    def pages(
+        self,
+        connection: Connection[Any],
+        after: Mapping[int, int],
+        limit: int,
+        until: Mapping[int, int] | None = None,
+    ) -> list[Recorded]:
+        given = {
+            "shards": list(after),
+            "after": list(after.values()),
+            "until": [END if until is None else until[shard] for shard in after],
+            "each": -(-limit // max(1, len(after))),
+            "bytes": PAGE_BYTES,
+        }
+        return [recorded(row) for row in binary(connection, PAGES, given)]
 
     def at(self, connection: Connection[Any], shard: int, positions: Sequence[int]) -> list[Recorded]:
         given = {"shard": shard, "positions": list(positions)}
