@@ -190,6 +190,8 @@ class ShardLoader:
     def _load_chunks(self) -> int:
         events, limits = 0, self._limits
         loads = self._begin()
+        if not loads:
+            return 0
         after = min(load.position for load in loads)
         while events < limits.segment_events and sum(load.held for load in loads) < limits.segment_rows:
             page = self._page(after)
@@ -208,7 +210,7 @@ class ShardLoader:
     def _load_carefully(self) -> int:
         """One chunk only, and each build by itself: halved until the event that is refused stands alone."""
         loads = self._begin()
-        page = self._page(min(load.position for load in loads))
+        page = self._page(min(load.position for load in loads)) if loads else []
         for load in loads:
             self._load_halves(load, page)
         return len(page)
@@ -234,7 +236,8 @@ class ShardLoader:
         return self._load_halves(self._load_halves(load, page[:half]), page[half:])
 
     def _begin(self) -> list[Load]:
-        """Under the locks of the checkpoints, so that nobody else can be filling the same builds."""
+        """Of the builds that are not where they stop. Under the locks of the checkpoints, so that nobody else
+        can be filling the same ones."""
         self._connection.execute("SET LOCAL synchronous_commit = off")
         loads = []
         for build in self._builds:
@@ -242,8 +245,9 @@ class ShardLoader:
             row = self._connection.execute(CLAIM, given).fetchone()
             if row is None:
                 raise BuildIsGone(f"the build of {build.projection.name} is gone")
-            parked = parking.skipped(self._connection, build.generation, [self._shard])
-            loads.append(Load(build, self._shard, row[0], self._late[build], parked))
+            if build.until is None or row[0] < build.until[self._shard]:
+                parked = parking.skipped(self._connection, build.generation, [self._shard])
+                loads.append(Load(build, self._shard, row[0], self._late[build], parked))
         return loads
 
     def _end(self, load: Load) -> None:
