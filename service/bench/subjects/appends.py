@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Final
 
+import psycopg
+
 from domain.events import ConversationStarted
 from projections.conversations import Conversations
 from projections.generations import install
@@ -21,7 +23,7 @@ from service.bench.place import Place
 from service.commands import add_messages, start_conversation
 from service.hansard import pool_of
 from service.ids import new_id
-from service.store.connections import Database, connect
+from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import migrate
 from service.store.repository import Caller, Repository
@@ -47,7 +49,7 @@ def run(place: Place, rounds: int) -> list[Figure]:
     with place.database() as full, place.database() as bare, place.database() as theirs, place.database() as raw:
         prepare(full, IN_STEP)
         prepare(bare, ())
-        with connect(raw) as connection:
+        with psycopg.connect(raw) as connection:
             connection.execute(TABLE)
         sides: dict[str, Side] = {
             "store": lambda tasks: asyncio.run(store(full, IN_STEP, place.seconds, tasks)),
