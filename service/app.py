@@ -15,6 +15,8 @@ from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
+from service.api import principal, problems, writes
+from service.api.auth import admitted
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.requests import log_the_unexpected, with_request_id
@@ -35,6 +37,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[home, live, ready, metrics_of_all_workers],
         lifespan=[ending_with_its_parent, attached],
         middleware=[with_request_id, counting],
+        guards=[admitted],
+        dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES},
+        plugins=[problems.plugin()],
         after_exception=[log_the_unexpected, count_the_unmatched],
         state=State(
             {

@@ -1,0 +1,44 @@
+"""Cursors: a place in somebody's list, as text that means nothing to her and nothing at all to others."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from service.api.errors import BadCursor
+
+SEAL_BYTES: Final = 8
+LONGEST: Final = 1_000
+LARGEST: Final = 2**63 - 1
+
+
+def encode(kind: str, owner: str, place: tuple[Any, ...]) -> str:
+    """The place may hold whatever JSON does, and times."""
+    packed = msgspec.msgpack.encode(place)
+    return urlsafe_b64encode(seal(kind, owner, packed) + packed).rstrip(b"=").decode()
+
+
+def decode(kind: str, owner: str, text: str, shape: Any = tuple) -> tuple[Any, ...]:
+    """Give the place's shape, such as `tuple[int, str]`, where something depends on it."""
+    try:
+        if len(text) > LONGEST:
+            raise BadCursor
+        raw = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
+        packed = raw[SEAL_BYTES:]
+        if raw[:SEAL_BYTES] != seal(kind, owner, packed):
+            raise BadCursor
+        place: tuple[Any, ...] = msgspec.msgpack.decode(packed, type=shape)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise BadCursor from None
+    if any(isinstance(each, int) and not -LARGEST <= each <= LARGEST for each in place):
+        raise BadCursor
+    return place
+
+
+def seal(kind: str, owner: str, packed: bytes) -> bytes:
+    """Tells a cursor of another list or of another user. It needs no secret: whatever a cursor says, a page
+    holds the caller's own."""
+    lengths = f"{len(kind)} {len(owner)} ".encode()
+    return blake2b(lengths + kind.encode() + owner.encode() + packed, digest_size=SEAL_BYTES).digest()

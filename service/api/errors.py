@@ -1,0 +1,64 @@
+"""Why a request is refused before anything is asked of a conversation; the docstring is the message.
+
+Refusal
+├── NotAuthenticated, NotYourUser, ScopeMissing, NotFromHere
+├── UserNotNamed, UsersDiffer
+├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
+├── BodyNotJson, BodyTooLong
+└── TooManyRequests
+"""
+
+from domain.errors import Refusal
+
+
+class NotAuthenticated(Refusal):
+    """{why}."""
+
+
+class NotYourUser(Refusal):
+    """The token is another user's than the one that was named; leave the user out."""
+
+
+class ScopeMissing(Refusal):
+    """This takes a service key with the scope {scope}."""
+
+
+class NotFromHere(Refusal):
+    """{header} is {value!r}: without authentication Hansard answers only to this machine's own pages and
+    programs, at localhost."""
+
+
+class UserNotNamed(Refusal):
+    """Whose conversations are meant? Send the user's id as X-User-Id, or as user_id."""
+
+
+class UsersDiffer(Refusal):
+    """X-User-Id and user_id name different users; send one of them."""
+
+
+class BadCursor(Refusal):
+    """This is not a cursor of this list; begin without one, and send each back as it was given."""
+
+
+class BadIdempotencyKey(Refusal):
+    """An Idempotency-Key is 1 to {limit} visible ASCII characters."""
+
+
+class BadVersion(Refusal):
+    """If-Match holds no version; send the ETag of the conversation as it was given."""
+
+
+class VersionsDiffer(Refusal):
+    """If-Match and expected_version say different versions; send one of them."""
+
+
+class BodyNotJson(Refusal):
+    """The body is {content_type}; send JSON, with Content-Type: application/json."""
+
+
+class BodyTooLong(Refusal):
+    """The body is longer than {limit} bytes; send it in several requests."""
+
+
+class TooManyRequests(Refusal):
+    """More than {limit} requests a minute; try again in {retry_after} s."""

@@ -1,0 +1,107 @@
+"""What every write takes and gives: its key, the version it expects, and where the conversation is then."""
+
+import re
+from contextlib import suppress
+from hashlib import sha256
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from litestar.di import Provide
+from litestar.exceptions import SerializationException
+from litestar.params import HeaderParameter
+from msgspec import Struct
+
+from service.api.cursors import encode
+from service.api.errors import BadIdempotencyKey, BadVersion, VersionsDiffer
+from service.store.append import Command
+from service.store.repository import Caller, Changed
+
+LONGEST_KEY: Final = 255
+VISIBLE: Final = re.compile(r"[!-~]+")
+TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
+
+
+class Terms(Struct, frozen=True):
+    """What the headers of a write say; handlers ask for it as `terms: NamedDependency[Terms]`."""
+
+    key: str | None
+    digest: bytes
+    """Of what is asked: another request under the same key is told from the same one by it."""
+    if_match: int | None
+
+
+async def terms_of(
+    request: Request[Any, Any, Any],
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Idempotency-Key",
+            description="Repeating a request with its key adds nothing, and gets the first result again.",
+        ),
+    ] = None,
+    if_match: Annotated[
+        str | None,
+        HeaderParameter(
+            name="If-Match",
+            description="The version (an ETag) that the conversation must still be at; or expected_version.",
+        ),
+    ] = None,
+) -> Terms:
+    if idempotency_key is not None:
+        if len(idempotency_key) > LONGEST_KEY or not VISIBLE.fullmatch(idempotency_key):
+            raise BadIdempotencyKey(limit=LONGEST_KEY)
+        return Terms(idempotency_key, await digest_of(request), version_in(if_match))
+    return Terms(None, b"", version_in(if_match))
+
+
+def command_from(terms: Terms, caller: Caller) -> Command | None:
+    """A key is its user's: two users who choose the same do not meet."""
+    if terms.key is None:
+        return None
+    named = f"{len(caller.user_id)} {caller.user_id} {terms.key}".encode()
+    return Command(UUID(bytes=sha256(named).digest()[:16], version=5), terms.digest)
+
+
+def expected_from(terms: Terms, expected_version: int | None = None) -> int | None:
+    """The version that the caller decided on, from its header or its body."""
+    if terms.if_match is None or expected_version is None:
+        return expected_version if terms.if_match is None else terms.if_match
+    if terms.if_match != expected_version:
+        raise VersionsDiffer
+    return expected_version
+
+
+def version_in(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = TAG.fullmatch(if_match.strip())
+    if found is None:
+        raise BadVersion
+    return int(found[1])
+
+
+async def digest_of(request: Request[Any, Any, Any]) -> bytes:
+    """The same for the same wish, however its JSON is laid out."""
+    body = await request.body()
+    if body:
+        with suppress(SerializationException):  # what is not JSON is laid out in one way
+            body = msgspec.json.encode(await request.json(), order="sorted")
+    path = request.scope["path"].rstrip("/")
+    return sha256(f"{request.method} {path}\n".encode() + body).digest()
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that says which version an answer shows or has made."""
+    return {"ETag": f'"{version}"'}
+
+
+def position_of(caller: Caller, changed: Changed) -> str | None:
+    """Where in the log a write went, for who wants to name it; None if it changed nothing."""
+    if changed.appended is None:
+        return None
+    return encode("position", caller.user_id, (changed.appended.position,))
+
+
+DEPENDENCIES: Final = {"terms": Provide(terms_of)}
