@@ -79,7 +79,7 @@ class Look(Struct):
 
 
 def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -> Look:
-    """One round trip: the statements are sent together."""
+    """Begins the transaction. One round trip: the statements are sent together."""
     commands = [(append.shard, append.command.id) for append in batch if append.command]
     placed = [(a.shard, a.conversation_id, a.placed.version) for a in batch if a.placed]
     shards = {"shards": sorted({append.shard for append in batch})}
@@ -89,6 +89,7 @@ def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -
     )
     with connection.pipeline():
         cursors = [connection.cursor(binary=True) for _ in range(6)]
+        connection.execute(b"BEGIN", prepare=False)
         connection.execute(LOCK, {"shard": lane})
         cursors[0].execute(HEADS, shards)
         cursors[1].execute(CONVERSATIONS, conversations)

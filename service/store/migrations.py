@@ -37,7 +37,8 @@ GRANT SELECT, INSERT ON events TO {role};
 GRANT SELECT, UPDATE (lane) ON lanes TO {role};
 GRANT SELECT ON migrations TO {role};
 GRANT SELECT, INSERT, UPDATE ON service_keys TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON snapshots, generations, checkpoints, parked, deferred, drafts TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON snapshots, generations, checkpoints, parked, deferred, drafts TO {role};
 GRANT {role} TO CURRENT_USER"""
 
 

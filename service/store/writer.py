@@ -1,12 +1,10 @@
-"""Appends: one thread a lane gathers what arrives while its last batch commits, and stores it as the next."""
+"""Appends: one thread a lane stores what has gathered while its last batch was stored."""
 
-import asyncio
 import logging
 import threading
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any, Final
 
 import psycopg
@@ -17,20 +15,20 @@ from projections.apply import apply
 from projections.parking import fold_or_raise
 from projections.projection import Projection
 from projections.wake import CHANNEL
-from service.store.append import Append, Appended, Outcome
+from service.store.answers import answer
+from service.store.append import Append
+from service.store.arrivals import Arrivals
 from service.store.connections import Database
 from service.store.decide import Decided
-from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreIsClosed, StoreUnavailable
+from service.store.errors import OutcomeUnknown, StoreUnavailable
 from service.store.look import InStep, Look, lock_and_look
 from service.store.observer import Observer
 
 log = logging.getLogger("hansard.writer")
 
-BATCH_EVENTS: Final = 1_000
-BATCH_BYTES: Final = 1_000_000
-PIPELINE_BYTES: Final = 200_000
-"""libpq's pipeline mode stops for ever when one message is larger than the socket's buffers."""
-LONGEST_GATHER: Final = 0.002
+PIPELINE_BYTES: Final = 100_000
+"""What is larger is sent statement by statement: in its pipeline mode libpq can stop for ever when both sides
+wait for the other to read."""
 PATIENCE: Final = 5.0
 """How long an append waits for a database that is gone before its caller is told that nothing was stored."""
 PATIENCE_IN_DOUBT: Final = 30.0
@@ -65,6 +63,8 @@ NOTIFY: Final = b"""
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(shards)s)"""
 
 Committed = Callable[[Sequence[Recorded]], None]
+PASSING: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.IntegrityError)
+"""The connection is lost, or the database is stopping, full or busy: the same append may go through later."""
 
 
 class ProjectionRefused(Exception):
@@ -87,18 +87,13 @@ class LaneWriter:
         observer: Observer | None = None,
     ) -> None:
         self._database = database
-        self._observer = observer or Observer()
         self._lane = lane
         """The shard whose row in `lanes` is locked."""
         self._projections = {(each.name, each.version): each for each in projections if each.with_append}
         self._committed = committed
-        self._queue_limit = queue_limit
-        self._queue: deque[Append] = deque()
-        self._arrived = threading.Condition()
-        self._closing = False
+        self._observer = observer or Observer()
+        self._arrivals = Arrivals(queue_limit)
         self._connection: Connection[Any] | None = None
-        self._last_size = 1
-        self._last_seconds = 0.0
         self._notify_due = 0.0
         self._to_notify: set[int] = set()
         self._thread = threading.Thread(target=self._run, name=f"hansard-writer-{lane}", daemon=True)
@@ -108,64 +103,46 @@ class LaneWriter:
 
     def close(self) -> None:
         """Stores what was taken, then stops."""
-        with self._arrived:
-            self._closing = True
-            self._arrived.notify()
-        self._thread.join()
+        self._arrivals.close()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def waiting(self) -> int:
-        return len(self._queue)
+        return len(self._arrivals)
 
     def submit(self, append: Append) -> None:
-        append.asked_at = time.monotonic()
-        with self._arrived:
-            if self._closing:
-                raise StoreIsClosed
-            if len(self._queue) >= self._queue_limit:
-                raise StoreIsBusy(waiting=len(self._queue), retry_after=1)
-            self._queue.append(append)
-            if len(self._queue) == 1 or len(self._queue) >= self._last_size:
-                self._arrived.notify()
+        self._arrivals.put(append)
 
     def _run(self) -> None:
-        while batch := self._gather():
-            started = time.monotonic()
-            self._store(batch)
-            self._last_size, self._last_seconds = len(batch), time.monotonic() - started
-            self._deliver(batch)
+        while (batch := self._arrivals.take(self._until_notify())) is not None:
+            if batch:
+                started = time.monotonic()
+                self._store(batch)
+                self._arrivals.stored(len(batch), time.monotonic() - started)
+                self._answer(batch)
             self._notify_others()
-        if self._connection:
-            self._connection.close()
+        self._disconnect()
 
-    def _gather(self) -> list[Append]:
-        """Waits for the first append, and then a little for as many as came together the last time:
-        those that were answered together tend to come back together."""
-        with self._arrived:
-            while not self._queue and not self._closing:
-                self._arrived.wait(self._until_notify())
-                if not self._queue:
-                    self._notify_others()
-            if len(self._queue) < self._last_size:
-                enough = time.monotonic() + min(LONGEST_GATHER, self._last_seconds / 2)
-                while len(self._queue) < self._last_size and (left := enough - time.monotonic()) > 0:
-                    self._arrived.wait(left)
-            batch: list[Append] = []
-            events = size = 0
-            while self._queue and (not batch or (events < BATCH_EVENTS and size < BATCH_BYTES)):
-                append = self._queue.popleft()
-                events, size = events + len(append.events), size + append.size
-                batch.append(append)
-            return batch
+    def _answer(self, appends: list[Append]) -> None:
+        answer(appends)
+        self._tell(self._observer.answered, appends)
+
+    def _tell(self, who: Callable[..., None], *facts: Any) -> None:
+        """Whoever listens must not stop whoever works."""
+        try:
+            who(*facts)
+        except Exception:
+            log.exception("somebody who was told of appends failed")
 
     def _store(self, batch: list[Append]) -> None:
         """Sets each append's outcome, whatever happens."""
         delay = 0.01
         while batch:
             try:
-                self._transact(batch)
+                self._store_once(batch)
                 return
-            except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.IntegrityError) as lost:
-                # Lost, refused or shut down: look again, by identity, once the database is back.
+            except PASSING as lost:
+                # Look again, by identity, once the database is back: what was sent may be stored.
                 self._disconnect()
                 batch = self._still_patient(batch, lost)
                 time.sleep(delay)
@@ -180,29 +157,49 @@ class LaneWriter:
                     self._store([append])
                 return
 
-    def _transact(self, batch: list[Append]) -> None:
-        without: list[InStep] = []
+    def _store_once(self, batch: list[Append]) -> None:
+        """Together in one round trip; if something is refused, once more step by step, to find out what."""
         started = time.monotonic()
+        together = sum(append.size for append in batch) < PIPELINE_BYTES
+        without: list[InStep] = []
         while True:
-            connection = self._connected()
             try:
-                with connection.transaction():
-                    look = lock_and_look(connection, self._lane, batch)
-                    decided = Decided(look, batch)
-                    if decided.rows:
-                        self._write(connection, look, decided, without)
+                decided = self._transact(batch, together, without)
                 break
+            except PASSING:
+                raise
             except ProjectionRefused as refusal:
                 log.exception("projection %s refused rows and is behind now", refusal.refused.projection)
                 without.append(refusal.refused)
+            except psycopg.Error:
+                if not together:
+                    raise
+                together = False
+            self._disconnect()
         if decided.recorded:
-            self._observe(self._observer.stored, len(decided.recorded), time.monotonic() - started)
             self._to_notify |= {recorded.shard for recorded in decided.recorded}
-            self._committed(decided.recorded)
+            self._tell(self._observer.stored, len(decided.recorded), time.monotonic() - started)
+            self._tell(self._committed, decided.recorded)
+
+    def _transact(self, batch: list[Append], together: bool, without: list[InStep]) -> Decided:
+        """Whatever is raised here, the connection is given up, and the transaction with it."""
+        connection = self._connected()
+        look = lock_and_look(connection, self._lane, batch)
+        decided = Decided(look, batch)
+        if together:
+            with connection.pipeline():
+                self._write(connection, look, decided, without)
+                connection.execute(b"COMMIT", prepare=False)
+        else:
+            self._write(connection, look, decided, without)
+            connection.execute(b"COMMIT", prepare=False)
+        return decided
 
     def _write(
         self, connection: Connection[Any], look: Look, decided: Decided, without: list[InStep]
     ) -> None:
+        if not decided.rows:
+            return
         connection.execute(INSERT, [list(column) for column in zip(*decided.rows, strict=True)])
         by_shard: dict[int, list[Recorded]] = defaultdict(list)
         for recorded in decided.recorded:
@@ -236,7 +233,7 @@ class LaneWriter:
             return False
         try:
             apply(connection, changes, build.generation)
-        except psycopg.OperationalError:
+        except PASSING:
             raise
         except psycopg.Error as refused:
             raise ProjectionRefused(build) from refused
@@ -259,46 +256,15 @@ class LaneWriter:
         """Those that go on waiting; the others are told the truth."""
         now, why = time.monotonic(), " ".join(str(lost).split())
         log.warning("the database does not take appends: %s", why)
-        with self._arrived:
-            while self._queue and now - self._queue[0].asked_at > PATIENCE:
-                batch.append(self._queue.popleft())
-        patient = []
-        gone = []
+        patient: list[Append] = []
+        gone = self._arrivals.overdue(PATIENCE)
         for append in batch:
-            if now - append.asked_at <= (PATIENCE_IN_DOUBT if append.placed else PATIENCE):
-                patient.append(append)
-            else:
-                append.outcome = (
-                    OutcomeUnknown() if append.placed else StoreUnavailable(why=why, retry_after=1)
-                )
-                gone.append(append)
-        self._deliver(gone)
+            in_time = now - append.asked_at <= (PATIENCE_IN_DOUBT if append.placed else PATIENCE)
+            (patient if in_time else gone).append(append)
+        for append in gone:
+            append.outcome = OutcomeUnknown() if append.placed else StoreUnavailable(why=why, retry_after=1)
+        self._answer(gone)
         return patient
-
-    def _deliver(self, batch: list[Append]) -> None:
-        """One call into each event loop for all of its appends."""
-        loops: dict[asyncio.AbstractEventLoop, list[Append]] = defaultdict(list)
-        answered = [append for append in batch if append.waiting is not None]
-        for append in batch:
-            waiting, append.waiting, append.based_on = append.waiting, None, None
-            if isinstance(waiting, Future):
-                settle(waiting, append.outcome)
-            elif waiting is not None:
-                append.waiting = waiting
-                loops[waiting.get_loop()].append(append)
-        for loop, appends in loops.items():
-            try:
-                loop.call_soon_threadsafe(settle_all, appends)
-            except RuntimeError:
-                log.warning("%d appends were stored after their event loop had closed", len(appends))
-        self._observe(self._observer.answered, answered)
-
-    def _observe(self, tell: Callable[..., None], *facts: Any) -> None:
-        """Whoever counts must not stop whoever works."""
-        try:
-            tell(*facts)
-        except Exception:
-            log.exception("what became of appends was not counted")
 
     def _until_notify(self) -> float | None:
         if not self._to_notify:
@@ -314,18 +280,3 @@ class LaneWriter:
                 self._connection.execute(NOTIFY, {"channel": CHANNEL, "shards": ",".join(map(str, shards))})
             except psycopg.Error:
                 self._disconnect()
-
-
-def settle(waiting: Any, outcome: Outcome | Exception) -> None:
-    if waiting.done():
-        return
-    if isinstance(outcome, Appended):
-        waiting.set_result(outcome)
-    else:
-        waiting.set_exception(outcome)
-
-
-def settle_all(appends: list[Append]) -> None:
-    for append in appends:
-        waiting, append.waiting = append.waiting, None
-        settle(waiting, append.outcome)
