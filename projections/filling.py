@@ -17,7 +17,7 @@ from projections.progress import Meter
 from projections.tables import Table
 
 PAGE_EVENTS: Final = 2_000
-WORTH_LOADING: Final = 50_000
+WORTH_LOADING: Final = 20_000
 """So many events go faster through a copy than through indexes, and are worth several processes."""
 SMALL_REST: Final = 500
 """So many events are quickly applied while appends wait."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import Connection
 
 from projections import generations, parking
@@ -77,7 +78,7 @@ class Rebuild:
                     for build in builds
                 )
                 return Rebuilt(
-                    [build.generation for build in builds],
+                    [replace(build.generation, stage="live") for build in builds],
                     sum(self._log.heads(connection).values()),
                     time.monotonic() - started,
                     locked,
