@@ -105,9 +105,9 @@ class TableFold:
             self.update_widely(update)
         elif (row := self.inserts.get(update.key)) is not None:
             alter(row, update)
-        elif update.key not in self.deletes:
-            if self.table.sums:
-                raise TypeError(f"{self.table.name} is tallied: its rows are not updated one by one")
+        elif self.table.sums:
+            raise TypeError(f"{self.table.name} is tallied: its rows are not updated one by one")
+        else:
             self.updates.setdefault(update.key, Pending({}, {}, {})).merge(update)
 
     def update_widely(self, update: Update) -> None:
