@@ -1,15 +1,23 @@
 """What can be done to a conversation, one use case a function: load, decide, append."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+from msgspec.structs import replace
+from psycopg_pool import AsyncConnectionPool
+
 from domain import conversation as decisions
+from domain.content import Limits
 from domain.conversation import Conversation
 from domain.errors import ConversationNotFound
 from domain.events import Event, Link, MessageAdded, MessageRevised
+from domain.recorded import Redacted
 from service.ids import new_id
-from service.store.append import Command
+from service.store.append import Appended, Command
+from service.store.log import conversation_after
 from service.store.repository import Caller, Changed, Repository
 
 
@@ -140,6 +148,55 @@ async def change_conversation(
     )
 
 
+class Details(Struct, frozen=True, kw_only=True):
+    """What a conversation is to be like; what is None stays as it is."""
+
+    title: str | None = None
+    metadata: dict[str, Any] | None = None
+    links: Sequence[Link] | None = None
+    ended: bool | None = None
+
+
+async def change_details(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    wish: Details,
+    *,
+    expected: int | None = None,
+    command: Command | None = None,
+) -> Changed:
+    """All of it in one append."""
+
+    def decide(known: Conversation) -> Sequence[Event]:
+        limits = repository.limits
+        events: list[Event] = []
+        if wish.title is not None:
+            events += decisions.rename(known, wish.title, limits)
+        if wish.metadata is not None:
+            events += decisions.change_metadata(known, wish.metadata, limits)
+        if wish.links is not None:
+            events += relink(known, wish.links, limits)
+        if wish.ended is not None:
+            events += decisions.end(known) if wish.ended else decisions.reopen(known)
+        return events
+
+    return await change_conversation(
+        repository, caller, conversation_id, decide, expected=expected, command=command
+    )
+
+
+def relink(known: Conversation, wanted: Sequence[Link], limits: Limits) -> list[Event]:
+    """From the links that there are to those that are wanted."""
+    events = [event for link in known.links if link not in wanted for event in decisions.unlink(known, link)]
+    linked = replace(known, links=tuple(link for link in known.links if link in wanted))
+    for link in wanted:
+        if granted := decisions.link(linked, link, limits):
+            events += granted
+            linked = replace(linked, links=(*linked.links, link))
+    return events
+
+
 async def rename(
     repository: Repository, caller: Caller, conversation_id: UUID, title: str, *, expected: int | None = None
 ) -> Changed:
@@ -153,10 +210,21 @@ async def rename(
 
 
 async def end(
-    repository: Repository, caller: Caller, conversation_id: UUID, reason: str | None = None
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    reason: str | None = None,
+    *,
+    expected: int | None = None,
+    command: Command | None = None,
 ) -> Changed:
     return await change_conversation(
-        repository, caller, conversation_id, lambda known: decisions.end(known, reason, repository.limits)
+        repository,
+        caller,
+        conversation_id,
+        lambda known: decisions.end(known, reason, repository.limits),
+        expected=expected,
+        command=command,
     )
 
 
@@ -173,3 +241,32 @@ def owned(conversation: Conversation | None, caller: Caller) -> Conversation:
     if conversation is None or conversation.user_id != caller.user_id:
         raise ConversationNotFound
     return conversation
+
+
+class Fact(Struct, frozen=True):
+    """One of the events that an append has stored."""
+
+    event: Event
+    version: int
+    recorded_at: datetime
+
+
+async def facts(pool: AsyncConnectionPool[Any], shard: int, changed: Changed) -> list[Fact]:
+    """What a command has stored, whether now or when it was carried out before."""
+    appended = changed.appended
+    if appended is None:
+        return []
+    if changed.recorded_at is None:
+        return await stored_before(pool, shard, appended)
+    first = appended.version - appended.size + 1
+    return [Fact(event, first + at, changed.recorded_at) for at, event in enumerate(changed.events)]
+
+
+async def stored_before(pool: AsyncConnectionPool[Any], shard: int, appended: Appended) -> list[Fact]:
+    """From the log, for what is read may have changed since."""
+    since = appended.version - appended.size
+    async with pool.connection() as connection:
+        found = await conversation_after(connection, shard, appended.conversation_id, since, appended.size)
+    if any(isinstance(each.event, Redacted) for each in found):
+        raise ConversationNotFound
+    return [Fact(each.event, each.version, each.recorded_at) for each in found]

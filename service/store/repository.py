@@ -42,6 +42,8 @@ RULES: Final = 1
 SHAPE: Final = f"{RULES}-{sha256(repr(msgspec.json.schema(Conversation)).encode()).hexdigest()[:16]}"
 """A snapshot that was taken of another shape of the state is not read."""
 
+Key = tuple[int, UUID]
+"""An id is one conversation's within its shard; callers may choose ids."""
 Decide = Callable[[Conversation | None, Mapping[str, Message]], Sequence[Event]]
 
 
@@ -60,6 +62,8 @@ class Changed(Struct, frozen=True):
     appended: Appended | None
     events: Sequence[Event] = ()
     """What was stored now; nothing if the wish changed nothing or had been carried out before."""
+    recorded_at: datetime | None = None
+    """When that was."""
 
 
 class Known(Struct):
@@ -80,7 +84,7 @@ class Repository:
         self.limits = limits
         self.store = store
         self._pool = pool
-        self._known: OrderedDict[UUID, Known] = OrderedDict()
+        self._known: OrderedDict[Key, Known] = OrderedDict()
         self._saving: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -114,18 +118,19 @@ class Repository:
         shard = self.store.shard_of(caller.user_id)
         doubted = bool(about)
         for _ in range(ATTEMPTS):
-            known = None if doubted else self._remembered(conversation_id)
+            known = None if doubted else self._remembered(shard, conversation_id)
             loaded = known is None
             if known is None:
                 known = await self._load(shard, conversation_id)
                 if not doubted:
                     # Several load at once after a conflict: go on from where the first of them is by now.
-                    known = self._remembered(conversation_id) or known
+                    known = self._remembered(shard, conversation_id) or known
             messages = await self.messages(shard, conversation_id, about) if about else {}
             refused: Refusal | None = None
             events: Sequence[Event] = ()
             try:
-                expect(known.state, expected)
+                # What is somebody else's has the version of what is not there.
+                expect(known.state if is_of(known.state, caller) else None, expected)
                 events = decide(known.state, messages)
             except Refusal as refusal:
                 refused = refusal
@@ -170,19 +175,19 @@ class Repository:
             command=command,
         )
         after = foreseen(before, append, events)
-        self._remember(conversation_id, Known(known.stored, after, append))
+        self._remember(shard, conversation_id, Known(known.stored, after, append))
         try:
             appended = await self.store.append(append)
         except BaseException:
             # Cancelled, it may be stored all the same: whoever comes next finds the outcome in the append.
             if append.outcome is not None:
-                self._forget(conversation_id, append)
+                self._forget(shard, conversation_id, append)
             raise
         if appended.repeated:
-            self._forget(conversation_id, append)
+            self._forget(shard, conversation_id, append)
             return Changed(await self.load(shard, appended.conversation_id), appended)
         self._confirm(shard, after, append, len(events))
-        return Changed(after, appended, events)
+        return Changed(after, appended, events, append.recorded_at)
 
     async def _carried_out(self, shard: int, command: Command) -> Changed | None:
         async with self._pool.connection() as connection:
@@ -198,7 +203,7 @@ class Repository:
         return Changed(await self.load(shard, stored.conversation_id), appended)
 
     async def _load(self, shard: int, conversation_id: UUID) -> Known:
-        known = self._known.get(conversation_id)
+        known = self._known.get((shard, conversation_id))
         state = known.stored if known else None
         async with self._pool.connection() as connection:
             if state is None:
@@ -218,28 +223,28 @@ class Repository:
         if state is not None and state.version - since >= SNAPSHOT_EVERY:
             self._save_later(shard, state)
         found = Known(state, state)
-        known = self._remembered(conversation_id)
+        known = self._remembered(shard, conversation_id)
         if state is not None and (known is None or older(known.stored, state)):
-            self._remember(conversation_id, found)
+            self._remember(shard, conversation_id, found)
         return found
 
-    def _remembered(self, conversation_id: UUID) -> Known | None:
-        known = self._known.get(conversation_id)
+    def _remembered(self, shard: int, conversation_id: UUID) -> Known | None:
+        known = self._known.get((shard, conversation_id))
         return known if known is not None and known.still_holds() else None
 
-    def _remember(self, conversation_id: UUID, known: Known) -> None:
-        self._known[conversation_id] = known
-        self._known.move_to_end(conversation_id)
+    def _remember(self, shard: int, conversation_id: UUID, known: Known) -> None:
+        self._known[shard, conversation_id] = known
+        self._known.move_to_end((shard, conversation_id))
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    def _forget(self, conversation_id: UUID, append: Append) -> None:
-        known = self._known.get(conversation_id)
+    def _forget(self, shard: int, conversation_id: UUID, append: Append) -> None:
+        known = self._known.get((shard, conversation_id))
         if known is not None and (known.pending is append or not known.still_holds()):
-            del self._known[conversation_id]
+            del self._known[shard, conversation_id]
 
     def _confirm(self, shard: int, after: Conversation, append: Append, size: int) -> None:
-        known = self._known.get(after.id)
+        known = self._known.get((shard, after.id))
         if known is not None and older(known.stored, after):
             known.stored = after
             if known.pending is append:
@@ -264,6 +269,10 @@ class Repository:
                     "state": msgspec.json.encode(state),
                 },
             )
+
+
+def is_of(state: Conversation | None, caller: Caller) -> bool:
+    return state is not None and state.user_id == caller.user_id
 
 
 def older(one: Conversation | None, other: Conversation) -> bool:

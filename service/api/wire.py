@@ -1,0 +1,225 @@
+"""The shapes in which conversations and messages leave the service, made of the rows that are read.
+
+Their fields are declared as what the client gets. What is JSON in a row already is put there as it is, and
+nothing is decoded to be encoded again.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+from uuid import UUID
+
+import msgspec
+from litestar.response.base import ASGIResponse
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from domain import events
+from domain.events import MessageAdded
+from projections import conversations, history
+
+encode: Final = msgspec.json.Encoder().encode
+RFC3339: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Sent(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a caller sends: a field that nobody reads is most often one that was misspelt."""
+
+
+class Link(Sent, frozen=True, kw_only=True):
+    """A tie to something of the host application: `opportunity`, `opp_42`."""
+
+    kind: str
+    id: str
+
+
+class Session(Struct, frozen=True):
+    id: UUID
+    user_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    is_active: bool
+    title: str | None
+    message_count: int
+    session_data: dict[str, Any]
+
+
+class SessionMessage(Struct, frozen=True):
+    id: str
+    session_id: UUID
+    user_id: str | None
+    role: str
+    content: str
+    timestamp: datetime
+    is_fortune: bool
+    metadata: dict[str, Any]
+
+
+class Summary(Struct, frozen=True):
+    """A conversation as it is listed. Its title is the given one, or how the first question begins."""
+
+    id: UUID
+    user_id: str | None
+    title: str | None
+    created_at: datetime
+    updated_at: datetime
+    ended: bool
+    message_count: int
+    metadata: dict[str, Any]
+    version: int
+
+
+class Conversation(Struct, frozen=True):
+    """The position is that of the change which this answers, or of what was said last: messages can be asked
+    for `after` it."""
+
+    id: UUID
+    user_id: str | None
+    title: str | None
+    created_at: datetime
+    updated_at: datetime
+    ended: bool
+    message_count: int
+    metadata: dict[str, Any]
+    links: list[Link]
+    version: int
+    position: str
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    """The version is the message's place in its conversation."""
+
+    id: str
+    conversation_id: UUID
+    user_id: str | None
+    role: str
+    kind: str
+    content: str
+    timestamp: datetime
+    is_fortune: bool
+    metadata: dict[str, Any]
+    status: str
+    tags: list[str]
+    version: int
+    in_reply_to: str | UnsetType = UNSET
+    revised_at: datetime | UnsetType = UNSET
+    rating: str | UnsetType = UNSET
+    comment: str | UnsetType = UNSET
+    position: str | UnsetType = UNSET
+    """Where a message that is told of for itself went: others can be asked for `after` it."""
+
+
+def moment(at: datetime) -> datetime:
+    """Is always written in UTC and with its microseconds; the encoder would leave zeros out."""
+    if at.microsecond and at.tzinfo is UTC:
+        return at
+    return cast(datetime, at.astimezone(UTC).strftime(RFC3339))
+
+
+def json(stored: bytes) -> Any:
+    return Raw(stored)
+
+
+def session(row: conversations.Conversation) -> Session:
+    return Session(
+        row.conversation_id,
+        row.user_id,
+        moment(row.started_at),
+        moment(row.last_activity_at),
+        row.ended_at is None,
+        row.title,
+        row.message_count,
+        json(row.metadata),
+    )
+
+
+def summary(row: conversations.Conversation) -> Summary:
+    return Summary(
+        row.conversation_id,
+        row.user_id,
+        row.title,
+        moment(row.started_at),
+        moment(row.last_activity_at),
+        row.ended_at is not None,
+        row.message_count,
+        json(row.metadata),
+        row.version,
+    )
+
+
+def conversation(
+    row: conversations.Conversation, linked: Iterable[events.Link], position: str
+) -> Conversation:
+    return Conversation(
+        row.conversation_id,
+        row.user_id,
+        row.title,
+        moment(row.started_at),
+        moment(row.last_activity_at),
+        row.ended_at is not None,
+        row.message_count,
+        json(row.metadata),
+        links(linked),
+        row.version,
+        position,
+    )
+
+
+def links(linked: Iterable[events.Link]) -> list[Link]:
+    in_order = sorted((each.kind, each.target) for each in linked)
+    return [Link(kind=kind, id=target) for kind, target in in_order]
+
+
+def session_message(row: history.Message) -> SessionMessage:
+    return SessionMessage(
+        row.message_id,
+        row.conversation_id,
+        row.user_id,
+        row.role,
+        json(row.content),
+        moment(row.recorded_at),
+        row.is_fortune,
+        json(row.metadata),
+    )
+
+
+def message(row: history.Message) -> Message:
+    """By place: a page has up to a thousand of them."""
+    return Message(
+        row.message_id,
+        row.conversation_id,
+        row.user_id,
+        row.role,
+        row.kind,
+        json(row.content),
+        moment(row.recorded_at),
+        row.is_fortune,
+        json(row.metadata),
+        row.status,
+        json(row.tags),
+        row.version,
+        UNSET if row.in_reply_to is None else row.in_reply_to,
+        UNSET if row.revised_at is None else moment(row.revised_at),
+        UNSET if row.rating is None else row.rating,
+        UNSET if row.comment is None else json(row.comment),
+    )
+
+
+def session_message_added(
+    added: MessageAdded, session_id: UUID, user_id: str | None, at: datetime
+) -> SessionMessage:
+    """Of the event that added it, without reading it back; so it says of `is_fortune` what was sent."""
+    return SessionMessage(
+        added.message_id,
+        session_id,
+        user_id,
+        added.role,
+        added.content,
+        moment(at),
+        added.is_fortune,
+        added.metadata,
+    )
+
+
+def answer(body: Struct, status_code: int = 200, headers: dict[str, str] | None = None) -> ASGIResponse:
+    """The finished response, which Litestar sends as it is."""
+    return ASGIResponse(body=encode(body), status_code=status_code, headers=headers)
