@@ -15,14 +15,20 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "subjects", nargs="*", type=subject, metavar="SUBJECT", help="what to measure; all when none is named"
     )
-    parser.add_argument("--quick", action="store_true", help="one short round of little, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round of little, to see that it works"
+    )
     parser.add_argument("--rounds", type=positive, help=f"how often to measure each [default: {ROUNDS}]")
-    parser.add_argument("--events", type=positive, help="how many messages the large log has [default: 1000000]")
+    parser.add_argument(
+        "--events", type=positive, help="how many messages the large log has [default: 1000000]"
+    )
     parser.add_argument(
         "--data", metavar="FOLDER", help="where a PostgreSQL is made, and removed again [default: TMPDIR]"
     )
     parser.add_argument("--dsn", help="make databases in this PostgreSQL instead, and remove them again")
-    parser.add_argument("--into", type=Path, metavar="FILE", help="also put each table into its place in a file")
+    parser.add_argument(
+        "--into", type=Path, metavar="FILE", help="also put each table into its place in a file"
+    )
 
 
 def subject(text: str) -> str:

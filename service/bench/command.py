@@ -38,9 +38,10 @@ def measure(here: Place, given: Namespace, say: Say, warn: Say) -> int:
         except Exception as error:
             traceback.print_exc()
             failed.append(name)
-            say(f"\n**{name}** could not be measured: {type(error).__name__}: {error}")
+            say(f"\n**{name}** could not be measured: {reason(error)}")
             continue
-        block = f"{table(figures)}\n\n{command_of(name, given)}, {rounds} rounds. {here.words()}."
+        how = f"{command_of(name, given)}, {rounds} round{'s' * (rounds > 1)}"
+        block = f"{table(figures)}\n\n{how}. {here.words()}."
         say(f"\n**{name}**: {SUBJECTS[name]}\n\n{block}")
         if given.into:
             put(given.into, name, block)
@@ -52,3 +53,10 @@ def measure(here: Place, given: Namespace, say: Say, warn: Say) -> int:
 def command_of(name: str, given: Namespace) -> str:
     flags = [f"--{flag} {value}" for flag in ("rounds", "events") if (value := getattr(given, flag))]
     return "`" + " ".join(["hansard bench", name, *["--quick"] * given.quick, *flags]) + "`"
+
+
+def reason(error: Exception) -> str:
+    """Of tasks that failed together, the first one's."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
 HEADINGS: Final = ("what", "Hansard", "the other side", "ratio", "goal", "reached")
 
 
@@ -21,7 +22,7 @@ class Figure(Struct, frozen=True):
 
     @property
     def cells(self) -> tuple[str, ...]:
-        ratio = "" if self.ratio is None else f"{self.ratio:.2f}×"
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f}{TIMES}"
         reached = {None: "", True: "yes", False: "**no**"}[self.reached]
         return self.what, self.ours, self.theirs, ratio, self.goal, reached
 
@@ -63,9 +64,16 @@ def faster(what: str, ours: Sequence[Timing], theirs: Sequence[Timing], goal: fl
         said(ours),
         said(theirs),
         ratio,
-        f"at least {goal:g}×" if goal else "",
+        f"at least {goal:g}{TIMES}" if goal else "",
         ratio >= goal if goal else None,
     )
+
+
+def slower(what: str, large: Sequence[float], small: Sequence[float], goal: float) -> Figure:
+    """How many times as long, by the medians of each round."""
+    ratio = median(one / other for one, other in zip(large, small, strict=True))
+    ours, theirs = (f"p50 {duration(median(found))}" for found in (large, small))
+    return Figure(what, ours, theirs, ratio, f"within {goal:g}{TIMES}", ratio <= goal)
 
 
 def said(rounds: Sequence[Timing]) -> str:

@@ -25,7 +25,9 @@ CREATE TABLE IF NOT EXISTS words (
     conversation_id uuid, version bigint, user_id text, content text,
     words tsvector GENERATED ALWAYS AS (to_tsvector('simple', content)) STORED,
     PRIMARY KEY (conversation_id, version))"""
-CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS words_words ON words USING gin (words) WITH (fastupdate = off)"
+CREATE_INDEX: Final = (
+    "CREATE INDEX IF NOT EXISTS words_words ON words USING gin (words) WITH (fastupdate = off)"
+)
 CREATE_USAGE: Final = """
 CREATE TABLE IF NOT EXISTS usage (user_id text PRIMARY KEY, messages bigint, characters bigint)"""
 ADD_WORDS: Final = """

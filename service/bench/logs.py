@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -11,6 +11,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import ConversationStarted, Event
+from projections.follower import Follower
+from projections.generations import install, not_built
 from projections.projection import Projection
 from projections.rebuild import Rebuild, Rebuilt
 from service.bench.messages import messages
@@ -36,7 +38,7 @@ class Shape(Struct, frozen=True):
 
     @classmethod
     def of(cls, events: int) -> Self:
-        """Users of a thousand messages each; of fewer where the log is small, so that there are some users."""
+        """Users of a thousand messages each; of fewer in a small log, so that there are some users."""
         each = 100 if events >= 1_000_000 else 50
         return cls(max(1, events // (CONVERSATIONS * each)), each)
 
@@ -60,6 +62,17 @@ class Loaded(Struct, frozen=True):
     @property
     def events(self) -> int:
         return self.shape.events
+
+    def number_of(self, talk: int) -> int:
+        """Of the first message of a conversation, as `messages` counts them."""
+        return talk * SLICE
+
+
+def prepare(dsn: str, projections: Sequence[Projection]) -> None:
+    """An empty log, and these projections of it."""
+    migrate(dsn)
+    with Database.open(dsn).connect() as connection:
+        install(connection, projections, DatabaseLog())
 
 
 def load(dsn: str, shape: Shape, say: Callable[[str], None]) -> Loaded:
@@ -121,3 +134,14 @@ def build(dsn: str, projections: tuple[Projection, ...]) -> Rebuilt:
     """New builds of these projections, as `hansard replay` makes them."""
     database = Database.open(dsn)
     return Rebuild(database.connect, DatabaseLog(), projections, processes=processes_here()).run()
+
+
+def bring_up(dsn: str, projections: tuple[Projection, ...], say: Callable[[str], None]) -> None:
+    """Every projection built, and at the end of the log."""
+    database, log = Database.open(dsn), DatabaseLog()
+    with database.connect() as connection:
+        missing = tuple(not_built(connection, projections))
+    if missing:
+        say(f"building {', '.join(each.name for each in missing)}")
+        build(dsn, missing)
+    Follower(database.connect, log, projections).run_once()

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from threading import Thread
-from typing import Final
+from typing import Final, TypeVar
 
 from service.bench.figures import Timing, timing
+
+T = TypeVar("T")
 
 WARM_UP: Final = 0.2
 """This part of the time comes before what counts."""
@@ -70,11 +72,11 @@ def in_threads(threads: int, seconds: float, once: Callable[[int], object], each
     return timing(latencies, clock.seconds, each)
 
 
-async def one_by_one(works: Iterable[Callable[[], Awaitable[object]]]) -> list[float]:
-    """How long each of these took."""
+async def one_by_one(work: Callable[[T], Awaitable[object]], items: Iterable[T]) -> list[float]:
+    """How long each of them took."""
     latencies = []
-    for work in works:
+    for item in items:
         started = time.perf_counter()
-        await work()
+        await work(item)
         latencies.append(time.perf_counter() - started)
     return latencies

@@ -44,8 +44,7 @@ def content(number: int) -> str:
 
 
 def message(number: int) -> MessageAdded:
-    role = "assistant" if number % 2 else "user"
-    return MessageAdded(message_id=str(uuid4()), role=role, content=content(number))
+    return MessageAdded(str(uuid4()), "assistant" if number % 2 else "user", content(number))
 
 
 def messages(first: int, count: int) -> Iterator[MessageAdded]:

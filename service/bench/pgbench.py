@@ -11,11 +11,19 @@ from psycopg.conninfo import conninfo_to_dict
 
 from service.bench.figures import Timing
 from service.embedded import programs
+from service.store.connections import SCHEMA
 
 CLIENTS: Final = 32
 RATE: Final = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 LATENCY: Final = re.compile(r"^latency average = ([0-9.]+) ms", re.MULTILINE)
-NAMES: Final = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+NAMES: Final = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+}
 
 
 class PgbenchFailed(Exception):
@@ -51,4 +59,5 @@ def environment(dsn: str) -> dict[str, str]:
     """A password does not belong into a command, where every process can see it."""
     given = conninfo_to_dict(dsn)
     reached = {variable: str(given[name]) for name, variable in NAMES.items() if given.get(name)}
-    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"} | reached
+    options = {"PGOPTIONS": f"-c search_path={SCHEMA},public"}
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"} | options | reached

@@ -15,8 +15,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from service.bench.logs import Loaded, Shape, load
+from service.bench.logs import Loaded, Shape, bring_up, load
 from service.embedded import EmbeddedPostgres
+from service.hansard import projections_of
+from service.settings import Settings
 
 Say = Callable[[str], None]
 
@@ -78,6 +80,12 @@ class Place:
             self._logs[shape] = load(self.create(), shape, self.say)
         return self._logs[shape]
 
+    def built(self, events: int) -> Loaded:
+        """The same, with all projections, up to the end of the log."""
+        log = self.log(events)
+        bring_up(log.dsn, projections_of(Settings()), self.say)
+        return log
+
     def close(self) -> None:
         for name in self._databases[:]:
             self._drop(name)
@@ -88,7 +96,7 @@ class Place:
 
     def _command(self, statement: str, name: str) -> None:
         with psycopg.connect(self.server, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
     def words(self) -> str:
         """What it is measured on, without naming the machine."""

@@ -53,6 +53,8 @@ def apart(work: Callable[..., T], *given: Any) -> Apart[T]:
 def do(pipe: Pipe, work: Callable[..., Any], given: tuple[Any, ...]) -> None:
     try:
         result = work(*given)
+    except KeyboardInterrupt:
+        return  # who waits was interrupted too
     except Exception as error:
         pipe.send(WorkFailed(f"{type(error).__name__}: {error}"))
     else:

@@ -1,4 +1,4 @@
-"""How long after an acknowledgement another process can read what was appended, and whether it ever cannot."""
+"""How long after an acknowledgement another process can read an append, and whether it ever cannot."""
 
 import asyncio
 import multiprocessing
@@ -31,12 +31,13 @@ class Seen(Struct, frozen=True):
     position: int
 
 
-WHERE: Final = """
+THERE: Final = """
+SELECT position FROM {table}
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s
     AND position BETWEEN %(first)s AND %(last)s"""
 QUERIES: Final = {
-    "history": Query(Seen, "SELECT position FROM {history}" + WHERE, "position"),
-    "search": Query(Seen, "SELECT position FROM {search}" + WHERE, "position"),
+    "history": Query(Seen, THERE.replace("table", "history"), "position"),
+    "search": Query(Seen, THERE.replace("table", "search"), "position"),
 }
 
 
@@ -127,9 +128,7 @@ async def look(hansard: Hansard, projection: str, wanted: Sequence[Acknowledged]
     positions = {each.position for each in wanted}
     one = wanted[0]
     given = {"first": min(positions), "last": max(positions)}
-    found = await hansard.views[projection].rows(
-        QUERIES[projection], one.shard, one.conversation_id, **given
-    )
+    found = await hansard.views[projection].rows(QUERIES[projection], one.shard, one.conversation_id, **given)
     now = time.monotonic()
     delays += [now - each.at for each in wanted]
     return len(positions - {each.position for each in found})

@@ -10,12 +10,11 @@ import psycopg
 
 from domain.events import ConversationStarted
 from projections.conversations import Conversations
-from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
 from service.bench.figures import Figure, Timing, faster, middle, said
 from service.bench.library import Saver, recorder
-from service.bench.logs import Talk, asked
+from service.bench.logs import Talk, asked, prepare
 from service.bench.measuring import at_once, in_threads
 from service.bench.messages import content, message
 from service.bench.pgbench import CLIENTS, pgbench
@@ -24,8 +23,6 @@ from service.commands import add_messages, start_conversation
 from service.hansard import pool_of
 from service.ids import new_id
 from service.store.connections import Database
-from service.store.log import DatabaseLog
-from service.store.migrations import migrate
 from service.store.repository import Caller, Repository
 from service.store.store import Store
 
@@ -46,7 +43,12 @@ Side = Callable[[int], Timing]
 
 
 def run(place: Place, rounds: int) -> list[Figure]:
-    with place.database() as full, place.database() as bare, place.database() as theirs, place.database() as raw:
+    with (
+        place.database() as full,
+        place.database() as bare,
+        place.database() as theirs,
+        place.database() as raw,
+    ):
         prepare(full, IN_STEP)
         prepare(bare, ())
         with psycopg.connect(raw) as connection:
@@ -84,12 +86,6 @@ def figures(found: dict[tuple[str, int], list[Timing]]) -> list[Figure]:
         faster("store, 1 task; pgbench, 1 client", one, found["raw", 1]),
         faster("commands, 1 task; pgbench, 1 client", found["commands", 1], found["raw", 1]),
     ]
-
-
-def prepare(dsn: str, projections: Sequence[Projection]) -> None:
-    migrate(dsn)
-    with Database.open(dsn).connect() as connection:
-        install(connection, projections, DatabaseLog())
 
 
 async def store(dsn: str, projections: Sequence[Projection], seconds: float, tasks: int) -> Timing:

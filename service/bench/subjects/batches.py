@@ -8,11 +8,11 @@ from typing import Final
 from domain.events import ConversationStarted
 from service.bench.figures import Figure, Timing, faster, middle, said
 from service.bench.library import Saver, recorder
-from service.bench.logs import Talk, asked
+from service.bench.logs import Talk, asked, prepare
 from service.bench.measuring import at_once, in_threads
 from service.bench.messages import messages
 from service.bench.place import Place
-from service.bench.subjects.appends import IN_STEP, prepare
+from service.bench.subjects.appends import IN_STEP
 from service.ids import new_id
 from service.store.connections import Database
 from service.store.store import Store
@@ -21,7 +21,7 @@ SIZE: Final = 1_000
 AT_ONCE: Final = 4
 """While one batch is stored, the next ones are made ready."""
 THEIR_SIZE: Final = 200
-"""A save of a thousand such messages hangs in the library: it waits for its pipeline's end without reading."""
+"""A save of a thousand such messages hangs in the library, whose pipeline only writes until it is synchronised."""
 GOAL: Final = 50_000
 
 

@@ -9,10 +9,9 @@ from projections.search import Search
 from projections.usage import Usage
 from service.bench import library_view
 from service.bench.figures import Figure, duration, middle, rates
-from service.bench.logs import Shape, load
+from service.bench.logs import Shape, load, prepare
 from service.bench.place import Place
 from service.bench.readable import Readable, readable
-from service.bench.subjects.appends import prepare
 from service.hansard import projections_of
 from service.settings import Settings
 from service.store.connections import Database

@@ -1,0 +1,78 @@
+"""Runs `hansard serve` as a person would: a process of its own, on a free port, with a folder of its own."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+from msgspec import Struct
+
+COMMAND: Final = "import sys; from service.cli import main; sys.exit(main())"
+ADDRESS: Final = re.compile(r"  page  (http://\S+)/\n")
+LONGEST: Final = 60.0
+
+
+class DidNotStart(Exception):
+    """The service ended, or did not answer in time; the text is what it said."""
+
+
+class Service(Struct, frozen=True):
+    url: str
+    seconds: float
+    """From the command until it was ready to answer."""
+    pid: int
+
+    def processes(self) -> list[psutil.Process]:
+        """The service's own, without PostgreSQL's."""
+        first = psutil.Process(self.pid)
+        return [first, *(each for each in first.children(recursive=True) if each.name() != "postgres")]
+
+    def get(self, path: str) -> bytes:
+        return got(self.url + path)
+
+
+@contextmanager
+def serving(data: Path, said: Path, *flags: str) -> Iterator[Service]:
+    """What it says goes into a file."""
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--data", str(data), *flags]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HANSARD_")}
+    started = time.monotonic()
+    with said.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environ)
+    try:
+        url = ready(process, said, started + LONGEST)
+        yield Service(url, time.monotonic() - started, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def ready(process: subprocess.Popen[bytes], said: Path, deadline: float) -> str:
+    """Its address, as soon as all is there that it needs."""
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := ADDRESS.search(said.read_text()):
+            try:
+                got(found[1] + "/health/ready")
+                return found[1]
+            except (URLError, ConnectionError):
+                pass
+        time.sleep(0.01)
+    raise DidNotStart(said.read_text().strip() or "it said nothing")
+
+
+def got(url: str) -> bytes:
+    with urlopen(url, timeout=LONGEST) as answer:  # noqa: S310 - of the service that was started here
+        content: bytes = answer.read()
+        return content
