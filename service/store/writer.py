@@ -63,7 +63,12 @@ NOTIFY: Final = b"""
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(shards)s)"""
 
 Committed = Callable[[Sequence[Recorded]], None]
-PASSING: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.IntegrityError)
+PASSING: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.IntegrityError,
+    psycopg.InternalError,  # among them a transaction that was ended because it stood still for too long
+)
 """The connection is lost, or the database is stopping, full or busy: the same append may go through later."""
 
 

@@ -225,3 +225,27 @@ async def test_what_was_said_comes_back_as_it_went_in(dsn: str, text: str) -> No
         assert found["m1"].content == text
         with pytest.raises(ContentTooLong, match="content is 1000001 bytes long; the limit is 1000000"):
             await add(later, conversation, said("x" * 1_000_001))
+
+
+async def test_the_version_of_somebody_elses_conversation_is_not_told(dsn: str) -> None:
+    async with repository_on(dsn) as repository:
+        neighbour = Caller(next(f"u{n}" for n in range(99) if shard_of(f"u{n}", 8) == shard_of("ann", 8)))
+        for conversation in (await a_conversation(repository), uuid4()):
+            with pytest.raises(VersionConflict) as told:
+                await commands.add_messages(repository, neighbour, conversation, [said()], expected=7)
+            assert told.value.facts["current_version"] == 0
+
+
+async def test_one_id_in_two_shards_is_two_conversations(dsn: str) -> None:
+    async with repository_on(dsn) as here, repository_on(dsn) as there:
+        shared = uuid4()
+        await commands.start_conversation(here, ANN, conversation_id=shared, title="Ann's")
+        await commands.start_conversation(there, BOB, conversation_id=shared, title="Bob's")
+        await commands.rename(here, BOB, shared, "Bob's indeed")
+        for each in (here, there):
+            anns = await each.load(shard_of("ann", 8), shared)
+            bobs = await each.load(shard_of("bob", 8), shared)
+            assert anns
+            assert bobs
+            assert (anns.title, anns.version) == ("Ann's", 1)
+            assert (bobs.title, bobs.version) == ("Bob's indeed", 2)
