@@ -18,8 +18,7 @@ from domain.events import ConversationAnonymised, ConversationErased
 from domain.recorded import Recorded, Unreadable
 from projections.apply import apply
 from projections.changes import Change, Delete, Fold, Update
-from projections.generations import Generation, live, named
-from projections.log import Log
+from projections.generations import Generation, named
 from projections.projection import Projection
 
 Skipped = Mapping[tuple[int, UUID], int]
@@ -43,19 +42,6 @@ PARK: Final = """
     VALUES (%(shard)s, %(projection)s, %(number)s, %(conversation_id)s, %(position)s, %(error)s, %(now)s)
     ON CONFLICT (shard, projection, generation, conversation_id)
     DO UPDATE SET position = excluded.position, error = excluded.error, parked_at = excluded.parked_at
-"""
-
-UNPARK: Final = """
-    DELETE FROM parked
-    WHERE shard = %(shard)s AND projection = %(projection)s AND generation = %(number)s
-      AND conversation_id = %(conversation_id)s
-    RETURNING position
-"""
-
-COVERED: Final = """
-    SELECT position FROM checkpoints
-    WHERE shard = %(shard)s AND projection = %(projection)s AND generation = %(number)s
-    FOR UPDATE
 """
 
 PASSING: Final = ("08", "25", "40", "53", "55", "57", "58", "XX", "42P01", "42501")
@@ -254,52 +240,3 @@ def every(connection: Connection[Any]) -> list[Parked]:
     """All that is parked in what is read now."""
     with connection.cursor(row_factory=class_row(Parked)) as cursor:
         return cursor.execute(LIST).fetchall()
-
-
-class Retried(Struct, frozen=True):
-    taken: list[Parked]
-    """Conversations that are whole again."""
-    still: list[Parked]
-    """Conversations that could still not be taken, with the error of this time."""
-
-
-def retry(connection: Connection[Any], log: Log, projection: Projection) -> Retried:
-    """Tries every parked conversation of a projection once more, each in a transaction of its own."""
-    generation = live(connection, projection)
-    retried = Retried([], [])
-    if generation is not None:
-        for parked in every(connection):
-            if (parked.projection, parked.generation) == (generation.projection, generation.number):
-                poison = retry_one(connection, log, projection, generation, parked)
-                if poison is None:
-                    retried.taken.append(parked)
-                else:
-                    retried.still.append(
-                        Parked(
-                            parked.projection,
-                            parked.generation,
-                            poison.shard,
-                            poison.conversation_id,
-                            poison.position,
-                            poison.error,
-                            datetime.now(UTC),
-                        )
-                    )
-    return retried
-
-
-def retry_one(
-    connection: Connection[Any], log: Log, projection: Projection, generation: Generation, parked: Parked
-) -> Poison | None:
-    """Under the lane's lock, so that the events end where the projection stands."""
-    given = named(generation) | {"shard": parked.shard, "conversation_id": parked.conversation_id}
-    with connection.transaction():
-        log.lock(connection, [parked.shard])
-        checkpoint = connection.execute(COVERED, given).fetchone()
-        row = connection.execute(UNPARK, given).fetchone()
-        if checkpoint is None or row is None:
-            return None  # somebody else was quicker, or another generation is live
-        events = log.conversation(connection, parked.shard, parked.conversation_id, row[0])
-        covered = [each for each in events if checkpoint[0] is None or each.position <= checkpoint[0]]
-        poison = apply_carefully(connection, projection, generation, covered, {}) if covered else []
-        return poison[0] if poison else None

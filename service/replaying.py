@@ -11,7 +11,7 @@ from typing import Any, Final, TextIO
 from psycopg import Connection
 
 from domain.errors import Refusal
-from projections import parking
+from projections import retrying
 from projections.checking import Check, Proof
 from projections.generations import live
 from projections.progress import Progress, Report
@@ -147,7 +147,7 @@ def retry(database: Database, projections: Sequence[Projection], say: Say) -> in
     left = 0
     with database.connect(NAME) as connection:
         for projection in projections:
-            retried = parking.retry(connection, DatabaseLog(), projection)
+            retried = retrying.retry(connection, DatabaseLog(), projection)
             for parked in retried.taken:
                 say(f"{projection.name}: conversation {parked.conversation_id} is whole again")
             for parked in retried.still:

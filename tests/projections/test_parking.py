@@ -8,7 +8,7 @@ from psycopg import Connection
 from domain.errors import EventUnreadable
 from domain.events import ConversationErased, ConversationStarted
 from domain.recorded import Recorded, Unreadable
-from projections import parking
+from projections import parking, retrying
 from projections.changes import Change, Update
 from projections.follower import Follower
 from projections.generations import Generation, live
@@ -156,8 +156,8 @@ def sicken(dsn: str, projection: Words, *, at_once: bool = False) -> Spoken:
     return sick
 
 
-def retry(connection: Connection[Any], projection: Projection) -> parking.Retried:
-    return parking.retry(connection, LOG, projection)
+def retry(connection: Connection[Any], projection: Projection) -> retrying.Retried:
+    return retrying.retry(connection, LOG, projection)
 
 
 def test_a_cured_projection_takes_what_was_parked(dsn: str) -> None:
