@@ -14,7 +14,6 @@ import pytest
 
 from service.embedded import EmbeddedPostgres
 from service.server import is_loopback
-from service.store.migrations import migrations
 from tests.serving import HANSARD, Service, hansard, serving
 
 
@@ -47,8 +46,7 @@ def test_a_signal_stops_the_service_and_then_its_database(
         assert service.stop(how) == 0
     assert EmbeddedPostgres(data).server_pid() is None
     assert "database system is shut down" in (data / "postgres.log").read_text()
-    lines = 5 + len(migrations())
-    assert service.said.count("\n") == len(service.said.splitlines()) == lines, service.said
+    assert service.said.splitlines()[-1].startswith("  data  "), "the stop itself says nothing"
 
 
 def test_a_ctrl_c_that_reaches_every_process_stops_it_without_a_complaint(data: Path, output: Path) -> None:
