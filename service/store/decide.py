@@ -36,7 +36,7 @@ class Decided:
             return Appended(
                 append.conversation_id, append.placed.version, append.placed.position, len(append.events)
             )
-        if command and (known := self._look.commands.get(command.id)):
+        if command and (known := self._look.commands.get((append.shard, command.id))):
             if known.digest != command.digest:
                 return CommandReused()
             last = known.size - 1
@@ -52,9 +52,9 @@ class Decided:
         """All parts are looked at before the first is placed: each on top of the ones before it."""
         if append.based_on is not None and not stored_now(append.based_on):
             return VersionConflict(current_version=None, expected_version=append.expected)
-        versions: dict[UUID, int | None] = {}
+        versions: dict[UUID, int | None] = {}  # all parts are of one shard
         for part in append.parts:
-            tip = self._look.tips.get(part.conversation_id)
+            tip = self._look.tips.get((part.shard, part.conversation_id))
             version = versions.get(part.conversation_id, tip.version if tip else None)
             if not fits(part, version):
                 return VersionConflict(current_version=version or 0, expected_version=wanted(part))
@@ -64,12 +64,12 @@ class Decided:
     def _place(self, append: Append) -> Appended:
         shard, conversation_id, command = append.shard, append.conversation_id, append.command
         position = self._look.heads[shard]
-        tip = self._look.tips.get(conversation_id)
+        tip = self._look.tips.get((shard, conversation_id))
         version = next_version(append, tip.version if tip else None) - 1
         digest = tip.digest if tip else None
         size = len(append.events)
         if command:
-            self._look.commands[command.id] = StoredCommand(
+            self._look.commands[shard, command.id] = StoredCommand(
                 conversation_id, version + 1, position + 1, command.digest, size
             )
         named: Named = (command.id, command.digest, size) if command else UNNAMED
@@ -91,7 +91,7 @@ class Decided:
             named = UNNAMED
         if digest is not None:
             append.placed = Placed(version, position, digest)
-            self._look.tips[conversation_id] = Tip(version, digest)
+            self._look.tips[shard, conversation_id] = Tip(version, digest)
             self._look.heads[shard] = position
         return Appended(conversation_id, version, position, size)
 

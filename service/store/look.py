@@ -20,7 +20,7 @@ SELECT given.shard, COALESCE(
 FROM unnest(%(shards)b::smallint[]) AS given (shard)"""
 
 CONVERSATIONS: Final = b"""
-SELECT given.conversation_id, last.version, last.digest
+SELECT given.shard, given.conversation_id, last.version, last.digest
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
 CROSS JOIN LATERAL (
     SELECT e.version, e.digest FROM events e
@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (
 ) AS last"""
 
 COMMANDS: Final = b"""
-SELECT e.command_id, e.conversation_id, e.version, e.position, e.command_digest, e.command_size
+SELECT e.shard, e.command_id, e.conversation_id, e.version, e.position, e.command_digest, e.command_size
 FROM unnest(%(shards)b::smallint[], %(commands)b::uuid[]) AS given (shard, command_id)
 JOIN events e ON e.shard = given.shard AND e.command_id = given.command_id"""
 
@@ -69,8 +69,8 @@ class InStep(Struct, frozen=True):
 
 class Look(Struct):
     heads: dict[int, int]
-    tips: dict[UUID, Tip]
-    commands: dict[UUID, StoredCommand]
+    tips: dict[tuple[int, UUID], Tip]
+    commands: dict[tuple[int, UUID], StoredCommand]
     in_step: list[InStep]
     parked: dict[tuple[str, int], dict[tuple[int, UUID], int]]
     """By build: from which position on each of these conversations is left out of it."""
@@ -102,8 +102,11 @@ def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -
     heads, tips, in_step, parked = (cursor.fetchall() for cursor in cursors[:4])
     return Look(
         heads=dict(heads),
-        tips={conversation: Tip(version, digest) for conversation, version, digest in tips},
-        commands={row[0]: StoredCommand(*row[1:]) for row in (cursors[4].fetchall() if commands else ())},
+        tips={(shard, id): Tip(version, digest) for shard, id, version, digest in tips},
+        commands={
+            (shard, id): StoredCommand(*stored)
+            for shard, id, *stored in (cursors[4].fetchall() if commands else ())
+        },
         in_step=[InStep(name, number, version, frozenset(of)) for name, number, version, of in in_step],
         parked=by_build(parked),
         digests={digest for (digest,) in (cursors[5].fetchall() if placed else ())},

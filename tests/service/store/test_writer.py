@@ -221,3 +221,17 @@ def test_what_was_committed_is_told_with_its_places(dsn: str) -> None:
         store.append_blocking(asked(store, conversation, started(message), 0))
     assert [(each.version, each.position) for each in told] == [(1, 1), (2, 2)]
     assert told[1].event == message
+
+
+def test_in_one_batch_the_same_ids_in_two_shards_have_nothing_to_do_with_each_other(dsn: str) -> None:
+    conversation, command = uuid4(), Command(uuid4(), b"body")
+    with storing(dsn) as store:
+        assert store.shard_of("ann") != store.shard_of("bob")
+        with lane_held(dsn):
+            plug = submit(store, asked(store, uuid4(), started(), 0))
+            wait_until_blocked(dsn)
+            anns = submit(store, asked(store, conversation, started(), 0, command))
+            bobs = submit(store, asked(store, conversation, started(said()), 0, command, "bob"))
+        plug.result()
+        assert (anns.result().version, anns.result().repeated) == (1, False)
+        assert (bobs.result().version, bobs.result().repeated) == (2, False)
