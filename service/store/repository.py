@@ -122,9 +122,10 @@ class Repository:
             loaded = known is None
             if known is None:
                 known = await self._load(shard, conversation_id)
-                if not doubted:
+                if not doubted and (newer := self._remembered(shard, conversation_id)):
                     # Several load at once after a conflict: go on from where the first of them is by now.
-                    known = self._remembered(shard, conversation_id) or known
+                    # Where that is on its way only, it is good enough to append to, and not to say no.
+                    known, loaded = newer, newer.pending is None
             messages = await self.messages(shard, conversation_id, about) if about else {}
             refused: Refusal | None = None
             events: Sequence[Event] = ()
