@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, and databases of its own in it."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -19,6 +21,13 @@ from service.settings import Settings
 SHARDS = 8
 TEMPLATE = "hansard_template"
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+settings.register_profile("normal", settings(), deadline=None, print_blob=True)
+settings.register_profile("long", settings.get_profile("normal"), max_examples=250, stateful_step_count=60)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "normal")
+settings.load_profile(PROFILE)
+LONG = 7_200 if PROFILE == "long" else None
+"""How many seconds one test may take in a long run."""
 
 numbers = count(1)
 
@@ -43,6 +52,13 @@ def template(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def dsn(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A migrated database, empty of conversations, for this test alone."""
+    with database(postgres, template) as made:
+        yield made
+
+
+@contextmanager
+def database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A copy of the template, for as long as it is needed."""
     name = f"test_{next(numbers)}"
     command(postgres, "CREATE DATABASE {} TEMPLATE {}", name, template)
     yield make_conninfo(postgres.dsn, dbname=name)

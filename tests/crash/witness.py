@@ -1,0 +1,191 @@
+"""Listens to a writing process, and holds what it was told against what is in the log."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from msgspec import Struct
+
+from projections.checking import Check
+from projections.follower import Follower
+from service.audit.verify import verify_log
+from service.hansard import projections_of
+from service.settings import Settings
+from service.store.connections import Database, connect
+from service.store.log import DatabaseLog
+from tests.crash import writing
+
+PATIENCE = 60.0
+APPENDS = """
+SELECT e.command_id, e.conversation_id, e.version, e.position, e.command_size, array(
+    SELECT m.message_id FROM events m
+    WHERE m.shard = e.shard AND m.position >= e.position AND m.position < e.position + e.command_size
+        AND m.conversation_id = e.conversation_id AND m.message_id IS NOT NULL
+    ORDER BY m.position)
+FROM events e WHERE e.command_id IS NOT NULL"""
+TOTALS = "SELECT count(*), count(message_id), count(DISTINCT message_id), sum(command_size) FROM events"
+GAPS = """
+SELECT 'position', shard, count(*), max(position) FROM events GROUP BY shard
+HAVING count(*) <> max(position) OR min(position) <> 1
+UNION ALL
+SELECT 'version', min(shard), count(*), max(version) FROM events GROUP BY conversation_id
+HAVING count(*) <> max(version) OR min(version) <> 1"""
+CONNECTED = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'hansard _%%'"""
+
+
+class Asked(Struct):
+    conversation: UUID
+    messages: list[str]
+
+
+class Found(Struct, frozen=True):
+    """An append, as it is in the log."""
+
+    conversation: UUID
+    version: int
+    position: int
+    size: int
+    messages: list[str]
+
+
+class Told:
+    """What a writing process has said, over all its lives."""
+
+    def __init__(self) -> None:
+        self.asked: dict[UUID, Asked] = {}
+        self.done: dict[UUID, tuple[int, int, int]] = {}
+        self.refused: dict[UUID, str] = {}
+        self.unknown: dict[UUID, str] = {}
+        self.wrong: dict[UUID, str] = {}
+        self.stopped = False
+        self._changed = threading.Condition()
+
+    def hear(self, line: dict[str, Any]) -> None:
+        with self._changed:
+            match line:
+                case {"asked": command, "conversation": conversation, "messages": messages}:
+                    self.asked[UUID(command)] = Asked(UUID(conversation), messages)
+                case {"done": command, "version": version, "position": position, "size": size}:
+                    self.done[UUID(command)] = (version, position, size)
+                case {"refused": command, "why": why}:
+                    self.refused[UUID(command)] = why
+                case {"unknown": command, "why": why}:
+                    self.unknown[UUID(command)] = why
+                case {"wrong": command, "why": why}:
+                    self.wrong[UUID(command)] = why
+                case {"stopped": True}:
+                    self.stopped = True
+            self._changed.notify_all()
+
+    def wait(self, until: Callable[["Told"], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: until(self), PATIENCE), (
+                "the writing process came no further"
+            )
+
+    def wait_for_more(self, answers: int) -> None:
+        wanted = len(self.done) + answers
+        self.wait(lambda told: len(told.done) >= wanted)
+
+    def troubles(self) -> int:
+        return len(self.refused) + len(self.unknown)
+
+    def wait_for_troubles(self, wanted: int) -> None:
+        self.wait(lambda told: told.troubles() >= wanted)
+
+
+class Writing:
+    """A writing process, and a thread that listens to it."""
+
+    def __init__(self, dsn: str, told: Told, patience: float = 5.0, patience_in_doubt: float = 30.0) -> None:
+        command = [sys.executable, "-m", writing.__name__, dsn, str(patience), str(patience_in_doubt)]
+        self.told = told
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self.told.hear(json.loads(line))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._end()
+
+    def stop(self) -> None:
+        """It answers all that was asked, and ends."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            assert self._process.wait(PATIENCE) == 0
+        finally:
+            self.kill()
+        assert self.told.stopped
+
+    def _end(self) -> None:
+        self._process.wait(PATIENCE)
+        self._listener.join(PATIENCE)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe
+            pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+
+@contextmanager
+def once_all_are_gone(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session of a killed process goes on until it notices, and may still commit."""
+    with connect(dsn) as connection:
+        while connection.execute(CONNECTED).fetchall() != [(0,)]:
+            pass
+        yield connection
+
+
+def check(dsn: str, told: Told) -> None:
+    """All that the writing processes were told is so."""
+    assert not told.wrong
+    with once_all_are_gone(dsn) as connection:
+        found = {command: Found(*rest) for command, *rest in connection.execute(APPENDS)}
+        totals = connection.execute(TOTALS).fetchone()
+        assert not connection.execute(GAPS).fetchall()
+    for command, (version, position, size) in told.done.items():
+        last = found[command].size - 1
+        assert (version - last, position - last) == (found[command].version, found[command].position)
+        assert size == found[command].size
+    for command, append in found.items():
+        asked = told.asked[command]
+        assert append.conversation == asked.conversation
+        assert append.messages == asked.messages, "an append is there whole or not at all"
+    assert totals is not None
+    events, with_message, messages, in_appends = totals
+    assert events == in_appends, "nothing is there that no append has brought"
+    assert with_message == messages == sum(len(append.messages) for append in found.values()), "each once"
+    assert not found.keys() & told.refused.keys(), "of what was refused it was said that nothing was stored"
+    check_everything_else(dsn)
+
+
+def check_everything_else(dsn: str) -> None:
+    """Every projection is a fresh fold of the log, and the log is sound."""
+    database, log, projections = Database.open(dsn), DatabaseLog(), projections_of(Settings())
+    open_one = partial(database.connect, "check")
+    follower = Follower(open_one, log, projections)
+    follower.run_once()
+    follower.wake.close()
+    for proof in Check(open_one, log, projections).run():
+        assert proof.equal, proof
+        assert not proof.parked
+    assert not verify_log(database).faults
