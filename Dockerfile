@@ -11,7 +11,8 @@ COPY service service
 RUN pip install --no-cache-dir --constraint constraints.txt .
 
 USER hansard
-ENV HANSARD_DATA=/data PYTHONUNBUFFERED=1
+# Beyond this machine everybody is asked who he is: HANSARD_JWT_SECRET, or `docker exec … hansard keys create NAME`.
+ENV HANSARD_AUTH=token HANSARD_DATA=/data PYTHONUNBUFFERED=1
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -10,15 +10,16 @@ from importlib.metadata import version
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from service.api import principal, problems, writes
-from service.api.auth import admitted
+from service.api.auth import OPEN, Authentication
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
+from service.api.origins import cors, secured
 from service.api.requests import log_the_unexpected, with_request_id
 from service.attaching import Attachment
 from service.hansard import projections_of
@@ -33,18 +34,22 @@ MEASURE_EVERY: Final = 1.0
 
 def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
+    attachment = Attachment(settings, CountingObserver())
     return Litestar(
         route_handlers=[home, live, ready, metrics_of_all_workers],
         lifespan=[ending_with_its_parent, attached],
         middleware=[with_request_id, counting],
-        guards=[admitted],
+        guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES},
         plugins=[problems.plugin()],
+        before_send=[secured],
+        cors_config=cors(settings),
+        request_max_body_size=settings.body_limit,
         after_exception=[log_the_unexpected, count_the_unmatched],
         state=State(
             {
                 "settings": settings,
-                "attachment": Attachment(settings, CountingObserver()),
+                "attachment": attachment,
                 "watch": Watch(settings.dsn, projections_of(settings)),
             }
         ),
@@ -53,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             version=version("hansard"),
             description="Every conversation between people and an AI, word for word and in order.",
             use_handler_docstrings=True,
+            openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=OPEN),
             render_plugins=[ReferencePlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
         ),
         logging_config=None,  # service.logs has configured it for the whole process

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
@@ -200,6 +200,65 @@ def run_verify(settings: Settings, given: Namespace) -> int:
         return verify(database, projections_of(settings), say, given.only)
 
 
+def keys_arguments(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    create = actions.add_parser("create", help="Make a key, which is shown this once")
+    create.add_argument("name", metavar="NAME", help="what the log calls who uses it")
+    create.add_argument(
+        "--scope",
+        choices=("read", "write", "audit", "admin"),
+        default="write",
+        help="what it may do; write reads too, audit reads everybody's record, admin may do all [write]",
+    )
+    every = actions.add_parser("list", help="Show which keys there are, and which were revoked")
+    revoke = actions.add_parser("revoke", help="End a key, within a second and for good")
+    revoke.add_argument("name", metavar="NAME", help="the name that it was made with")
+    for action in (create, every, revoke):
+        takes(*DATABASE)(action)
+
+
+def run_keys(settings: Settings, given: Namespace) -> int:
+    from service import keys
+    from service.database import opened
+    from service.store.connections import Database
+
+    with (
+        opened(settings, warn) as found,
+        Database.open(found.dsn).connect("hansard keys") as connection,
+    ):
+        match given.action:
+            case "create":
+                say(keys.create(connection, given.name, given.scope))
+                warn("that is the key; it is not kept, so it will not be shown again")
+            case "revoke":
+                keys.revoke(connection, given.name)
+                say(f"{given.name} is revoked")
+            case _:
+                keys.tell(keys.listed(connection), say)
+    return 0
+
+
+def token_arguments(parser: ArgumentParser) -> None:
+    takes("jwt_secret", "jwt_issuer", "jwt_audience")(parser)
+    parser.add_argument("--user", metavar="ID", required=True, help="the user whose token it is")
+    parser.add_argument(
+        "--minutes", type=at_least_one, default=60, metavar="N", help="how long it is good for [60]"
+    )
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is not a whole number, 1 or more")
+    return int(text)
+
+
+def run_token(settings: Settings, given: Namespace) -> int:
+    from service.tokens import sign
+
+    say(sign(settings, given.user, given.minutes))
+    return 0
+
+
 def run_bench(settings: Settings, given: Namespace) -> int:
     from service.bench.command import bench
 
@@ -231,6 +290,8 @@ COMMANDS = (
     ),
     Command("status", "Tell how far the log and everything built from it are", status_arguments, run_status),
     Command("verify", "Check that the record is what was once recorded", verify_arguments, run_verify),
+    Command("keys", "Make, list and revoke the keys of trusted backends", keys_arguments, run_keys),
+    Command("token", "Sign a user's token, for trying out", token_arguments, run_token),
     Command("bench", "Measure how fast this machine is with Hansard", bench_arguments, run_bench),
     Command("settings", "Print every setting as a Markdown table", takes(), run_settings),
 )

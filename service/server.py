@@ -49,6 +49,7 @@ class Holder(Struct):
 
 def serve(settings: Settings) -> int:
     """Serve until a signal comes: what was acknowledged is stored, and the database is stopped last."""
+    check_access(settings)
     for name in unknown(os.environ):
         warn(f"{name} is not a setting of Hansard; `hansard settings` lists them")
     with stopping_on_signals(), ExitStack() as stack:
@@ -61,6 +62,20 @@ def serve(settings: Settings) -> int:
         stack.enter_context(place_to_count())
         return answer(settings, database)
     return 0  # type: ignore[unreachable] # mypy does not know that Stopped is swallowed
+
+
+def check_access(settings: Settings) -> None:
+    """Before anything is started: nobody is let in unasked from elsewhere, and the keys can be read."""
+    from service.api.origins import allowed_origins
+    from service.tokens import Tokens
+
+    if settings.auth == "dev" and not is_loopback(settings.host):
+        raise CannotServe(
+            f"--host {settings.host} lets others in, and nobody is asked who he is: "
+            "set HANSARD_AUTH=token, and HANSARD_JWT_SECRET or a service key"
+        )
+    Tokens(settings)
+    allowed_origins(settings)
 
 
 def migrate(settings: Settings, database: Opened) -> None:
@@ -184,8 +199,8 @@ def introduce(settings: Settings, database: Opened) -> None:
     say(f"  page  {url_of(settings)}/")
     say(f"  API   {url_of(settings)}/schema")
     say(f"  data  {place}")
-    if not is_loopback(settings.host):
-        warn(f"{settings.host} is not a loopback address: whoever reaches it can read and write everything")
+    if settings.auth == "token" and not (settings.jwt_secret or settings.jwt_public_key or settings.jwt_jwks):
+        warn("no users' tokens are taken, only service keys: `hansard keys create NAME` makes one")
 
 
 def shown(dsn: str) -> str:

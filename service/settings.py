@@ -53,6 +53,81 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_limit: Annotated[
         int, Meta(ge=1, description="How many appends may wait in a process before it answers 503.")
     ] = 10_000
+    auth: Annotated[
+        Literal["dev", "token"],
+        Meta(
+            description="Who is asked who he is: nobody, on this machine alone (dev); everybody, "
+            "for a user's token or a service key (token)."
+        ),
+    ] = "dev"
+    jwt_secret: Annotated[
+        str | None,
+        Meta(description="The secret that users' tokens are signed with (HS256): 32 bytes or more."),
+    ] = None
+    jwt_public_key: Annotated[
+        Path | None,
+        Meta(description="A PEM file: the public key of users' tokens (RS256, or ES256 by a P-256 key)."),
+    ] = None
+    jwt_jwks: Annotated[
+        Path | None, Meta(description="A JWKS file with the public keys of users' tokens.")
+    ] = None
+    jwt_issuer: Annotated[
+        str | None, Meta(description="The iss that users' tokens must have; any when not given.")
+    ] = None
+    jwt_audience: Annotated[
+        str | None, Meta(description="The aud that users' tokens must have; any when not given.")
+    ] = None
+    rate_limit: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How many requests a minute each user or key may make of each worker; 0: any number.",
+        ),
+    ] = 0
+    body_limit: Annotated[
+        int, Meta(ge=1, description="The most bytes that the body of a request may have.")
+    ] = 20_000_000
+    cors_origins: Annotated[
+        str | None,
+        Meta(
+            description="The other sites whose pages may call Hansard, with commas between them, each like "
+            "`https://chat`; none when not given."
+        ),
+    ] = None
+    responder: Annotated[
+        Literal["offline", "openai"],
+        Meta(
+            description="What answers: the built-in offline responder, or an endpoint that speaks OpenAI's."
+        ),
+    ] = "offline"
+    openai_base_url: Annotated[str, Meta(description="The endpoint of the openai responder.")] = (
+        "https://api.openai.com/v1"
+    )
+    openai_api_key: Annotated[
+        str | None, Meta(description="Its key; best in the environment, where ps does not show it.")
+    ] = None
+    openai_model: Annotated[str, Meta(description="The model that it is asked for.")] = "gpt-4o-mini"
+    system_prompt: Annotated[
+        str, Meta(description="What the responder is told before all that was said.")
+    ] = "You are a helpful assistant."
+    responder_timeout: Annotated[
+        int, Meta(ge=1, description="How many seconds the responder may be silent before its reply fails.")
+    ] = 60
+    responder_retries: Annotated[
+        int, Meta(ge=0, le=10, description="How often it is asked again when it does not begin to answer.")
+    ] = 2
+    history_messages: Annotated[
+        int, Meta(ge=0, description="The most messages that the responder is told; 0 for all there are.")
+    ] = 0
+    history_characters: Annotated[
+        int, Meta(ge=0, description="The most characters of them, the newest first; 0 for all there are.")
+    ] = 0
+    replies_per_user: Annotated[
+        int, Meta(ge=0, description="How many replies to one user may run at once; 0 for any number.")
+    ] = 8
+    grace: Annotated[
+        int, Meta(ge=0, le=3600, description="How many seconds running replies have when the service stops.")
+    ] = 10
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least severe line that is logged."),

@@ -1,20 +1,49 @@
-"""The guard of every operation: who asks, and whether she may; before anything of the request is read."""
+"""The guard of every operation: who asks, and whether she may; before anything of the body is read."""
 
+import re
+import time
+from collections import OrderedDict
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
+from msgspec import Struct
 
-from service.api.errors import ScopeMissing
-from service.api.principal import Principal, Scope
+from service.api.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
+from service.api.limits import Buckets
+from service.api.origins import allowed_origins, check_from_here
+from service.api.principal import GRANTED, Principal, Scope
+from service.attaching import Attachment
+from service.keys import PREFIX, digest_of, valid_key
 from service.settings import Settings
+from service.tokens import BadToken, Tokens
 
 NEEDS: Final = "needs"
-OPEN: Final = {NEEDS: None}
-"""For a handler's `opt`: everybody may call it, and nobody is asked who he is."""
+OPEN: Final[dict[str, Any]] = {NEEDS: None}
+"""For the `opt` of a handler that everybody may call: nobody is asked who he is."""
 READING: Final = frozenset({"GET", "HEAD"})
 
-DEV: Final = Principal("dev", None, "dev", frozenset({"read", "write", "audit", "admin"}))
+DEV: Final = Principal("dev", None, "dev", GRANTED["admin"])
+JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json")
+A_USER: Final = GRANTED["write"]
+BELIEVED_FOR: Final = 1.0
+"""Seconds after which a key is looked up again: a revoked one is dead in all processes by then."""
+MOST_KEYS: Final = 1_000
+
+
+def check_body(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler, limit: int) -> None:
+    """By what the headers say of it; a body that says nothing is measured when it is read."""
+    size = connection.headers.get("content-length", "")
+    if size.isdecimal() and int(size) > limit:
+        raise BodyTooLong(limit=limit)
+    content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type and handler.parsed_data_field is not None and not JSON.fullmatch(content_type):
+        raise BodyNotJson(content_type=content_type)
+
+
+class Found(Struct, frozen=True):
+    principal: Principal
+    at: float
 
 
 def needing(scope: Scope) -> dict[str, Any]:
@@ -22,17 +51,65 @@ def needing(scope: Scope) -> dict[str, Any]:
     return {NEEDS: scope}
 
 
-async def admitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    method = connection.scope["method"]
-    needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
-    if needed is None or method == "OPTIONS":
-        return
-    principal = await authenticated(connection)
-    if needed not in principal.scopes:
-        raise ScopeMissing(scope=needed)
-    connection.scope["user"] = principal
+class Authentication:
+    """Knows who asks, as the settings say."""
 
+    def __init__(self, settings: Settings, attachment: Attachment) -> None:
+        self._dev = settings.auth == "dev"
+        self._origins = allowed_origins(settings)
+        self._tokens = Tokens(settings)
+        self._attachment = attachment
+        self._keys: OrderedDict[bytes, Found] = OrderedDict()
+        self._buckets = Buckets(settings.rate_limit)
+        self._body_limit = settings.body_limit
 
-async def authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:
-    settings: Settings = connection.app.state["settings"]
-    return DEV
+    async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """A guard. What it finds is the request's `user`."""
+        if self._dev:
+            check_from_here(connection.headers, self._origins)
+        check_body(connection, handler, self._body_limit)
+        method = str(connection.scope.get("method"))
+        needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
+        if needed is None or method == "OPTIONS":
+            return
+        principal = DEV if self._dev else await self._principal(connection.headers.get("authorization"))
+        self._buckets.take((principal.mode, principal.name))
+        if needed not in principal.scopes:
+            raise ScopeMissing(scope=needed)
+        connection.scope["user"] = principal
+
+    async def _principal(self, authorization: str | None) -> Principal:
+        if not authorization:
+            raise NotAuthenticated(
+                why="Nobody is named: send Authorization: Bearer and a user's token or a service key"
+            )
+        scheme, _, shown = authorization.partition(" ")
+        shown = shown.strip()
+        if scheme.lower() != "bearer" or not shown:
+            raise NotAuthenticated(why="Authorization must be Bearer and a user's token or a service key")
+        if shown.startswith(PREFIX):
+            return await self._backend(digest_of(shown))
+        try:
+            user_id = self._tokens.user_of(shown)
+        except BadToken as bad:
+            raise NotAuthenticated(why=f"The token is not taken: {bad}") from None
+        return Principal("user", user_id, user_id, A_USER)
+
+    async def _backend(self, digest: bytes) -> Principal:
+        now = time.monotonic()
+        found = self._keys.get(digest)
+        if found is None or now - found.at > BELIEVED_FOR:
+            found = Found(await self._look_up(digest), now)
+            self._keys[digest] = found
+            self._keys.move_to_end(digest)
+            if len(self._keys) > MOST_KEYS:
+                self._keys.popitem(last=False)
+        return found.principal
+
+    async def _look_up(self, digest: bytes) -> Principal:
+        async with self._attachment.hansard.pool.connection() as connection:
+            key = await valid_key(connection, digest)
+        if key is None:
+            self._keys.pop(digest, None)
+            raise NotAuthenticated(why="There is no such service key, or it was revoked")
+        return Principal("service", None, f"key:{key.name}", GRANTED[key.scope])

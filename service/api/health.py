@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
+from service.api.auth import OPEN
 from service.attaching import Attachment
 from service.watching import Look, Watch
 
@@ -30,7 +31,7 @@ class Ready(Struct, frozen=True):
     """Conversations that a projection could not take whole; all others are answered."""
 
 
-@get("/health/live", tags=["health"], summary="The process runs", sync_to_thread=False)
+@get("/health/live", tags=["health"], summary="The process runs", opt=OPEN, sync_to_thread=False)
 def live() -> Response[Live]:
     """Always 200 while the process can answer at all, whatever the database does."""
     return Response(Live(), headers=NEVER_KEPT)
@@ -40,6 +41,7 @@ def live() -> Response[Live]:
     "/health/ready",
     tags=["health"],
     summary="The service can answer",
+    opt=OPEN,
     responses={503: ResponseSpec(Ready, description="Not ready: what is missing, and what to do")},
 )
 async def ready(state: State) -> Response[Ready]:

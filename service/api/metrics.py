@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import metrics
+from service.api.auth import needing
 from service.watching import Watch
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -19,7 +20,7 @@ UNMATCHED: Final = "unmatched"
 """One name for all paths that there are not: everybody can make up more of them."""
 
 
-@get("/metrics", tags=["health"], summary="Counts for Prometheus")
+@get("/metrics", tags=["health"], summary="Counts for Prometheus", opt=needing("audit"))
 async def metrics_of_all_workers(state: State) -> Response[bytes]:
     """Prometheus' text format: the sum over all workers, and how far the projections are."""
     watch: Watch = state["watch"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 import psycopg_pool
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, SerializationException
 from litestar.plugins.problem_details import (
     ProblemDetailsConfig,
     ProblemDetailsException,
@@ -102,12 +102,17 @@ BY_STATUS: Final = {
     500: Problem(500, "unexpected"),
 }
 """What the framework refuses by itself, before anything here is asked."""
+BAD_JSON: Final = Problem(400, "bad-json")
 SAID: Final = {
     "no-such-path": "Nothing is served at this path; /schema lists what is.",
     "method-not-allowed": "This path does not take this method; Allow says which it takes.",
     "unexpected": "Something went wrong here; the log has it under this request's X-Request-Id.",
     "bad-request": "The request cannot be understood; the detail says what is wrong with it.",
+    "bad-json": "The body is not JSON in UTF-8; half of a surrogate pair is no text, and breaks it.",
     "forbidden": "This may not be done.",
+    "body-too-long": "The body is too long; HANSARD_BODY_LIMIT says how many bytes it may have.",
+    "not-authenticated": "Nobody is named by a token or a key that is taken; the detail says why.",
+    "database-unfit": "The database is not one that this version can use; `hansard status` says why.",
     "store-unavailable": "The database does not answer; try again in a moment.",
 }
 
@@ -119,7 +124,12 @@ MISSING: Final = re.compile(r"^Missing required (\w+) parameter '(.+?)'")
 def of_refusal(refusal: Exception) -> ProblemDetailsException:
     known = problem_of(type(refusal))
     facts = refusal.facts if isinstance(refusal, Refusal) else {}
-    return details(known, str(refusal), {name: facts[name] for name in FACTS if name in facts})
+    return details(known, sendable(str(refusal)), {name: facts[name] for name in FACTS if name in facts})
+
+
+def sendable(text: str) -> str:
+    """Half of a surrogate pair cannot be sent back to tell of itself."""
+    return text.encode(errors="replace").decode()
 
 
 def problem_of(kind: type[Exception]) -> Problem:
@@ -132,6 +142,8 @@ def of_http(error: HTTPException) -> ProblemDetailsException:
     )
     if known.status != 400:
         return details(known, SAID.get(known.slug, error.detail), {}, error.headers)
+    if isinstance(error.__cause__, SerializationException):
+        return details(BAD_JSON, f"The body is not JSON: {error.__cause__}.", {"field": "body"})
     field, message = in_words(error)
     return details(known, message, {"field": field} if field else {})
 
@@ -148,6 +160,8 @@ def in_words(error: HTTPException) -> tuple[str | None, str]:
         field = named[1] if field in ("", "data") else f"{field}.{named[1]}"
         what = "missing" if "missing" in said else "not a field of this"
         return field, f"{field} is {what}."
+    if (field, said) == ("data", "'data'"):
+        return "body", "The body is missing; send JSON."
     field = "body" if field == "data" else field
     return field or None, f"{field}: {said}." if field else said
 
@@ -206,14 +220,14 @@ def plugin() -> ProblemDetailsPlugin:
 
 def as_table() -> str:
     """Every slug as a Markdown table: the one that the README shows."""
-    said = {
+    rows = {
         problem.slug: (problem.status, SAID[problem.slug])
-        for problem in BY_STATUS.values()
+        for problem in (*BY_STATUS.values(), BAD_JSON)
         if problem.slug in SAID
     }
     for kind, problem in reversed(list(PROBLEMS.items())):
         text = " ".join((inspect.getdoc(kind) or "").split())
-        said[problem.slug] = (problem.status, SAID.get(problem.slug) or re.sub(r"\{.+?\}", "…", text))
+        rows[problem.slug] = (problem.status, SAID.get(problem.slug) or re.sub(r"\{.+?\}", "…", text))
     lines = ["| type | status | what it says |", "|---|---|---|"]
-    lines += [f"| `{slug}` | {said[slug][0]} | {said[slug][1]} |" for slug in sorted(said)]
+    lines += [f"| `{slug}` | {rows[slug][0]} | {rows[slug][1]} |" for slug in sorted(rows)]
     return "\n".join(lines)

@@ -6,9 +6,9 @@ from typing import Final
 from uuid import uuid4
 
 from litestar.datastructures import Headers, MutableScopeHeaders
-from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.problems import BROKEN, details_of
 from service.logs import REQUEST_ID
 
 HEADER: Final = "X-Request-Id"
@@ -37,6 +37,10 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
 
 
 async def log_the_unexpected(error: Exception, scope: Scope) -> None:
-    if not isinstance(error, HTTPException) or error.status_code >= 500:
-        kind, path = scope["type"], scope["path"]
+    """A refusal is an answer. What is away says so in a line; only what nobody foresaw says where."""
+    told = details_of(error)
+    kind, path = scope["type"], scope["path"]
+    if told.status_code == BROKEN:
         logger.error("%s %s failed", kind, path, exc_info=error)
+    elif told.status_code > BROKEN:
+        logger.warning("%s %s was answered with %d %s", kind, path, told.status_code, told.type_)

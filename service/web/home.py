@@ -4,9 +4,11 @@ from importlib import resources
 
 from litestar import MediaType, get
 
+from service.api.auth import OPEN
+
 PAGE = resources.files("service.web").joinpath("home.html").read_text("utf-8")
 
 
-@get("/", media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
+@get("/", media_type=MediaType.HTML, include_in_schema=False, opt=OPEN, sync_to_thread=False)
 def home() -> str:
     return PAGE

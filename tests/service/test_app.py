@@ -18,7 +18,7 @@ from service.settings import Settings
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(Settings())
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # the same protocol by another name
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

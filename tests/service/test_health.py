@@ -48,7 +48,7 @@ class Client:
 async def running(dsn: str | None) -> AsyncIterator[Client]:
     app = create_app(Settings(dsn=dsn, shards=SHARDS))
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # the same protocol by another name
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         yield Client(app, http)
 
 

@@ -38,7 +38,7 @@ def parsed(text: str) -> Samples:
 @asynccontextmanager
 async def asking(dsn: str | None) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=create_app(Settings(dsn=dsn)))  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
@@ -140,7 +140,7 @@ async def test_without_its_database_the_service_still_tells_what_it_counted() ->
 async def test_the_connections_for_reading_are_told_once_they_are_there(dsn: str) -> None:
     app = create_app(Settings(dsn=dsn, pool_size=3))
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         deadline = asyncio.get_running_loop().time() + 10
         while (told := await scraped(client)).get("hansard_read_connections{state=free}") != 2:
             assert asyncio.get_running_loop().time() < deadline, told

@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_named_in_one_line_and_no_database_is_started(da
 
 
 def test_a_host_that_is_not_this_machine_is_named_in_one_line(data: Path) -> None:
-    tried = hansard("serve", "--host", "192.0.2.1", "--port", "0", "--data", str(data))
+    tried = hansard("serve", "--host", "192.0.2.1", "--port", "0", "--data", str(data), HANSARD_AUTH="token")
     assert tried.returncode == 1
     assert tried.stderr.startswith("hansard: --host 192.0.2.1 cannot be listened on: ")
     assert tried.stderr.count("\n") == 1
