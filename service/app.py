@@ -15,7 +15,7 @@ from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
-from service.api import principal, problems, writes
+from service.api import asking, conversations, links, messages, principal, problems, search, sessions, writes
 from service.api.auth import OPEN, Authentication
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
@@ -36,11 +36,21 @@ def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
     attachment = Attachment(settings, CountingObserver())
     return Litestar(
-        route_handlers=[home, live, ready, metrics_of_all_workers],
+        route_handlers=[
+            home,
+            live,
+            ready,
+            metrics_of_all_workers,
+            *sessions.HANDLERS,
+            *conversations.HANDLERS,
+            *messages.HANDLERS,
+            *links.HANDLERS,
+            *search.HANDLERS,
+        ],
         lifespan=[ending_with_its_parent, attached],
         middleware=[with_request_id, counting],
         guards=[Authentication(settings, attachment).admit],
-        dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES},
+        dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin()],
         before_send=[secured],
         cors_config=cors(settings),

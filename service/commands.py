@@ -30,6 +30,7 @@ async def start_conversation(
     links: Sequence[Link] = (),
     metadata: dict[str, Any] | None = None,
     first_messages: Sequence[MessageAdded] = (),
+    expected: int | None = None,
     command: Command | None = None,
 ) -> Changed:
     """With its first messages, if there are any: all in one append."""
@@ -40,7 +41,7 @@ async def start_conversation(
         empty = Conversation(new, caller.user_id, 1)
         return (*started, *decisions.add_messages(empty, first_messages, limits=repository.limits))
 
-    return await repository.change(caller, new, decide, command=command)
+    return await repository.change(caller, new, decide, expected=expected, command=command)
 
 
 async def add_messages(

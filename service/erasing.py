@@ -1,4 +1,4 @@
-"""Erasing: a conversation's last event says that it was erased, and nothing that is read shows it any more."""
+"""Erasing: a conversation's last event says that it was erased; nothing that is read shows it any more."""
 
 import asyncio
 from collections.abc import Sequence

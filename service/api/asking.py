@@ -1,6 +1,7 @@
 """Everything that a request says of who asks: one thing to ask for, since Litestar runs each of several at
 once in a task of its own, and that costs more than reading a page."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,7 +11,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, QueryParameter
 from msgspec import Struct
 
+from domain.errors import ConversationNotFound
+from projections import conversations, history
 from service.api import writes
+from service.api.paging import Page, Place, page_at
 from service.api.principal import (
     Principal,
     caller_for,
@@ -21,9 +25,10 @@ from service.api.principal import (
     request_id_of,
     same_user,
 )
+from service.commands import Fact, facts
 from service.hansard import Hansard
 from service.store.append import Command
-from service.store.repository import Caller
+from service.store.repository import Caller, Changed
 
 
 class Asking(Struct, frozen=True):
@@ -42,14 +47,50 @@ class Asking(Struct, frozen=True):
     def shard_of(self, caller: Caller) -> int:
         return self.hansard.store.shard_of(caller.user_id)
 
+    async def conversation(self, caller: Caller, conversation_id: UUID) -> conversations.Conversation:
+        """Somebody else's is answered as if it did not exist."""
+        view = self.hansard.views["conversations"]
+        found = await conversations.conversation(view, self.shard_of(caller), conversation_id)
+        if found is None or found.user_id != caller.user_id:
+            raise ConversationNotFound
+        return found
+
+    async def messages(self, caller: Caller, conversation_id: UUID, place: Place) -> Page:
+        """Of a conversation of the caller's: each says whose it is, so that one look is mostly enough."""
+        view, shard = self.hansard.views["history"], self.shard_of(caller)
+        page = await page_at(place, partial(history.page, view, shard, conversation_id))
+        if not page.rows:
+            await self.conversation(caller, conversation_id)
+        elif page.rows[0].user_id != caller.user_id:
+            raise ConversationNotFound
+        return page
+
+    async def messages_of_user(self, caller: Caller, place: Place) -> Page:
+        view, shard = self.hansard.views["history"], self.shard_of(caller)
+        return await page_at(place, partial(history.page_of_user, view, shard, caller.user_id))
+
 
 class Writing(Asking, frozen=True):
     """The same of a request that changes something."""
 
     terms: writes.Terms
 
+    @property
+    def for_everybody(self) -> bool:
+        """Whether nobody is named by a backend that may act for all."""
+        trusted = self.principal.mode == "service" and "admin" in self.principal.scopes
+        return trusted and self.named is None
+
     def command(self, caller: Caller) -> Command | None:
         return writes.command_from(self.terms, caller)
+
+    async def facts(self, caller: Caller, changed: Changed) -> list[Fact]:
+        return await facts(self.hansard.pool, self.shard_of(caller), changed)
+
+    def tags(self, content: str) -> list[str]:
+        """What the taggers find in a message."""
+        projection = self.hansard.views["history"].projection
+        return projection.tags(content) if isinstance(projection, history.History) else []
 
     def expected(self, expected_version: int | None = None) -> int | None:
         return writes.expected_from(self.terms, expected_version)

@@ -1,14 +1,14 @@
 """Pages: where one begins, and what leads to the ones beside it."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 from msgspec import Struct
 
 from projections import conversations, history
 from service.api.cursors import decode, encode
-from service.api.errors import BadCursor
+from service.api.wire import unfit
 
 MESSAGES: Final = "position"
 """The kind of cursor that a write answers with as well: messages can be asked for `after` it."""
@@ -29,15 +29,6 @@ Before = Annotated[
 After = Annotated[str | None, QueryParameter(description="What a page gave as `newer`: what has come since.")]
 
 
-class Positioned(Protocol):
-    @property
-    def position(self) -> int: ...
-
-
-P = TypeVar("P", bound=Positioned)
-T = TypeVar("T")
-
-
 class Place(Struct, frozen=True):
     """Where in the order of messages a page is asked for: the newest, if nothing is said."""
 
@@ -46,15 +37,22 @@ class Place(Struct, frozen=True):
     before: int = history.END
     after: int | None = None
 
-    @property
-    def one_more(self) -> dict[str, Any]:
-        """What to ask the projection for: one message more than fits tells whether the page is the last."""
-        return {"limit": self.limit + 1, "before": self.before, "after": self.after}
+
+class Page(Struct, frozen=True):
+    """Oldest first. `older` leads to the page before and is None at the beginning; `newer` leads to what has
+    come since."""
+
+    rows: Sequence[history.Message]
+    older: str | None
+    newer: str
+
+
+Look = Callable[..., Awaitable[list[history.Message]]]
 
 
 def place_of(user_id: str, limit: int, before: str | None, after: str | None) -> Place:
     if before is not None and after is not None:
-        raise BadCursor
+        raise unfit("after", "Expected either before or after, not both")
     if after is not None:
         return Place(user_id, limit, after=position_in(user_id, after))
     if before is not None:
@@ -71,21 +69,33 @@ def position_as_cursor(user_id: str, position: int) -> str:
     return encode(MESSAGES, user_id, (position,))
 
 
-def cut(rows: Sequence[P], place: Place) -> tuple[Sequence[P], str | None, str]:
-    """The page's own messages, and the cursors `older` and `newer`."""
+async def page_at(place: Place, look: Look) -> Page:
+    """Of what `look` finds before or after a position, so many messages at most."""
     if place.after is not None:
-        rows = rows[: place.limit]
-        begins = rows[0].position if rows else place.after + 1
-        ends = rows[-1].position if rows else place.after
-        has_older = place.after > 0
-    else:
-        has_older = len(rows) > place.limit
-        rows = rows[-place.limit :]
-        newest = 0 if place.before == history.END else place.before - 1
-        begins = rows[0].position if rows else 0
-        ends = rows[-1].position if rows else newest
-    older = position_as_cursor(place.user_id, begins) if has_older else None
-    return rows, older, position_as_cursor(place.user_id, ends)
+        return await page_after(place, place.after, look)
+    rows = await look(place.limit + 1, place.before)
+    has_older = len(rows) > place.limit
+    rows = rows[-place.limit :]
+    newest = 0 if place.before == history.END else place.before - 1
+    return page_of(place, rows, rows[0].position if has_older else None, newest)
+
+
+async def page_after(place: Place, after: int, look: Look) -> Page:
+    rows = await look(place.limit, after=after)
+    if not rows:
+        # Somebody has asked whether anything is new. What is here already she has seen.
+        return page_of(place, rows, after + 1 if after > 0 else None, after)
+    begins = rows[0].position
+    has_older = after > 0 and await look(1, begins)
+    return page_of(place, rows, begins if has_older else None, after)
+
+
+def page_of(place: Place, rows: Sequence[history.Message], older: int | None, newest: int) -> Page:
+    return Page(
+        rows,
+        None if older is None else position_as_cursor(place.user_id, older),
+        position_as_cursor(place.user_id, rows[-1].position if rows else newest),
+    )
 
 
 def recent(user_id: str, cursor: str | None) -> int:

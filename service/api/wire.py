@@ -10,11 +10,12 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
+from litestar.exceptions import ValidationException
 from litestar.response.base import ASGIResponse
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from domain import events
-from domain.events import MessageAdded
+from domain.content import check_link
 from projections import conversations, history
 
 encode: Final = msgspec.json.Encoder().encode
@@ -204,20 +205,24 @@ def message(row: history.Message) -> Message:
     )
 
 
-def session_message_added(
-    added: MessageAdded, session_id: UUID, user_id: str | None, at: datetime
-) -> SessionMessage:
-    """Of the event that added it, without reading it back; so it says of `is_fortune` what was sent."""
-    return SessionMessage(
-        added.message_id,
-        session_id,
-        user_id,
-        added.role,
-        added.content,
-        moment(at),
-        added.is_fortune,
-        added.metadata,
-    )
+def links_from(given: Iterable[Link]) -> list[events.Link]:
+    return [events.Link(link.kind, link.id) for link in given]
+
+
+def link_in(text: str) -> events.Link:
+    """As it stands in a query: `opportunity:opp_42`."""
+    kind, colon, target = text.partition(":")
+    if not colon:
+        raise unfit("link", "Expected a kind and an id, as in `opportunity:opp_42`")
+    link = events.Link(kind, target)
+    check_link(link)
+    return link
+
+
+def unfit(name: str, why: str) -> ValidationException:
+    """In the shape in which Litestar itself refuses a value of a query."""
+    said = {"key": name, "message": why, "source": "query"}
+    return ValidationException(f"{name}: {why}", extra=[said])
 
 
 def answer(body: Struct, status_code: int = 200, headers: dict[str, str] | None = None) -> ASGIResponse:

@@ -1,0 +1,273 @@
+"""Conversations, for applications that keep their record here: started, listed, read, changed, erased."""
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from litestar import delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.response.base import ASGIResponse
+from msgspec import UNSET, Struct, UnsetType, field
+
+from domain import events
+from domain.content import LIMITS, check_name
+from domain.errors import ConversationNotFound
+from projections import conversations
+from service import commands, erasing
+from service.api import examples
+from service.api.asking import Asking, Writing
+from service.api.examples import gives
+from service.api.messages import NewMessage, wish
+from service.api.paging import Cursor, Limit, first_of, position_as_cursor, recent
+from service.api.wire import (
+    Conversation,
+    Link,
+    Sent,
+    Summary,
+    answer,
+    conversation,
+    link_in,
+    links_from,
+    summary,
+)
+from service.api.writes import etag, position_of
+from service.api.written import as_changed, as_started, version_of
+
+TAGS: Final = ["conversations"]
+
+ActiveOnly = Annotated[bool, QueryParameter(description="Leaves out what has ended.")]
+
+
+class NewConversation(Sent, frozen=True, kw_only=True):
+    title: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    messages: list[NewMessage] = field(default_factory=list)
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+class Changes(Sent, frozen=True, kw_only=True):
+    """What is left out stays as it is; metadata and links are given whole."""
+
+    title: str | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    links: list[Link] | UnsetType = UNSET
+    ended: bool | UnsetType = UNSET
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+class Conversations(Struct, frozen=True):
+    conversations: list[Summary]
+    next_cursor: str | None
+
+
+class ErasedMessages(Struct, frozen=True):
+    messages: int
+
+
+class ErasedConversation(Struct, frozen=True):
+    id: UUID
+    erased: ErasedMessages
+    version: int
+    position: str | None
+
+
+LISTED: Final = {"conversations": [examples.SUMMARY], "next_cursor": None}
+NEW: Final = {
+    "title": "Eiffel Tower",
+    "metadata": {"channel": "web"},
+    "links": [examples.LINK],
+    "messages": [{"role": "user", "content": "How tall is the Eiffel Tower?"}],
+}
+
+
+@post(
+    "/api/conversations",
+    tags=TAGS,
+    summary="Start a conversation",
+    responses=gives(
+        201,
+        Conversation,
+        examples.CONVERSATION,
+        "It is stored; Location and ETag name it.",
+        examples.CONFLICT,
+    ),
+)
+async def start(
+    data: Annotated[NewConversation, BodyKwarg(examples=[Example(value=NEW)])],
+    writing: NamedDependency[Writing],
+) -> ASGIResponse:
+    """With its first messages, if any are given: all of it or nothing."""
+    caller = writing.caller(data.user_id)
+    changed = await commands.start_conversation(
+        writing.hansard.repository,
+        caller,
+        title=data.title,
+        links=links_from(data.links),
+        metadata=data.metadata,
+        first_messages=[wish(message) for message in data.messages],
+        expected=writing.expected(data.expected_version),
+        command=writing.command(caller),
+    )
+    if changed.appended is None:
+        raise ConversationNotFound
+    conversation_id = changed.appended.conversation_id
+    position = position_as_cursor(caller.user_id, changed.appended.position)
+    body = as_started(await writing.facts(caller, changed), caller, conversation_id, position)
+    where = {"Location": f"/api/conversations/{conversation_id}"}
+    return answer(body, 201, where | etag(body.version))
+
+
+@get(
+    "/api/conversations",
+    tags=TAGS,
+    summary="A user's conversations, most recent activity first",
+    responses=gives(200, Conversations, LISTED, "A page; next_cursor leads to the next."),
+)
+async def list_all(
+    asking: NamedDependency[Asking],
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    active_only: ActiveOnly = False,
+    link: Annotated[
+        str | None, QueryParameter(description="Only what is linked to this, as in `opportunity:opp_42`.")
+    ] = None,
+    q: Annotated[str | None, QueryParameter(description="Only what has this in its title.")] = None,
+) -> ASGIResponse:
+    """Activity is what is said: ending or renaming a conversation leaves it at its place."""
+    wanted = None if link is None else link_in(link)
+    return await listed(asking, limit, cursor, active_only, wanted, q)
+
+
+async def listed(
+    asking: Asking,
+    limit: int,
+    cursor: str | None,
+    active_only: bool,
+    link: events.Link | None = None,
+    title: str | None = None,
+) -> ASGIResponse:
+    caller = asking.caller()
+    if title:
+        check_name("q", title, LIMITS.title)
+    rows = await conversations.page(
+        asking.hansard.views["conversations"],
+        asking.shard_of(caller),
+        caller.user_id,
+        limit + 1,
+        recent(caller.user_id, cursor),
+        active_only,
+        link,
+        title or None,
+    )
+    page, next_cursor = first_of(rows, caller.user_id, limit)
+    return answer(Conversations([summary(row) for row in page], next_cursor))
+
+
+@get(
+    "/api/conversations/{conversation_id:str}",
+    tags=TAGS,
+    summary="One conversation",
+    responses=gives(
+        200, Conversation, examples.CONVERSATION, "As it stands; ETag is its version.", examples.UNKNOWN
+    ),
+)
+async def read(conversation_id: FromPath[UUID], asking: NamedDependency[Asking]) -> ASGIResponse:
+    """Without its messages, which have pages of their own."""
+    caller = await asking.caller_for(conversation_id)
+    found = await asking.conversation(caller, conversation_id)
+    linked = await conversations.links_of(
+        asking.hansard.views["conversations"], asking.shard_of(caller), [conversation_id]
+    )
+    position = position_as_cursor(caller.user_id, found.last_position)
+    return answer(conversation(found, linked[conversation_id], position), headers=etag(found.version))
+
+
+@patch(
+    "/api/conversations/{conversation_id:str}",
+    tags=TAGS,
+    summary="Rename, link, end or reopen a conversation, or change its metadata",
+    responses=gives(
+        200,
+        Conversation,
+        examples.CONVERSATION,
+        "All of it is stored, as one change.",
+        examples.UNKNOWN,
+        examples.CONFLICT,
+    ),
+)
+async def change(
+    conversation_id: FromPath[UUID],
+    data: Annotated[
+        Changes,
+        BodyKwarg(
+            examples=[
+                Example(summary="Rename", value={"title": "Eiffel Tower", "expected_version": 3}),
+                Example(summary="End", value={"ended": True}),
+            ]
+        ),
+    ],
+    writing: NamedDependency[Writing],
+) -> ASGIResponse:
+    """What is left out stays as it is. What changes nothing is no error."""
+    caller = await writing.caller_for(conversation_id, data.user_id)
+    changed = await commands.change_details(
+        writing.hansard.repository,
+        caller,
+        conversation_id,
+        details(data),
+        expected=writing.expected(data.expected_version),
+        command=writing.command(caller),
+    )
+    found = await writing.conversation(caller, conversation_id)
+    body = as_changed(found, changed, caller)
+    return answer(body, headers=etag(body.version))
+
+
+def details(data: Changes) -> commands.Details:
+    return commands.Details(
+        title=None if data.title is UNSET else data.title,
+        metadata=None if data.metadata is UNSET else data.metadata,
+        links=None if data.links is UNSET else links_from(data.links),
+        ended=None if data.ended is UNSET else data.ended,
+    )
+
+
+@delete(
+    "/api/conversations/{conversation_id:str}",
+    status_code=200,
+    tags=TAGS,
+    summary="Erase a conversation and all its messages",
+    responses=gives(
+        200,
+        ErasedConversation,
+        {
+            "id": examples.CONVERSATION_ID,
+            "erased": {"messages": 2},
+            "version": 5,
+            "position": examples.NEWER,
+        },
+        "It is erased.",
+        examples.UNKNOWN,
+        examples.CONFLICT,
+    ),
+)
+async def erase(conversation_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """It is gone from every list, page and search."""
+    caller = await writing.caller_for(conversation_id)
+    changed = await erasing.erase(
+        writing.hansard.repository,
+        caller,
+        conversation_id,
+        expected=writing.expected(),
+        command=writing.command(caller),
+    )
+    counts, version = ErasedMessages(erasing.messages_of(changed)), version_of(changed)
+    body = ErasedConversation(conversation_id, counts, version, position_of(caller, changed))
+    return answer(body, headers=etag(version))
+
+
+HANDLERS: Final = (start, list_all, read, change, erase)

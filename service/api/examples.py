@@ -1,0 +1,147 @@
+"""What the API document shows of an operation: its answer by example, and what it can refuse."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from msgspec import Struct
+
+from domain.errors import (
+    CommandReused,
+    ConversationNotFound,
+    NameTooLong,
+    Refusal,
+    SessionHasEnded,
+    VersionConflict,
+)
+from service.api.errors import BadCursor, NotAuthenticated, NotYourUser
+from service.api.problems import details_of
+from service.store.errors import StoreUnavailable
+
+CONVERSATION_ID: Final = "0198c2a4-7d30-7b61-9c4e-2f8a51d0e7b3"
+QUESTION_ID: Final = "0198c2a4-7d31-7f02-8a19-6be4c07d5f18"
+ANSWER_ID: Final = "0198c2a4-8a4c-7a77-b3d5-90e1f26c8a42"
+OLDER: Final = "kQ7s0mXw2Z6RzQGA"
+NEWER: Final = "p3VYb8fT1eWRzQGF"
+ASKED_AT: Final = "2026-03-14T09:26:53.589793Z"
+ANSWERED_AT: Final = "2026-03-14T09:26:55.358979Z"
+LINK: Final = {"kind": "opportunity", "id": "opp_42"}
+
+SESSION: Final = {
+    "id": CONVERSATION_ID,
+    "user_id": "user123",
+    "created_at": ASKED_AT,
+    "updated_at": ANSWERED_AT,
+    "is_active": True,
+    "title": "How tall is the Eiffel Tower?",
+    "message_count": 2,
+    "session_data": {"channel": "web"},
+}
+SESSION_MESSAGES: Final = [
+    {
+        "id": QUESTION_ID,
+        "session_id": CONVERSATION_ID,
+        "user_id": "user123",
+        "role": "user",
+        "content": "How tall is the Eiffel Tower?",
+        "timestamp": ASKED_AT,
+        "is_fortune": False,
+        "metadata": {},
+    },
+    {
+        "id": ANSWER_ID,
+        "session_id": CONVERSATION_ID,
+        "user_id": "user123",
+        "role": "assistant",
+        "content": "330 metres, antennas included.",
+        "timestamp": ANSWERED_AT,
+        "is_fortune": False,
+        "metadata": {},
+    },
+]
+SUMMARY: Final = {
+    "id": CONVERSATION_ID,
+    "user_id": "user123",
+    "title": "How tall is the Eiffel Tower?",
+    "created_at": ASKED_AT,
+    "updated_at": ANSWERED_AT,
+    "ended": False,
+    "message_count": 2,
+    "metadata": {"channel": "web"},
+    "version": 3,
+}
+CONVERSATION: Final = SUMMARY | {"links": [LINK], "position": NEWER}
+QUESTION: Final = {
+    "id": QUESTION_ID,
+    "conversation_id": CONVERSATION_ID,
+    "user_id": "user123",
+    "role": "user",
+    "kind": "message",
+    "content": "How tall is the Eiffel Tower?",
+    "timestamp": ASKED_AT,
+    "is_fortune": False,
+    "metadata": {},
+    "status": "complete",
+    "tags": [],
+    "version": 2,
+}
+ANSWER: Final = QUESTION | {
+    "id": ANSWER_ID,
+    "role": "assistant",
+    "content": "330 metres, antennas included.",
+    "timestamp": ANSWERED_AT,
+    "version": 3,
+    "in_reply_to": QUESTION_ID,
+}
+
+BAD: Final = (BadCursor(), NameTooLong(field="title", size=300, limit=255))
+NOBODY: Final = (NotAuthenticated(why="There is no token"),)
+ANOTHER: Final = (NotYourUser(),)
+UNKNOWN: Final = (ConversationNotFound(),)
+CONFLICT: Final = (VersionConflict(current_version=5, expected_version=3), CommandReused())
+ENDED: Final = (*CONFLICT, SessionHasEnded())
+AWAY: Final = (StoreUnavailable(why="the connection was refused", retry_after=1),)
+
+
+class ProblemDetails(Struct, frozen=True):
+    """What every error is, in the media type application/problem+json."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def gives(
+    status: int, shape: type[Struct], example: Any, description: str, *refusals: Sequence[Refusal]
+) -> dict[int, ResponseSpec]:
+    shown = ResponseSpec(
+        shape, generate_examples=False, description=description, examples=[Example(value=example)]
+    )
+    refused = [refusal_shown(group) for group in (BAD, NOBODY, ANOTHER, *refusals, AWAY)]
+    return {status: shown, **dict(refused)}
+
+
+def refusal_shown(refusals: Sequence[Refusal]) -> tuple[int, ResponseSpec]:
+    problems = [problem(refusal) for refusal in refusals]
+    spec = ResponseSpec(
+        ProblemDetails,
+        generate_examples=False,
+        description=" ".join(dict.fromkeys(each["title"] + "." for each in problems)),
+        media_type="application/problem+json",
+        examples=[Example(summary=each["title"], value=each) for each in problems],
+    )
+    return problems[0]["status"], spec
+
+
+def problem(refusal: Refusal) -> dict[str, Any]:
+    told = details_of(refusal)
+    extra = told.extra if isinstance(told.extra, dict) else {}
+    return {
+        "type": told.type_,
+        "title": told.title,
+        "status": told.status_code,
+        "detail": told.detail,
+        **extra,
+    }

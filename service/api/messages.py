@@ -1,0 +1,213 @@
+"""The messages of one conversation: read in pages, added one at a time or many at once."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg, FromPath
+from litestar.response.base import ASGIResponse
+from msgspec import Struct, field
+
+from domain import events
+from domain.errors import MessageNotFound
+from projections import history
+from service import commands
+from service.api import examples
+from service.api.asking import Asking, Writing
+from service.api.examples import gives
+from service.api.paging import After, Before, Limit, place_of
+from service.api.wire import Message, Sent, answer, message
+from service.api.writes import etag, position_of
+from service.api.written import as_added, version_of
+from service.commands import Fact
+from service.ids import new_id
+from service.store.repository import Caller
+
+TAGS: Final = ["messages"]
+
+
+class NewMessage(Sent, frozen=True, kw_only=True):
+    """An id of the caller's own makes it harmless to add the message twice."""
+
+    role: events.Role
+    content: str
+    id: str | None = None
+    is_fortune: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    in_reply_to: str | None = None
+    status: events.Status = "complete"
+    tokens: int | None = None
+
+
+class OneMessage(NewMessage, frozen=True, kw_only=True):
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+class NewMessages(Sent, frozen=True, kw_only=True):
+    messages: list[NewMessage]
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+class Messages(Struct, frozen=True):
+    """Oldest first. `older` leads to the page before and is null at the beginning; `newer` is always there,
+    and leads to what has come since."""
+
+    messages: list[Message]
+    older: str | None
+    newer: str
+
+
+class Added(Struct, frozen=True):
+    ids: list[str]
+    count: int
+    version: int
+    position: str | None
+
+
+QUESTION: Final = {"role": "user", "content": "How tall is the Eiffel Tower?"}
+ANSWER: Final = {"role": "assistant", "content": "330 metres, antennas included."}
+
+
+@get(
+    "/api/conversations/{conversation_id:str}/messages",
+    tags=TAGS,
+    summary="The messages of a conversation",
+    responses=gives(
+        200,
+        Messages,
+        {"messages": [examples.QUESTION, examples.ANSWER], "older": None, "newer": examples.NEWER},
+        "A page of messages, oldest first.",
+        examples.UNKNOWN,
+    ),
+)
+async def read(
+    conversation_id: FromPath[UUID],
+    asking: NamedDependency[Asking],
+    limit: Limit = 50,
+    before: Before = None,
+    after: After = None,
+) -> ASGIResponse:
+    """The newest `limit` messages, the page `before` one, or what came `after` one."""
+    caller = await asking.caller_for(conversation_id)
+    place = place_of(caller.user_id, limit, before, after)
+    page = await asking.messages(caller, conversation_id, place)
+    return answer(Messages([message(row) for row in page.rows], page.older, page.newer))
+
+
+@post(
+    "/api/conversations/{conversation_id:str}/messages",
+    status_code=201,
+    tags=TAGS,
+    summary="Put a message on the record",
+    responses=gives(
+        201,
+        Message,
+        examples.ANSWER | {"position": examples.NEWER},
+        "It is stored.",
+        examples.UNKNOWN,
+        examples.ENDED,
+    ),
+)
+async def add(
+    conversation_id: FromPath[UUID],
+    data: Annotated[OneMessage, BodyKwarg(examples=[Example(value=ANSWER)])],
+    writing: NamedDependency[Writing],
+) -> ASGIResponse:
+    """For applications that call their own model: both sides are recorded here, and nobody replies."""
+    caller = await writing.caller_for(conversation_id, data.user_id)
+    changed = await commands.add_messages(
+        writing.hansard.repository,
+        caller,
+        conversation_id,
+        [wish(data)],
+        ids_are_new=data.id is None,
+        expected=writing.expected(data.expected_version),
+        command=writing.command(caller),
+    )
+    position, version = position_of(caller, changed), version_of(changed)
+    for fact in await writing.facts(caller, changed):
+        if isinstance(fact.event, events.MessageAdded):
+            body = as_added(fact, fact.event, conversation_id, caller, writing.tags, position)
+            return answer(body, 201, etag(version))
+    return answer(await known(writing, caller, conversation_id, str(data.id)), 201, etag(version))
+
+
+async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_id: str) -> Message:
+    """What was added before under the same id, word for word the same."""
+    view, shard = asking.hansard.views["history"], asking.shard_of(caller)
+    found = await history.message(view, shard, conversation_id, message_id)
+    if found is None:
+        raise MessageNotFound(message_id=message_id)
+    return message(found)
+
+
+@post(
+    "/api/conversations/{conversation_id:str}/messages/batch",
+    status_code=201,
+    tags=TAGS,
+    summary="Put up to 1,000 messages on the record",
+    responses=gives(
+        201,
+        Added,
+        {
+            "ids": [examples.QUESTION_ID, examples.ANSWER_ID],
+            "count": 2,
+            "version": 3,
+            "position": examples.NEWER,
+        },
+        "All of them are stored, in this order.",
+        examples.UNKNOWN,
+        examples.ENDED,
+    ),
+)
+async def add_many(
+    conversation_id: FromPath[UUID],
+    data: Annotated[NewMessages, BodyKwarg(examples=[Example(value={"messages": [QUESTION, ANSWER]})])],
+    writing: NamedDependency[Writing],
+) -> ASGIResponse:
+    """All of them or none."""
+    caller = await writing.caller_for(conversation_id, data.user_id)
+    wishes = [wish(each) for each in data.messages]
+    changed = await commands.add_messages(
+        writing.hansard.repository,
+        caller,
+        conversation_id,
+        wishes,
+        ids_are_new=all(each.id is None for each in data.messages),
+        expected=writing.expected(data.expected_version),
+        command=writing.command(caller),
+    )
+    ids = [each.message_id for each in wishes]
+    if changed.appended is not None and changed.appended.repeated:
+        ids = ids_before(await writing.facts(caller, changed), data.messages)
+    version = version_of(changed)
+    return answer(Added(ids, len(ids), version, position_of(caller, changed)), 201, etag(version))
+
+
+def wish(message: NewMessage) -> events.MessageAdded:
+    return events.MessageAdded(
+        message_id=str(new_id()) if message.id is None else message.id,
+        role=message.role,
+        content=message.content,
+        is_fortune=message.is_fortune,
+        metadata=message.metadata,
+        in_reply_to=message.in_reply_to,
+        status=message.status,
+        tokens=message.tokens,
+    )
+
+
+def ids_before(facts: Sequence[Fact], messages: Sequence[NewMessage]) -> list[str]:
+    """The ids that were given then to the messages that came without one."""
+    given = {message.id for message in messages}
+    added = (fact.event.message_id for fact in facts if isinstance(fact.event, events.MessageAdded))
+    made = (message_id for message_id in added if message_id not in given)
+    return [next(made) if message.id is None else message.id for message in messages]
+
+
+HANDLERS: Final = (read, add, add_many)

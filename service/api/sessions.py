@@ -1,0 +1,275 @@
+"""Conversations as sessions of one user: listed, read, ended, erased."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from litestar import delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.response.base import ASGIResponse
+from msgspec import Struct
+
+from projections import conversations
+from service import commands, erasing
+from service.api import examples
+from service.api.asking import Asking, Writing
+from service.api.examples import gives
+from service.api.paging import (
+    After,
+    Before,
+    Cursor,
+    Limit,
+    Page,
+    first_of,
+    place_of,
+    position_as_cursor,
+    recent,
+)
+from service.api.wire import (
+    Sent,
+    Session,
+    SessionMessage,
+    answer,
+    session,
+    session_message,
+)
+from service.api.writes import etag, position_of
+from service.api.written import version_of
+
+TAGS: Final = ["sessions"]
+
+
+class Sessions(Struct, frozen=True):
+    success: bool
+    sessions: list[Session]
+    count: int
+    next_cursor: str | None
+
+
+class History(Struct, frozen=True):
+    """Oldest first. `older` leads to the page before and is null at the beginning; `newer` is always there,
+    and leads to what has come since."""
+
+    success: bool
+    session: Session | None
+    messages: list[SessionMessage]
+    count: int
+    older: str | None
+    newer: str
+
+
+class EndSession(Sent, frozen=True, kw_only=True):
+    session_id: UUID
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+class Ended(Struct, frozen=True):
+    success: bool
+    message: str
+    version: int
+    position: str | None
+
+
+class ErasedMessages(Struct, frozen=True):
+    messages: int
+
+
+class ErasedSession(Struct, frozen=True):
+    success: bool
+    erased: ErasedMessages
+    version: int
+    position: str | None
+
+
+class ErasedCounts(Struct, frozen=True):
+    sessions: int
+    messages: int
+
+
+class ErasedSessions(Struct, frozen=True):
+    success: bool
+    erased: ErasedCounts
+    position: str | None
+
+
+HISTORY: Final = {
+    "success": True,
+    "session": examples.SESSION,
+    "messages": examples.SESSION_MESSAGES,
+    "count": 2,
+    "older": None,
+    "newer": examples.NEWER,
+}
+ENDED: Final = {
+    "success": True,
+    "message": f"Session {examples.CONVERSATION_ID} marked as inactive",
+    "version": 4,
+    "position": examples.NEWER,
+}
+
+
+@get(
+    "/api/chat/sessions",
+    tags=TAGS,
+    summary="A user's sessions, most recent activity first",
+    responses=gives(
+        200,
+        Sessions,
+        {"success": True, "sessions": [examples.SESSION], "count": 1, "next_cursor": None},
+        "A page of sessions; next_cursor leads to the next, and is null at the end.",
+    ),
+)
+async def list_sessions(
+    asking: NamedDependency[Asking],
+    limit: Limit = 20,
+    active_only: Annotated[bool, QueryParameter(description="Leaves out what has ended.")] = False,
+    cursor: Cursor = None,
+) -> ASGIResponse:
+    """Sessions are conversations; `session_data` is their metadata."""
+    caller = asking.caller()
+    view, shard = asking.hansard.views["conversations"], asking.shard_of(caller)
+    before = recent(caller.user_id, cursor)
+    rows = await conversations.page(view, shard, caller.user_id, limit + 1, before, active_only)
+    page, next_cursor = first_of(rows, caller.user_id, limit)
+    return answer(Sessions(True, [session(row) for row in page], len(page), next_cursor))
+
+
+@get(
+    "/api/chat/history",
+    tags=TAGS,
+    summary="What was said in one session, or in all of a user's",
+    responses=gives(200, History, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
+)
+async def read_history(
+    asking: NamedDependency[Asking],
+    session_id: Annotated[
+        UUID | None, QueryParameter(description="The session; all of the user's without it.")
+    ] = None,
+    limit: Limit = 50,
+    before: Before = None,
+    after: After = None,
+) -> ASGIResponse:
+    """The newest `limit` messages, the page `before` one, or what came `after` one."""
+    if session_id is not None:
+        return await of_session(asking, session_id, limit, before, after)
+    caller = asking.caller()
+    place = place_of(caller.user_id, limit, before, after)
+    return told(None, await asking.messages_of_user(caller, place))
+
+
+@get(
+    "/api/chat/{session_id:str}/history",
+    tags=TAGS,
+    summary="What was said in one session",
+    responses=gives(200, History, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
+)
+async def read_session(
+    asking: NamedDependency[Asking],
+    session_id: FromPath[UUID],
+    limit: Limit = 50,
+    before: Before = None,
+    after: After = None,
+) -> ASGIResponse:
+    """The same as `/api/chat/history` with this `session_id`."""
+    return await of_session(asking, session_id, limit, before, after)
+
+
+async def of_session(
+    asking: Asking, session_id: UUID, limit: int, before: str | None, after: str | None
+) -> ASGIResponse:
+    caller = await asking.caller_for(session_id)
+    place = place_of(caller.user_id, limit, before, after)
+    found = await asking.conversation(caller, session_id)
+    return told(session(found), await asking.messages(caller, session_id, place))
+
+
+def told(of: Session | None, page: Page) -> ASGIResponse:
+    messages = [session_message(row) for row in page.rows]
+    return answer(History(True, of, messages, len(messages), page.older, page.newer))
+
+
+@post(
+    "/api/chat/end-session",
+    status_code=200,
+    tags=TAGS,
+    summary="End a session",
+    responses=gives(200, Ended, ENDED, "It has ended, now or before.", examples.UNKNOWN, examples.CONFLICT),
+)
+async def end_session(
+    data: Annotated[
+        EndSession, BodyKwarg(examples=[Example(value={"session_id": examples.CONVERSATION_ID})])
+    ],
+    writing: NamedDependency[Writing],
+) -> ASGIResponse:
+    """It takes no further message, and can be read as before. Ending twice is no error."""
+    caller = await writing.caller_for(data.session_id, data.user_id)
+    changed = await commands.end(
+        writing.hansard.repository,
+        caller,
+        data.session_id,
+        expected=writing.expected(data.expected_version),
+        command=writing.command(caller),
+    )
+    version = version_of(changed)
+    message = f"Session {data.session_id} marked as inactive"
+    return answer(Ended(True, message, version, position_of(caller, changed)), headers=etag(version))
+
+
+@delete(
+    "/api/chat/session/{session_id:str}",
+    status_code=200,
+    tags=TAGS,
+    summary="Erase a session and all its messages",
+    responses=gives(
+        200,
+        ErasedSession,
+        {"success": True, "erased": {"messages": 2}, "version": 5, "position": examples.NEWER},
+        "It is erased.",
+        examples.UNKNOWN,
+        examples.CONFLICT,
+    ),
+)
+async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """It is gone from every list, history and search."""
+    caller = await writing.caller_for(session_id)
+    changed = await erasing.erase(
+        writing.hansard.repository,
+        caller,
+        session_id,
+        expected=writing.expected(),
+        command=writing.command(caller),
+    )
+    counts, version = ErasedMessages(erasing.messages_of(changed)), version_of(changed)
+    return answer(ErasedSession(True, counts, version, position_of(caller, changed)), headers=etag(version))
+
+
+@delete(
+    "/api/session/{user_id:str}",
+    status_code=200,
+    tags=TAGS,
+    summary="Erase all of a user's sessions",
+    responses=gives(
+        200,
+        ErasedSessions,
+        {"success": True, "erased": {"sessions": 12, "messages": 131}, "position": examples.NEWER},
+        "They are erased; how many there were.",
+    ),
+)
+async def erase_sessions(user_id: FromPath[str], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """Safe to repeat: what is erased already is not counted again."""
+    caller = writing.caller(user_id)
+    erased = await erasing.erase_all(writing.hansard, caller, command=writing.command(caller))
+    position = position_as_cursor(caller.user_id, erased.position) if erased.position else None
+    return answer(ErasedSessions(True, ErasedCounts(erased.conversations, erased.messages), position))
+
+
+HANDLERS: Final = (
+    list_sessions,
+    read_history,
+    read_session,
+    end_session,
+    erase_session,
+    erase_sessions,
+)
