@@ -20,6 +20,7 @@ from projections.reading import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
+from service.replies.replies import Replies
 from service.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog
@@ -51,14 +52,17 @@ class Hansard:
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
+        self.replies = Replies(self.repository, self.pool, self.views[History.name], settings)
 
     async def start(self) -> None:
         await self.pool.open(wait=True)
         self.store.start()
         self.follower.start()
+        await self.replies.start()
 
     async def stop(self) -> None:
         """What was taken is stored first; nothing that could still be appended is cut off."""
+        await self.replies.close()
         await asyncio.to_thread(self.store.close)
         await self.repository.close()
         await asyncio.to_thread(self.follower.stop)

@@ -19,7 +19,9 @@ from msgspec import Struct
 from domain import errors as domain
 from domain.errors import Refusal
 from projections import errors as projections
+from service import responder
 from service.api import errors as api
+from service.replies import errors as replies
 from service.store import errors as store
 from service.store import migrations
 
@@ -84,6 +86,15 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     store.StoreUnavailable: Problem(AWAY, "store-unavailable", retry_after=1),
     store.OutcomeUnknown: Problem(AWAY, "outcome-unknown", retry_after=1),
     store.StoreIsClosed: Problem(AWAY, "stopping", retry_after=1),
+    replies.ReplyInProgress: Problem(CONFLICT, "reply-in-progress", retry_after=1),
+    replies.TooManyReplies: Problem(429, "too-many-replies", retry_after=1),
+    replies.ReplyStopped: Problem(CONFLICT, "reply-stopped"),
+    replies.ReplyLost: Problem(AWAY, "reply-lost", retry_after=1),
+    replies.ReplyElsewhere: Problem(AWAY, "reply-elsewhere", retry_after=1),
+    replies.NotAPlace: Problem(BAD, "bad-last-event-id"),
+    replies.NotAMessage: Problem(BAD, "not-a-message"),
+    responder.ResponderFailed: Problem(502, "responder-failed"),
+    responder.ResponderTimedOut: Problem(504, "responder-timeout"),
     migrations.DatabaseTooOld: Problem(AWAY, "database-unfit"),
     migrations.DatabaseNotUtf8: Problem(AWAY, "database-unfit"),
     migrations.DatabaseIsNewer: Problem(AWAY, "database-unfit"),
@@ -116,7 +127,7 @@ SAID: Final = {
     "store-unavailable": "The database does not answer; try again in a moment.",
 }
 
-FACTS: Final = ("field", "current_version", "limit", "retry_after")
+FACTS: Final = ("field", "current_version", "limit", "retry_after", "session_id")
 NAMED: Final = re.compile(r"^Object (?:missing required|contains unknown) field `(.+)`$")
 MISSING: Final = re.compile(r"^Missing required (\w+) parameter '(.+?)'")
 

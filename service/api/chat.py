@@ -1,0 +1,317 @@
+"""Chat: a message goes in, the responder's reply comes out, whole or as it is given; both are stored."""
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg, FromPath, HeaderParameter
+from litestar.response.base import ASGIResponse
+from msgspec import Struct
+
+from domain.errors import MessageNotFound
+from projections import history
+from service import commands
+from service.api import examples
+from service.api.asking import Asking, Writing
+from service.api.chat_examples import ANSWER, PLAIN, STOPPED, STREAM, refused
+from service.api.events import EventStream, Place, Tell, events_of, place_in
+from service.api.examples import gives
+from service.api.paging import position_as_cursor
+from service.api.wire import Sent, SessionMessage, answer, session_message
+from service.api.writes import etag, position_of
+from service.api.written import version_of
+from service.ids import new_id
+from service.replies.asked import asked
+from service.replies.errors import NotAMessage
+from service.replies.reply import Reply
+from service.store.repository import Caller
+
+TAGS: Final = ["chat"]
+
+
+class NewTurn(Sent, frozen=True, kw_only=True):
+    message: str
+    is_fortune: bool = False
+    metadata: dict[str, Any] | None = None
+    interrupt: bool = False
+    """Stops the reply that is running in the session, if there is one."""
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+class NewChat(NewTurn, frozen=True, kw_only=True):
+    session_id: UUID | None = None
+    """A new session without it."""
+    session_data: dict[str, Any] | None = None
+    """Becomes the session's."""
+
+
+class Start(Sent, frozen=True, kw_only=True):
+    user_id: str | None = None
+    title: str | None = None
+    session_data: dict[str, Any] | None = None
+
+
+class PlainMessage(Sent, frozen=True, kw_only=True):
+    message: str
+    conversation_id: UUID | None = None
+    user_id: str | None = None
+
+
+class StoredReply(SessionMessage, frozen=True):
+    status: str
+    """interrupted: it was stopped, or broke off; what came of it is here."""
+    in_reply_to: str | None
+
+
+class Chatted(Struct, frozen=True):
+    success: bool
+    session_id: UUID
+    message: SessionMessage
+    reply: StoredReply
+    version: int
+    position: str
+
+
+class Started(Struct, frozen=True):
+    session_id: UUID
+    version: int
+    position: str | None
+
+
+class Stopped(Struct, frozen=True):
+    success: bool
+    stopped: bool
+    reply: StoredReply | None
+
+
+class PlainReply(Struct, frozen=True):
+    reply: str
+    conversation_id: UUID
+
+
+BODY: Final = BodyKwarg(examples=[Example(value={"message": "How tall is the Eiffel Tower?"})])
+CONTINUED: Final = BodyKwarg(
+    examples=[
+        Example(summary="A new session", value={"message": "How tall is the Eiffel Tower?"}),
+        Example(
+            summary="A session that goes on",
+            value={"message": "And in feet?", "session_id": examples.CONVERSATION_ID},
+        ),
+    ]
+)
+EVENTS: Final = ResponseSpec(
+    str,
+    generate_examples=False,
+    media_type="text/event-stream",
+    description="The events `session`, `delta`…, and `done` or `error`; each has an id to go on from.",
+    examples=[Example(value=STREAM)],
+)
+REPLIED: Final = "The message and its reply, both stored."
+
+
+@post(
+    "/api/chat",
+    status_code=200,
+    tags=TAGS,
+    summary="Send a message and get the reply",
+    responses=gives(200, Chatted, ANSWER, REPLIED, *refused(examples.UNKNOWN)),
+)
+async def chat(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """The message is stored first, then the reply. Before each reply the responder is told all that was said
+    in the user's sessions. A caller who goes away keeps neither from being stored."""
+    caller, reply = await begun(writing, data.session_id, data, data.session_data)
+    return await replied(writing, caller, reply)
+
+
+@post(
+    "/api/chat/stream",
+    status_code=200,
+    tags=TAGS,
+    summary="Send a message and listen to the reply",
+    responses={**gives(200, Chatted, ANSWER, REPLIED, *refused(examples.UNKNOWN)), 200: EVENTS},
+)
+async def stream(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """The same as server-sent events. Whoever is cut off goes on with `GET /api/chat/{session_id}/stream`."""
+    caller, reply = await begun(writing, data.session_id, data, data.session_data)
+    return EventStream(events_of(reply, 0, telling(writing, caller)))
+
+
+@get(
+    "/api/chat/{session_id:str}/stream",
+    tags=TAGS,
+    summary="Listen to the reply of a session",
+    responses={
+        **gives(200, Chatted, ANSWER, REPLIED, examples.UNKNOWN),
+        200: EVENTS,
+        204: ResponseSpec(None, description="There is no reply to listen to, or it was heard to its end."),
+    },
+)
+async def resume(
+    session_id: FromPath[UUID],
+    asking: NamedDependency[Asking],
+    last_event_id: Annotated[
+        str | None,
+        HeaderParameter(name="Last-Event-ID", description="The id of the last event that was heard."),
+    ] = None,
+) -> ASGIResponse | Response[None]:
+    """The running reply, or the latest one; with Last-Event-ID that reply, from there on. Any worker has
+    it, whichever gives it, and after a restart too."""
+    place = Place("", 0) if not last_event_id else place_in(last_event_id)
+    caller = await asking.caller_for(session_id)
+    await asking.conversation(caller, session_id)
+    reply = None
+    if place.offset is not None:
+        shard = asking.shard_of(caller)
+        reply = await asking.hansard.replies.find(shard, session_id, place.reply_id or None)
+    if reply is None or place.offset is None:
+        return Response(None, status_code=204)
+    return EventStream(events_of(reply, place.offset, telling(asking, caller)))
+
+
+@post(
+    "/api/chat/{session_id:str}/stop",
+    status_code=200,
+    tags=TAGS,
+    summary="Stop the running reply",
+    responses=gives(200, Stopped, STOPPED, "What came of it is stored as interrupted.", examples.UNKNOWN),
+)
+async def stop(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """Whichever worker gives it. Where none is running, nothing happens."""
+    caller = await writing.caller_for(session_id)
+    await writing.conversation(caller, session_id)
+    reply = await writing.hansard.replies.stop(writing.shard_of(caller), session_id)
+    message = await reply.ended_as() if reply is not None else None
+    return answer(Stopped(True, reply is not None, stored_reply(message) if message else None))
+
+
+@post(
+    "/api/chat/start",
+    status_code=200,
+    tags=TAGS,
+    summary="Start a session",
+    responses=gives(
+        200,
+        Started,
+        {"session_id": examples.CONVERSATION_ID, "version": 1, "position": examples.NEWER},
+        "It is there, without a message.",
+        examples.CONFLICT,
+    ),
+)
+async def start(
+    writing: NamedDependency[Writing],
+    data: Annotated[Start | None, BodyKwarg(examples=[Example(value={"user_id": "user123"})])] = None,
+) -> ASGIResponse:
+    """For clients that want its id before the first message; the others need not."""
+    wish = data or Start()
+    caller = writing.caller(wish.user_id)
+    changed = await commands.start_conversation(
+        writing.hansard.repository,
+        caller,
+        conversation_id=new_id(),
+        title=wish.title,
+        metadata=wish.session_data,
+        command=writing.command(caller),
+    )
+    if changed.appended is None:
+        raise TypeError("a start without events")
+    started = changed.appended.conversation_id
+    version = version_of(changed)
+    return answer(Started(started, version, position_of(caller, changed)), headers=etag(version))
+
+
+@post(
+    "/api/chat/{session_id:str}/message",
+    status_code=200,
+    tags=TAGS,
+    summary="Send a message to a session and get the reply",
+    responses=gives(200, Chatted, ANSWER, REPLIED, *refused(examples.UNKNOWN)),
+)
+async def send(
+    session_id: FromPath[UUID], data: Annotated[NewTurn, BODY], writing: NamedDependency[Writing]
+) -> ASGIResponse:
+    """The same as `/api/chat` with this `session_id`."""
+    caller, reply = await begun(writing, session_id, data)
+    return await replied(writing, caller, reply)
+
+
+@post(
+    "/support/chatkit",
+    status_code=200,
+    tags=TAGS,
+    summary="Send a plain message and get a plain reply",
+    responses=gives(200, PlainReply, PLAIN, "The reply; both are stored.", *refused(examples.UNKNOWN)),
+)
+async def support(data: Annotated[dict[str, Any], BODY], writing: NamedDependency[Writing]) -> ASGIResponse:
+    """For trying out with curl. With `conversation_id` the conversation goes on."""
+    plain = plain_in(data)
+    turn = NewTurn(message=plain.message, user_id=plain.user_id)
+    _, reply = await begun(writing, plain.conversation_id, turn)
+    stored = await reply.outcome()
+    return answer(PlainReply(history.decode_text(stored.content), reply.conversation_id))
+
+
+def plain_in(data: dict[str, Any]) -> PlainMessage:
+    try:
+        return msgspec.convert(data, PlainMessage)
+    except msgspec.ValidationError:
+        raise NotAMessage from None
+
+
+async def begun(
+    writing: Writing, session_id: UUID | None, turn: NewTurn, session_data: dict[str, Any] | None = None
+) -> tuple[Caller, Reply]:
+    if session_id is None:
+        caller = writing.caller(turn.user_id)
+    else:
+        caller = await writing.caller_for(session_id, turn.user_id)
+    reply = await writing.hansard.replies.ask(
+        asked(
+            caller,
+            turn.message,
+            conversation_id=session_id,
+            is_fortune=turn.is_fortune,
+            metadata=turn.metadata,
+            conversation_metadata=session_data,
+            interrupt=turn.interrupt,
+            expected=writing.expected(turn.expected_version),
+            command=writing.command(caller),
+        )
+    )
+    return caller, reply
+
+
+async def replied(asking: Asking, caller: Caller, reply: Reply) -> ASGIResponse:
+    body = await chatted(asking, caller, await reply.outcome())
+    return answer(body, headers=etag(body.version))
+
+
+def telling(asking: Asking, caller: Caller) -> Tell:
+    return lambda reply: chatted(asking, caller, reply)
+
+
+async def chatted(asking: Asking, caller: Caller, reply: history.Message) -> Chatted:
+    view, shard = asking.hansard.views["history"], asking.shard_of(caller)
+    question = await history.message(view, shard, reply.conversation_id, reply.in_reply_to or "")
+    if question is None:
+        raise MessageNotFound(message_id=reply.in_reply_to)
+    return Chatted(
+        True,
+        reply.conversation_id,
+        session_message(question),
+        stored_reply(reply),
+        reply.version,
+        position_as_cursor(caller.user_id, reply.position),
+    )
+
+
+def stored_reply(row: history.Message) -> StoredReply:
+    known = msgspec.structs.asdict(session_message(row))
+    return StoredReply(**known, status=row.status, in_reply_to=row.in_reply_to)
+
+
+HANDLERS: Final = (chat, stream, resume, stop, start, send, support)

@@ -1,0 +1,113 @@
+"""What somebody asks for: a turn in a conversation, and how its question is stored."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain import conversation as decisions
+from domain.conversation import Conversation
+from domain.events import Event, MessageAdded
+from domain.message import Message
+from service import commands
+from service.ids import new_id
+from service.store.append import Command
+from service.store.repository import Caller, Changed, Repository
+
+Store = Callable[[Repository], Awaitable[Changed]]
+
+
+class Asked(Struct, frozen=True):
+    caller: Caller
+    conversation_id: UUID
+    question: MessageAdded
+    reply_id: str
+    store: Store
+    """Stores the question; with a command, once."""
+    command: Command | None = None
+    is_new: bool = False
+    """The conversation begins with the question."""
+    interrupt: bool = False
+    """A reply that is running in the conversation is stopped first."""
+
+
+def asked(
+    caller: Caller,
+    message: str,
+    *,
+    conversation_id: UUID | None = None,
+    is_fortune: bool = False,
+    metadata: dict[str, Any] | None = None,
+    conversation_metadata: dict[str, Any] | None = None,
+    interrupt: bool = False,
+    expected: int | None = None,
+    command: Command | None = None,
+) -> Asked:
+    """Of a message and what came with it; a new conversation where none is named."""
+    question = MessageAdded(
+        message_id=str(id_of("question", command)),
+        role="user",
+        content=message,
+        is_fortune=is_fortune,
+        metadata=metadata or {},
+    )
+    conversation = conversation_id or id_of("conversation", command)
+    return Asked(
+        caller,
+        conversation,
+        question,
+        str(new_id()),
+        adding(caller, conversation, question, conversation_metadata, expected, command)
+        if conversation_id
+        else starting(caller, conversation, question, conversation_metadata, command),
+        command,
+        is_new=conversation_id is None,
+        interrupt=interrupt,
+    )
+
+
+def id_of(what: str, command: Command | None) -> UUID:
+    """Under a key the ids come of the key, so that requests which repeat each other meet at once."""
+    if command is None:
+        return new_id()
+    return UUID(bytes=sha256(what.encode() + command.id.bytes).digest()[:16], version=5)
+
+
+def starting(
+    caller: Caller,
+    conversation_id: UUID,
+    question: MessageAdded,
+    metadata: dict[str, Any] | None,
+    command: Command | None,
+) -> Store:
+    return lambda repository: commands.start_conversation(
+        repository,
+        caller,
+        conversation_id=conversation_id,
+        metadata=metadata,
+        first_messages=[question],
+        command=command,
+    )
+
+
+def adding(
+    caller: Caller,
+    conversation_id: UUID,
+    question: MessageAdded,
+    metadata: dict[str, Any] | None,
+    expected: int | None,
+    command: Command | None,
+) -> Store:
+    async def store(repository: Repository) -> Changed:
+        def decide(found: Conversation | None, _: Mapping[str, Message]) -> Sequence[Event]:
+            conversation = commands.owned(found, caller)
+            added = decisions.add_message(conversation, question, limits=repository.limits)
+            if metadata is None:
+                return added
+            return (*added, *decisions.change_metadata(conversation, metadata, repository.limits))
+
+        return await repository.change(caller, conversation_id, decide, expected=expected, command=command)
+
+    return store

@@ -1,0 +1,384 @@
+"""The replies of one process: begun, found again, stopped, kept, and ended where their process is gone."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from domain.errors import CommandReused, MessageNotFound
+from projections.history import Message, decode_text
+from projections.reading import View
+from service.commands import owned
+from service.drafts import Draft, Drafts, Kept
+from service.ids import new_id
+from service.replies.asked import Asked
+from service.replies.ending import LOST, STOPPED, Ended, Ending, Endings
+from service.replies.errors import ReplyInProgress, ReplyLost, TooManyReplies
+from service.replies.heard import heard
+from service.replies.reply import Reply
+from service.replies.running import PASSING, Running, Works, stored
+from service.responder import Responder, responder_of
+from service.settings import Settings
+from service.store.errors import StoreIsClosed
+from service.store.log import stored_command
+from service.store.repository import Caller, Repository
+
+log = logging.getLogger("hansard.replies")
+
+SAVE_EVERY: Final = 1.0
+LOOK_EVERY: Final = 0.25
+"""Seconds between two looks at a reply that another process gives."""
+MEET_AGAIN: Final = 0.02
+"""Seconds until a request that repeats another looks whether that one's message is stored."""
+
+STORING: Final = 20.0
+"""Seconds that a stopping process tries to store its replies, once they have been cut off."""
+
+
+class Replies:
+    """Belongs to the event loop in which it was made."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        view: View,
+        settings: Settings,
+        responder: Responder | None = None,
+    ) -> None:
+        self._repository = repository
+        self._pool = pool
+        self._view = view
+        self._drafts = Drafts(pool, new_id())
+        self._settings = settings
+        self._responder = responder
+        self._running: dict[UUID, Running] = {}
+        self._followed: dict[str, Reply] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._followers: set[asyncio.Task[None]] = set()
+        self._keeping: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self.endings = Endings(pool, view)
+
+    async def start(self) -> None:
+        if self._responder is None:
+            self._responder = await asyncio.to_thread(responder_of, self._settings)
+        self._works = Works(
+            self._repository, self._drafts, self.endings, self._responder, self._settings.system_prompt
+        )
+        self._keeping = asyncio.create_task(self._keep_forever())
+
+    async def close(self) -> None:
+        await self.drain()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeping
+        if self._responder is not None:
+            await self._responder.close()
+
+    async def drain(self) -> None:
+        """No more replies begin; those that run have the grace that the settings give, and are then stored
+        as they are. Whoever listens to another process's reply goes on there."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drained())
+        await asyncio.shield(self._draining)
+
+    async def ask(self, asked: Asked) -> Reply:
+        """The question is stored, and the reply runs, here or in another process, or has ended already.
+
+        Whoever asked may go away at any moment: the turn is the server's.
+        """
+        begun: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._turn(asked, begun))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(begun)
+
+    async def find(self, shard: int, conversation_id: UUID, reply_id: str | None = None) -> Reply | None:
+        """The running reply, or that one; if it has ended, as it was stored."""
+        running = self._running.get(conversation_id)
+        if running is not None and reply_id in (None, running.reply.id):
+            return running.reply
+        draft = await self._drafts.of_conversation(shard, conversation_id)
+        if draft is not None and reply_id in (None, draft.reply_id):
+            return self._follow(draft)
+        if reply_id is None:
+            latest = await self.endings.latest(shard, conversation_id)
+            if latest is None:
+                return None
+            reply_id = latest.message_id
+            ended = await self.endings.of(shard, conversation_id, reply_id) or Ended(latest)
+        else:
+            found = await self.endings.of(shard, conversation_id, reply_id)
+            if found is None:
+                return None
+            ended = found
+        return ended_reply(shard, conversation_id, reply_id, ended)
+
+    async def stop(self, shard: int, conversation_id: UUID) -> Reply | None:
+        """The running reply, which ends now, whichever process gives it; None if there is none."""
+        running = self._running.get(conversation_id)
+        if running is not None:
+            running.stop(STOPPED)
+            return running.reply
+        draft = await self._drafts.of_conversation(shard, conversation_id)
+        if draft is None:
+            return None
+        await self._drafts.want_stop(draft)
+        return self._follow(draft)
+
+    async def forget(self, shard: int, conversation_id: UUID) -> None:
+        """The conversation was erased: what is being said in it goes too, in all processes."""
+        await self._drafts.forget(shard, conversation_id)
+        if conversation_id in self._running:
+            self._running[conversation_id].stop(STOPPED)
+
+    async def _turn(self, asked: Asked, begun: asyncio.Future[Reply]) -> None:
+        try:
+            running = None
+            while running is None:
+                if self._draining is not None:
+                    raise StoreIsClosed
+                if (earlier := await self._earlier(asked)) is not None:
+                    begun.set_result(earlier)
+                    return
+                running = await self._claimed(asked)
+        except Exception as refused:
+            settle(begun, refused)
+            return
+        try:
+            await self._give(asked, running, begun)
+        except Exception as refused:
+            await self._let_go(running)
+            running.reply.end(Ended(None, refused))
+            settle(begun, refused)
+        finally:
+            if self._running.get(asked.conversation_id) is running:
+                del self._running[asked.conversation_id]
+
+    async def _earlier(self, asked: Asked) -> Reply | None:
+        """Of a request that repeats one: what that one has led to, if it was a reply."""
+        if asked.command is None:
+            return None
+        shard = self._shard_of(asked)
+        async with self._pool.connection() as connection:
+            known = await stored_command(connection, shard, asked.command.id)
+        if known is None:
+            return None
+        if known.digest != asked.command.digest:
+            raise CommandReused
+        running = await self._drafts.of_conversation(shard, asked.conversation_id)
+        if running is not None and running.in_reply_to == asked.question.message_id:
+            local = self._running.get(asked.conversation_id)
+            return local.reply if local is not None else self._follow(running)
+        question = await self._question(asked)
+        return await self._answer(question, shard)
+
+    async def _answer(self, question: Message, shard: int) -> Reply | None:
+        """Nothing if all that there is broke off because the responder failed: then it is asked again."""
+        answer = await self.endings.answer(shard, question)
+        if answer is None:
+            return None
+        ended = await self.endings.of(shard, question.conversation_id, answer.message_id)
+        if ended is not None and ended.failure is not None:
+            return None
+        return ended_reply(shard, question.conversation_id, answer.message_id, Ended(answer))
+
+    async def _claimed(self, asked: Asked) -> Running | None:
+        """The conversation's one running reply is this one now; None: look again."""
+        shard, caller = self._shard_of(asked), asked.caller
+        if not asked.is_new:
+            owned(await self._repository.load(shard, asked.conversation_id), caller)
+        draft = Draft(
+            shard,
+            asked.conversation_id,
+            asked.reply_id,
+            caller.user_id,
+            asked.question.message_id,
+            asked.question.is_fortune,
+        )
+        if await self._drafts.claim(draft):
+            running = Running(self._works, draft, caller.request_id)
+            self._running[asked.conversation_id] = running
+            return running
+        other = await self._drafts.of_conversation(shard, asked.conversation_id)
+        if other is None:
+            return None
+        if other.is_orphan and asked.conversation_id not in self._running:
+            await self._end_orphan(other)
+        elif other.in_reply_to == draft.in_reply_to:
+            await asyncio.sleep(MEET_AGAIN)
+        elif asked.interrupt:
+            await self._interrupt(other)
+        else:
+            raise ReplyInProgress
+        return None
+
+    async def _give(self, asked: Asked, running: Running, begun: asyncio.Future[Reply]) -> None:
+        shard, user_id = self._shard_of(asked), asked.caller.user_id
+        most = self._settings.replies_per_user
+        if most and await self._drafts.count(shard, user_id) > most:
+            raise TooManyReplies(limit=most)
+        changed = await asked.store(self._repository)
+        question = await self._question(asked)
+        if (
+            changed.appended is not None
+            and changed.appended.repeated
+            and (earlier := await self._answer(question, shard))
+        ):
+            await self._let_go(running)
+            begun.set_result(earlier)
+            return
+        said = await heard(
+            self._view,
+            shard,
+            user_id,
+            question.position,
+            self._settings.history_messages,
+            self._settings.history_characters,
+        )
+        begun.set_result(running.reply)
+        await running.produce(said)
+
+    async def _question(self, asked: Asked) -> Message:
+        question = await self.endings.message(
+            self._shard_of(asked), asked.conversation_id, asked.question.message_id
+        )
+        if question is None:
+            raise MessageNotFound(message_id=asked.question.message_id)
+        return question
+
+    async def _let_go(self, running: Running) -> None:
+        """If it cannot be said now, the lease runs out."""
+        with suppress(*PASSING):
+            await self._drafts.drop(running.draft)
+
+    async def _interrupt(self, draft: Draft) -> None:
+        reply = await self.stop(draft.shard, draft.conversation_id)
+        if reply is not None:
+            async for _ in reply.pieces(reply.size):
+                pass
+
+    def _follow(self, draft: Draft) -> Reply:
+        """A reply that another process gives, as one of this process's: one look at it for all listeners."""
+        if (known := self._followed.get(draft.reply_id)) is not None:
+            return known
+        reply = Reply(draft.reply_id, draft.shard, draft.conversation_id, draft.in_reply_to)
+        if self._draining is not None:
+            reply.leave()
+            return reply
+        reply.grow_to(draft.text)
+        self._followed[reply.id] = reply
+        task = asyncio.create_task(self._following(reply))
+        self._followers.add(task)
+        task.add_done_callback(self._followers.discard)
+        return reply
+
+    async def _following(self, reply: Reply) -> None:
+        try:
+            while not reply.ended:
+                with suppress(*PASSING):
+                    await self._look_at(reply)
+                await asyncio.sleep(LOOK_EVERY)
+        except Exception as failed:
+            log.exception("a reply could not be followed")
+            reply.end(Ended(None, failed))
+        finally:
+            del self._followed[reply.id]
+            reply.leave()
+
+    async def _look_at(self, reply: Reply) -> None:
+        draft = await self._drafts.of_conversation(reply.shard, reply.conversation_id)
+        if draft is not None and draft.reply_id == reply.id:
+            reply.grow_to(draft.text)
+            if draft.is_orphan:
+                await self._end_orphan(draft)
+            return
+        ended = await self.endings.of(reply.shard, reply.conversation_id, reply.id)
+        if ended is not None and ended.message is not None:
+            reply.grow_to(decode_text(ended.message.content))
+        reply.end(ended or Ended(None, ReplyLost()))
+
+    async def _keep_forever(self) -> None:
+        while True:
+            try:
+                await self._keep()
+                for orphan in await self._drafts.orphans():
+                    await self._end_orphan(orphan)
+            except PASSING as away:
+                log.warning("replies under way cannot be saved: %s", type(away).__name__)
+            except Exception:
+                log.exception("replies under way could not be saved")
+            await asyncio.sleep(SAVE_EVERY)
+
+    async def _keep(self) -> None:
+        replies = list(self._running.values())
+        if not replies:
+            return
+        sizes = [each.reply.size for each in replies]
+        still = await self._drafts.keep(
+            [
+                Kept(
+                    each.draft.shard,
+                    each.draft.conversation_id,
+                    each.draft.reply_id,
+                    each.reply.text.encode() if size != each.saved else None,
+                )
+                for each, size in zip(replies, sizes, strict=True)
+            ]
+        )
+        for each, size in zip(replies, sizes, strict=True):
+            wanted = still.get(each.draft.reply_id)
+            if wanted is None:
+                each.stop(LOST)  # somebody has ended it, or forgotten it, for all that this process was slow
+            else:
+                each.saved = size
+                if wanted:
+                    each.stop(STOPPED)
+
+    async def _end_orphan(self, draft: Draft) -> None:
+        """Its process is gone. What it had saved is stored, by one process and once."""
+        if draft.conversation_id in self._running or (mine := await self._drafts.adopt(draft)) is None:
+            return
+        asked = await self._repository.messages(mine.shard, mine.conversation_id, [mine.in_reply_to])
+        if asked:
+            caller = Caller(mine.user_id, "hansard")
+            await stored(self._works, caller, mine, mine.text, Ending(LOST))
+        else:
+            await self._drafts.drop(mine)  # its question was never stored, or is erased
+
+    async def _drained(self) -> None:
+        for follower in self._followers:
+            follower.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.grace)
+        for running in self._running.values():
+            running.stop(LOST)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STORING)
+            for each in late:  # the database is away: the drafts keep what they have
+                each.cancel()
+
+    def _shard_of(self, asked: Asked) -> int:
+        return self._repository.store.shard_of(asked.caller.user_id)
+
+
+def ended_reply(shard: int, conversation_id: UUID, reply_id: str, ended: Ended) -> Reply:
+    question_id = (ended.message.in_reply_to if ended.message else None) or ""
+    reply = Reply(reply_id, shard, conversation_id, question_id)
+    if ended.message is not None:
+        reply.grow_to(decode_text(ended.message.content))
+    reply.end(ended)
+    return reply
+
+
+def settle(begun: asyncio.Future[Reply], refused: Exception) -> None:
+    """Nobody may be waiting any more; then nobody need be told."""
+    if not begun.done():
+        begun.set_exception(refused)
+        begun.exception()
