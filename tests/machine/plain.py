@@ -19,7 +19,7 @@ from domain.events import (
     SessionEnded,
     SessionReopened,
 )
-from domain.recorded import Recorded
+from domain.recorded import Recorded, Redacted
 from domain.title import title_from
 
 Key = tuple[Any, ...]
@@ -30,7 +30,7 @@ Parked = Mapping[tuple[int, UUID], int]
 
 
 def plain(projection: str, log: Iterable[Recorded], parked: Parked) -> Tables:
-    """The rows of each of a projection's tables, by key."""
+    """The rows of each of a projection's tables, by key. Here only what was erased is redacted: it left nothing."""
     names, take = FOLDS[projection]
     tables: Tables = {name: {} for name in names}
     for recorded in log:
@@ -39,6 +39,8 @@ def plain(projection: str, log: Iterable[Recorded], parked: Parked) -> Tables:
             for rows in tables.values():
                 for key in [key for key in rows if key[:2] == where]:
                     del rows[key]
+        elif isinstance(recorded.event, Redacted):
+            continue
         elif recorded.position < parked.get(where, recorded.position + 1):
             take(tables, recorded, where)
     return tables
