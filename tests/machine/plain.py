@@ -30,7 +30,7 @@ Parked = Mapping[tuple[int, UUID], int]
 
 
 def plain(projection: str, log: Iterable[Recorded], parked: Parked) -> Tables:
-    """The rows of each of a projection's tables, by key. Here only what was erased is redacted: it left nothing."""
+    """The rows of each of a projection's tables, by key. What is redacted was erased, and left nothing."""
     names, take = FOLDS[projection]
     tables: Tables = {name: {} for name in names}
     for recorded in log:
