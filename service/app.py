@@ -15,7 +15,18 @@ from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
-from service.api import asking, conversations, links, messages, principal, problems, search, sessions, writes
+from service.api import (
+    asking,
+    chat,
+    conversations,
+    links,
+    messages,
+    principal,
+    problems,
+    search,
+    sessions,
+    writes,
+)
 from service.api.auth import OPEN, Authentication
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
@@ -25,6 +36,7 @@ from service.attaching import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
 from service.settings import Settings
+from service.stopping import Stop
 from service.watching import Watch
 from service.web.home import home
 from service.web.reference import ReferencePlugin
@@ -35,6 +47,7 @@ MEASURE_EVERY: Final = 1.0
 def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
     attachment = Attachment(settings, CountingObserver())
+    stop = Stop(attachment)
     return Litestar(
         route_handlers=[
             home,
@@ -46,9 +59,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *messages.HANDLERS,
             *links.HANDLERS,
             *search.HANDLERS,
+            *chat.HANDLERS,
         ],
-        lifespan=[ending_with_its_parent, attached],
-        middleware=[with_request_id, counting],
+        lifespan=[ending_with_its_parent, attached, stop.heard],
+        middleware=[with_request_id, counting, stop.counting],
         guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin()],

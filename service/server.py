@@ -28,7 +28,7 @@ from service.settings import Settings, unknown
 if TYPE_CHECKING:
     from granian.server.mp import MPServer
 
-GRACE: Final = 30  # seconds that a worker has to finish what it is answering
+GRACE: Final = 30  # seconds that a worker has to finish what it is answering, once its replies have ended
 HANDING_OVER: Final = 10.0  # seconds that the workers of a killed service may take to notice
 
 
@@ -163,7 +163,7 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
         log_level=LogLevels.warning,
         log_dictconfig=logs.configuration(settings.log_level),
         respawn_failed_workers=True,
-        workers_kill_timeout=GRACE,
+        workers_kill_timeout=settings.grace + GRACE,
     )
 
 

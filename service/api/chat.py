@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
@@ -158,7 +158,7 @@ async def resume(
         str | None,
         HeaderParameter(name="Last-Event-ID", description="The id of the last event that was heard."),
     ] = None,
-) -> ASGIResponse | Response[None]:
+) -> ASGIResponse:
     """The running reply, or the latest one; with Last-Event-ID that reply, from there on. Any worker has
     it, whichever gives it, and after a restart too."""
     place = Place("", 0) if not last_event_id else place_in(last_event_id)
@@ -169,7 +169,7 @@ async def resume(
         shard = asking.shard_of(caller)
         reply = await asking.hansard.replies.find(shard, session_id, place.reply_id or None)
     if reply is None or place.offset is None:
-        return Response(None, status_code=204)
+        return ASGIResponse(status_code=204)
     return EventStream(events_of(reply, place.offset, telling(asking, caller)))
 
 

@@ -1,5 +1,6 @@
 """The responder that needs nothing: it says what it is, and shows that it was told everything."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -7,6 +8,8 @@ from projections.history import Said
 from service.responder import Used
 
 LONGEST_QUOTE: Final = 200
+PAUSE: Final = 0.005
+"""Seconds, so that whoever listens hears it in pieces, as of a model."""
 
 
 class Offline:
@@ -15,6 +18,7 @@ class Offline:
     async def reply(self, prompt: str, said: Sequence[Said]) -> AsyncIterator[str | Used]:
         for sentence in sentences(said):
             yield sentence
+            await asyncio.sleep(PAUSE)
         yield Used(0)
 
     async def close(self) -> None:
@@ -26,10 +30,9 @@ def sentences(said: Sequence[Said]) -> list[str]:
     question = said[-1].content if said else ""
     quote = question if len(question) <= LONGEST_QUOTE else question[:LONGEST_QUOTE] + "…"
     before = max(len(said) - 1, 0)
-    known = f"{before:,} message{'' if before == 1 else 's'} before it" if before else "no message before it"
     return [
         "This is Hansard's built-in offline responder; no model was asked. ",
         f"You said: “{quote}” ",
-        f"Of yours I was given {known}. ",
+        f"I was told {before:,} earlier message{'' if before == 1 else 's'}. ",
         "To talk to a model, set HANSARD_RESPONDER=openai.",
     ]
