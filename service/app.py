@@ -31,7 +31,7 @@ from service.api.auth import OPEN, Authentication
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.origins import cors, secured
-from service.api.requests import log_the_unexpected, with_request_id
+from service.api.requests import JsonRequest, log_the_unexpected, with_request_id
 from service.attaching import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin()],
+        request_class=JsonRequest,
         before_send=[secured],
         cors_config=cors(settings),
         request_max_body_size=settings.body_limit,

@@ -2,10 +2,12 @@
 
 import logging
 import re
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
+from litestar import Request
 from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.exceptions import SerializationException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import BROKEN, details_of
@@ -13,8 +15,27 @@ from service.logs import REQUEST_ID
 
 HEADER: Final = "X-Request-Id"
 DECENT: Final = re.compile(r"[!-~]{1,128}")
+HALF_A_PAIR: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
+)
 
 logger = logging.getLogger("hansard.api")
+
+
+class JsonRequest(Request[Any, Any, Any]):
+    """Whatever is wrong with a body is told as that, and what is wrong with it in words that help."""
+
+    async def json(self) -> Any:
+        try:
+            return await super().json()
+        except UnicodeDecodeError:
+            raise SerializationException("it is not in UTF-8") from None
+        except RecursionError:
+            raise SerializationException("it is nested too deeply") from None
+        except SerializationException:
+            if HALF_A_PAIR.search(await self.body()):
+                raise SerializationException("it holds half of a surrogate pair") from None
+            raise
 
 
 def with_request_id(app: ASGIApp) -> ASGIApp:

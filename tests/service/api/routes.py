@@ -1,0 +1,90 @@
+"""Handlers that say what they were given: what every endpoint gets, seen without any of them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.testing import AsyncTestClient
+from msgspec import Struct, structs
+
+from service.api.auth import OPEN, needing
+from service.api.principal import Principal, caller_for, caller_of, same_user
+from service.api.writes import Terms, command_from, expected_from
+from service.app import create_app
+from service.hansard import Hansard
+from service.settings import Settings
+from service.store.repository import Caller
+from tests.conftest import SHARDS
+from tests.service.api.calling import HERE, Client
+
+Named = NamedDependency[str | None]
+
+
+class Wish(Struct, forbid_unknown_fields=True):
+    words: str
+    user_id: str | None = None
+    expected_version: int | None = None
+
+
+@get("/whoami")
+async def whoami(principal: NamedDependency[Principal]) -> dict[str, Any]:
+    return {"mode": principal.mode, "name": principal.name, "user_id": principal.user_id}
+
+
+@get("/caller")
+async def caller(principal: NamedDependency[Principal], named: Named, request_id: Named) -> Caller:
+    return caller_of(principal, named, request_id)
+
+
+@get("/conversation/{conversation_id:str}")
+async def conversation(
+    hansard: NamedDependency[Hansard],
+    principal: NamedDependency[Principal],
+    conversation_id: FromPath[UUID],
+    named: Named,
+    request_id: Named,
+    limit: FromQuery[int] = 5,
+) -> Caller:
+    return await caller_for(hansard, principal, conversation_id, named, request_id)
+
+
+@post("/write", status_code=200)
+async def write(
+    principal: NamedDependency[Principal],
+    named: Named,
+    request_id: Named,
+    terms: NamedDependency[Terms],
+    data: JSONBody[Wish],
+) -> dict[str, Any]:
+    who = caller_of(principal, same_user(named, data.user_id), request_id)
+    command = command_from(terms, who)
+    told = {"id": str(command.id), "digest": command.digest.hex()} if command else None
+    return {"command": told, "expected": expected_from(terms, data.expected_version), **structs.asdict(who)}
+
+
+@get("/audit", opt=needing("audit"))
+async def audit() -> dict[str, int]:
+    return {"seen": 1}
+
+
+@get("/open", opt=OPEN)
+async def open_to_all() -> dict[str, bool]:
+    return {"open": True}
+
+
+@asynccontextmanager
+async def telling(dsn: str | None, *more: Any, **settings: Any) -> AsyncIterator[Client]:
+    """The real application, with these handlers beside its own."""
+    app = create_app(Settings(dsn=dsn, shards=SHARDS, **settings))
+    for each in handlers(more):
+        app.register(each)
+    async with AsyncTestClient(app, base_url=HERE) as client:
+        yield client
+
+
+def handlers(more: Sequence[Any]) -> Sequence[Any]:
+    return (whoami, caller, conversation, write, audit, open_to_all, *more)
