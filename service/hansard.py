@@ -113,4 +113,7 @@ def pool_of(database: Database, size: int) -> AsyncConnectionPool[AsyncConnectio
         configure=configure,
         open=False,
         timeout=5,
+        # Once the database is back, the next request finds it: trying again by itself, the pool would rest
+        # twice as long each time, and come back as late as the outage was long.
+        reconnect_timeout=1,
     )

@@ -249,3 +249,19 @@ async def test_one_id_in_two_shards_is_two_conversations(dsn: str) -> None:
             assert bobs
             assert (anns.title, anns.version) == ("Ann's", 1)
             assert (bobs.title, bobs.version) == ("Bob's indeed", 2)
+
+
+async def test_nothing_is_refused_on_the_strength_of_an_append_that_is_not_stored_yet(dsn: str) -> None:
+    """A message that comes while the session is being ended waits for that, and is refused once it is so."""
+    async with repository_on(dsn) as repository:
+        conversation = await a_conversation(repository)
+    async with repository_on(dsn) as repository:
+        with lane_held(dsn):
+            ending = asyncio.create_task(commands.end(repository, ANN, conversation))
+            adding = asyncio.create_task(add(repository, conversation))
+            await until(lambda: adding.done() or repository.store.waiting() > 0)
+            assert not adding.done()
+        await ending
+        with pytest.raises(SessionHasEnded):
+            await adding
+    assert len(rows(dsn, VERSIONS, conversation)) == 2
