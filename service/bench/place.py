@@ -50,7 +50,7 @@ class Place:
     @property
     def seconds(self) -> float:
         """How long one side takes in one round, where that can be chosen."""
-        return 1.0 if self.quick else 5.0
+        return 0.5 if self.quick else 5.0
 
     def say(self, line: str) -> None:
         self._say(f"[{time.monotonic() - self._began:5.0f} s] {line}")

@@ -73,9 +73,10 @@ async def fill(dsn: str) -> list[Talk]:
     async with running(Settings(), dsn) as hansard:
         store = hansard.store
         talks = [Talk("ann", new_id()) for _ in range(CONVERSATIONS)]
-        for number, talk in enumerate(talks):
-            size = 2 * PAGE if number >= CONVERSATIONS - READ else 2
-            await store.append(asked(store, talk, [ConversationStarted(), *messages(number, size)]))
+        sizes = [2] * (CONVERSATIONS - READ) + [2 * PAGE] * READ
+        for talk, size in zip(talks, sizes, strict=True):
+            store.submit(asked(store, talk, [ConversationStarted(), *messages(0, size)]))
+    # Which has stored what it took by now.
     return talks[-READ:]
 
 
