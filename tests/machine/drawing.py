@@ -12,7 +12,7 @@ from tests.machine.wishes import ANN, USERS, Add, Change, Rate, Remove, Revise, 
 users = st.sampled_from([ANN, ANN, *USERS])
 slots = st.sampled_from([0, 0, 0, 1, 2])
 message_ids = st.sampled_from(["m1", "m2", "m3"])
-texts = st.sampled_from(["yes", "no", "Will I be lucky?", "nul\0 Grüße 🌍", "  \n", f"some {MARKER}"])
+texts = st.sampled_from(["yes", "no", "Will I be lucky?", "nul\0 Grüße 🌍", "  \n", MARKER, f"some {MARKER}"])
 metadata: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {"a": 1}, {"b": [None, "ü\0"]}])
 links = st.sampled_from([Link("opportunity", "1"), Link("opportunity", "2"), Link("ticket", "1")])
 titles = st.sampled_from(["One", "Another"])
@@ -65,15 +65,21 @@ changes = st.one_of(
     change("fail_reply", message_ids, st.just("none came")),
 )
 ends = change("end") | change("reopen")
-erasures = change("erase", st.just("ada"), st.just("asked"))
-
-bursts: st.SearchStrategy[list[tuple[int, Wish]]] = st.lists(
-    st.tuples(
-        st.integers(0, 2), st.one_of(additions, chosen_additions, revisions, removals, changes, ends, starts)
-    ),
-    min_size=2,
-    max_size=6,
+erasures = st.builds(
+    Change,
+    **{**guarded, "slot": st.sampled_from([0, 1, 1, 2, 2])},
+    decision=st.just("erase"),
+    given=st.just(("ada", "asked")),
 )
+
+wishes: st.SearchStrategy[tuple[int, Wish]] = st.tuples(
+    st.integers(0, 2),
+    st.one_of(
+        additions, chosen_additions, chosen_additions, revisions, removals, ratings, changes, ends, starts
+    ),
+)
+talks = st.lists(wishes, min_size=1, max_size=8)
+bursts = st.lists(wishes, min_size=2, max_size=6)
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
 limits = st.sampled_from(
     [Limits(), Limits(3, 7, 5), Limits(1, 1, 1), Limits(chunk_events=2, segment_events=100, segment_rows=4)]

@@ -21,13 +21,13 @@ from projections.loading import Limits
 from service.embedded import EmbeddedPostgres
 from tests.conftest import LONG, database
 from tests.machine import drawing
-from tests.machine.moods import NAMES, Mood
+from tests.machine.moods import MARKER, NAMES, Mood
 from tests.machine.processes import ShortLog, Stopped
-from tests.machine.wishes import ANN, Start, Wish
+from tests.machine.wishes import ANN, Add, Said, Start, Wish
 from tests.machine.world import World
 
 SHORT = settings(
-    max_examples=15, stateful_step_count=30, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+    max_examples=12, stateful_step_count=30, phases=(Phase.explicit, Phase.reuse, Phase.generate)
 )
 PROCESSES = st.integers(0, 2)
 SNAPSHOT_EVERY = 5
@@ -59,36 +59,17 @@ class Machine(RuleBasedStateMachine):
     @initialize(lanes=st.sampled_from([1, 3]), wishes=st.lists(drawing.starts, max_size=3))
     def begin(self, lanes: int, wishes: list[Wish]) -> None:
         self._world = World(self._dsn, lanes)
-        self.wish((0, Start(who=ANN, slot=0)), *((1, wish) for wish in wishes))
+        self.wish(*((slot, Start(who=ANN, slot=slot)) for slot in range(3)), *((1, wish) for wish in wishes))
 
     def wish(self, *wishes: tuple[int, Wish], chores: Sequence[str] = ()) -> None:
         self._wished += [wish for _, wish in wishes if wish.command is not None]
         with self.watched() as world:
             world.wish(wishes, chores)
 
-    @rule(process=PROCESSES, wish=drawing.starts)
-    def start(self, process: int, wish: Wish) -> None:
-        self.wish((process, wish))
-
-    @rule(process=PROCESSES, wish=drawing.additions)
-    def add(self, process: int, wish: Wish) -> None:
-        self.wish((process, wish))
-
-    @rule(process=PROCESSES, wish=drawing.chosen_additions)
-    def add_with_chosen_ids(self, process: int, wish: Wish) -> None:
-        self.wish((process, wish))
-
-    @rule(process=PROCESSES, wish=drawing.revisions | drawing.removals | drawing.ratings)
-    def change_a_message(self, process: int, wish: Wish) -> None:
-        self.wish((process, wish))
-
-    @rule(process=PROCESSES, wish=drawing.changes)
-    def change_a_conversation(self, process: int, wish: Wish) -> None:
-        self.wish((process, wish))
-
-    @rule(process=PROCESSES, wish=drawing.ends)
-    def end_or_reopen(self, process: int, wish: Wish) -> None:
-        self.wish((process, wish))
+    @rule(wishes=drawing.talks)
+    def talk(self, wishes: list[tuple[int, Wish]]) -> None:
+        for process, wish in wishes:
+            self.wish((process, wish))
 
     @rule(process=PROCESSES, wish=drawing.erasures)
     def erase(self, process: int, wish: Wish) -> None:
@@ -112,9 +93,15 @@ class Machine(RuleBasedStateMachine):
     def wish_the_same_at_once(self, process: int, wish: Wish, times: int) -> None:
         self.wish(*(((process + number) % 3, wish) for number in range(times)))
 
-    @rule(projection=st.sampled_from(NAMES), mood=st.sampled_from(["raises", "refused", "well"]))
-    def spoil(self, projection: str, mood: Mood) -> None:
+    @rule(
+        process=PROCESSES,
+        projection=st.sampled_from(NAMES),
+        mood=st.sampled_from(["raises", "refused", "well"]),
+        slot=drawing.slots,
+    )
+    def spoil(self, process: int, projection: str, mood: Mood, slot: int) -> None:
         self.world.moods.set(projection, mood)
+        self.wish((process, Add(who=ANN, slot=slot, messages=(Said(content=MARKER),))))
 
     @rule()
     def mend(self) -> None:
@@ -183,7 +170,6 @@ class Machine(RuleBasedStateMachine):
         world.retry()
         world.check_parked_nothing()
         world.check_tables()
-        world.check_builds(NAMES)
         world.replay(NAMES)
         world.check_tables()
         world.forget()
@@ -191,7 +177,7 @@ class Machine(RuleBasedStateMachine):
         world.verify()
 
 
-@pytest.mark.timeout(LONG or 120)
+@pytest.mark.timeout(LONG or 300)
 def test_all_histories_are_kept(
     postgres: EmbeddedPostgres, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
