@@ -26,6 +26,9 @@ class Buckets:
         self._now = now
         self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
     def take(self, who: Hashable) -> None:
         if not self._limit:
             return

@@ -40,6 +40,12 @@ async def asked_who(dsn: str, **settings: Any) -> AsyncIterator[Client]:
         yield client
 
 
+def as_it_is(client: Client) -> httpx.AsyncClient:
+    """Sends the bytes of a header as they are, and a body in pieces; the usual client does neither."""
+    transport = httpx.ASGITransport(app=client.app)
+    return httpx.AsyncClient(transport=transport, base_url=HERE)
+
+
 def token(user_id: str = "alice", secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     soon = datetime.now(UTC) + timedelta(minutes=5)
     given = {"sub": user_id, "exp": soon, **claims}

@@ -3,20 +3,13 @@
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from tests.service.api.calling import HERE, SECRET, Client, as_user, bearer, key, problem
+from tests.service.api.calling import SECRET, as_it_is, as_user, bearer, key, problem
 from tests.service.api.routes import telling
 from tests.service.store.appending import asked, started, storing
 
 TOKEN = {"auth": "token", "jwt_secret": SECRET}
-
-
-def as_it_is(client: Client) -> httpx.AsyncClient:
-    """Sends the bytes of a header as they are; the usual client writes them anew."""
-    transport = httpx.ASGITransport(app=client.app)
-    return httpx.AsyncClient(transport=transport, base_url=HERE)
 
 
 @pytest.mark.parametrize("how", [{"headers": {"X-User-Id": "alice"}}, {"params": {"user_id": "alice"}}])
