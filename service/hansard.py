@@ -21,6 +21,7 @@ from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
 from service.replies.replies import Replies
+from service.responder import Responder
 from service.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog
@@ -33,7 +34,13 @@ from service.store.store import Store
 class Hansard:
     """Made in an event loop, which its reads and commands then belong to."""
 
-    def __init__(self, settings: Settings, dsn: str, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        dsn: str,
+        observer: Observer | None = None,
+        responder: Responder | None = None,
+    ) -> None:
         self.settings = settings
         self.database = Database.open(dsn)
         self.projections = projections_of(settings)
@@ -52,7 +59,7 @@ class Hansard:
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
-        self.replies = Replies(self.repository, self.pool, self.views[History.name], settings)
+        self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
 
     async def start(self) -> None:
         await self.pool.open(wait=True)
@@ -77,8 +84,8 @@ class Hansard:
 
 
 @asynccontextmanager
-async def running(settings: Settings, dsn: str) -> AsyncIterator[Hansard]:
-    hansard = Hansard(settings, dsn)
+async def running(settings: Settings, dsn: str, responder: Responder | None = None) -> AsyncIterator[Hansard]:
+    hansard = Hansard(settings, dsn, responder=responder)
     await hansard.start()
     try:
         yield hansard

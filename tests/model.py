@@ -1,8 +1,8 @@
 """A model behind HTTP that does as a test says: real sockets, and barriers instead of sleeps.
 
-    model.answers("Once ", hold, "upon a time.")   # says the first words, then waits until hold.go()
-    model.answers(Status(429))
-    model.answers("Once ", CUT)
+model.answers("Once ", hold, "upon a time.")   # says the first words, then waits until hold.go()
+model.answers(Status(429))
+model.answers("Once ", CUT)
 """
 
 import json
@@ -11,7 +11,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -117,10 +117,8 @@ class Answering(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # the service does not want to hear the rest
             self.play(self.server.model.take(json.loads(body), self.headers["Authorization"]))
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the service did not want to hear the rest
 
     def play(self, steps: tuple[Step, ...]) -> None:
         streams = False
@@ -140,7 +138,8 @@ class Answering(BaseHTTPRequestHandler):
                     return None
                 case Reset():
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    return self.connection.close()
+                    self.connection.close()
+                    return None
                 case _:
                     if not streams:
                         self.begin(200, "text/event-stream")

@@ -93,13 +93,11 @@ async def test_half_an_answer_is_heard_and_then_told_to_be_one(
 ) -> None:
     hold = Hold()
     model.answers("Once ", "upon ", hold, how)
-    heard: list[str] = []
+    pieces = responder.reply(PROMPT, SAID)
+    assert [await anext(pieces), await anext(pieces)] == ["Once ", "upon "]
+    hold.go()
     with pytest.raises(ResponderFailed):
-        async for piece in responder.reply(PROMPT, SAID):
-            heard.append(str(piece))
-            if len(heard) == 2:
-                hold.go()
-    assert heard == ["Once ", "upon "]
+        await anext(pieces)
 
 
 async def test_a_model_that_does_not_begin_in_time_is_not_waited_for(
