@@ -256,7 +256,7 @@ def test_the_lines_that_a_reader_would_try_work_as_they_stand(data: Path, tmp_pa
             known = told[7:43]
             words = shlex.split(line.replace("http://localhost:8000", service.url).replace("$ID", known))
             done = subprocess.run(
-                [*words, "--silent"], capture_output=True, text=True, check=True, timeout=30
+                ["curl", "--silent", *words], capture_output=True, text=True, check=True, timeout=30
             )
             told = told or done.stdout
             answers.append(blanked(done.stdout))
