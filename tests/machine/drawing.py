@@ -46,7 +46,9 @@ starts = st.builds(
 )
 additions = st.builds(Add, **guarded, messages=st.lists(new_messages, min_size=1, max_size=3).map(tuple))
 chosen_additions = st.builds(Add, **guarded, messages=st.lists(chosen, min_size=1, max_size=3).map(tuple))
-revisions = st.builds(Revise, **guarded, message_id=message_ids, content=texts)
+revisions = st.builds(
+    Revise, **guarded, message_id=message_ids, content=texts, kind=st.sampled_from(["message", "widget"])
+)
 removals = st.builds(Remove, **common, expects=versions, message_id=message_ids)
 ratings = st.builds(
     Rate, **common, message_id=message_ids, rating=st.sampled_from(["up", "down"]), comment=st.none() | texts

@@ -168,9 +168,10 @@ class Add(Wish, frozen=True, kw_only=True):
 class Revise(Wish, frozen=True, kw_only=True):
     message_id: str
     content: str
+    kind: str = "message"
 
     def asked(self, version: int) -> Asked:
-        wanted = MessageRevised(message_id=self.message_id, content=self.content)
+        wanted = MessageRevised(message_id=self.message_id, content=self.content, kind=self.kind)
 
         def decide(conversation: Conversation | None, known: Mapping[str, Message]) -> Events:
             owned = commands.owned(conversation, Caller(self.who))
