@@ -12,9 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from domain import conversation as decisions
 from domain.content import Limits
 from domain.conversation import Conversation
-from domain.errors import ConversationNotFound
+from domain.errors import ConversationIsErased, ConversationNotFound
 from domain.events import Event, Link, MessageAdded, MessageRevised
-from domain.recorded import Redacted
 from service.ids import new_id
 from service.store.append import Appended, Command
 from service.store.log import conversation_after
@@ -258,6 +257,7 @@ async def facts(pool: AsyncConnectionPool[Any], shard: int, changed: Changed) ->
     if appended is None:
         return []
     if changed.recorded_at is None:
+        must_be_readable(changed)
         return await stored_before(pool, shard, appended)
     first = appended.version - appended.size + 1
     return [Fact(event, first + at, changed.recorded_at) for at, event in enumerate(changed.events)]
@@ -268,6 +268,10 @@ async def stored_before(pool: AsyncConnectionPool[Any], shard: int, appended: Ap
     since = appended.version - appended.size
     async with pool.connection() as connection:
         found = await conversation_after(connection, shard, appended.conversation_id, since, appended.size)
-    if any(isinstance(each.event, Redacted) for each in found):
-        raise ConversationNotFound
     return [Fact(each.event, each.version, each.recorded_at) for each in found]
+
+
+def must_be_readable(changed: Changed) -> None:
+    """What was answered before is answered again, unless it has been erased since."""
+    if changed.conversation is None or changed.conversation.erased:
+        raise ConversationIsErased

@@ -33,6 +33,9 @@ from service.api.wire import (
 )
 from service.api.writes import etag, position_of
 from service.api.written import as_changed, as_started, version_of
+from service.as_of import conversation_at
+from service.store.append import Appended
+from service.store.repository import Caller, Changed
 
 TAGS: Final = ["conversations"]
 
@@ -222,9 +225,20 @@ async def change(
         expected=writing.expected(data.expected_version),
         command=writing.command(caller),
     )
-    found = await writing.conversation(caller, conversation_id)
-    body = as_changed(found, changed, caller)
+    if changed.appended is not None and changed.appended.repeated:
+        body = await as_it_was(writing, caller, changed, changed.appended)
+    else:
+        body = as_changed(await writing.conversation(caller, conversation_id), changed, caller)
     return answer(body, headers=etag(body.version))
+
+
+async def as_it_was(writing: Writing, caller: Caller, changed: Changed, appended: Appended) -> Conversation:
+    """After the change, when it was carried out before."""
+    commands.must_be_readable(changed)
+    found, linked = await conversation_at(
+        writing.hansard.pool, writing.shard_of(caller), appended.conversation_id, appended.version
+    )
+    return conversation(found, linked, position_as_cursor(caller.user_id, appended.position))
 
 
 def details(data: Changes) -> commands.Details:

@@ -1,0 +1,411 @@
+"""Conversations: started, read, changed in one step, added to, erased; each of them once and for all."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.service.api.calling import calling, events, problem
+from tests.service.api.recording import assistant, blanked, by, got, said, started, user
+from tests.service.store.appending import rows
+from tests.service.test_health import change
+
+ANN = by("ann")
+LINK = {"kind": "opportunity", "id": "opp_42"}
+STARTED = (
+    '{"id":"ID1","user_id":"ann","title":"How tall is it?","created_at":"TIME1","updated_at":"TIME1",'
+    '"ended":false,"message_count":1,"metadata":{"channel":"web"},'
+    '"links":[{"kind":"opportunity","id":"opp_42"}],"version":2,"position":"PLACE1"}'
+)
+ADDED = (
+    '{"id":"ID1","conversation_id":"ID2","user_id":"ann","role":"assistant","kind":"message",'
+    '"content":"330 metres.","timestamp":"TIME1","is_fortune":false,"metadata":{"model":"m"},'
+    '"status":"complete","tags":[],"version":3,"in_reply_to":"q1","position":"PLACE1"}'
+)
+
+
+@pytest.mark.parametrize("path", ["/api/conversations", "/api/conversations/"])
+async def test_a_conversation_starts_with_its_first_messages(dsn: str, path: str) -> None:
+    async with calling(dsn) as client:
+        body = {"metadata": {"channel": "web"}, "links": [LINK], "messages": [user("How tall is it?")]}
+        answer = await client.post(path, json=body, headers=ANN)
+        assert (answer.status_code, blanked(answer)) == (201, STARTED)
+        assert answer.headers["Location"] == f"/api/conversations/{answer.json()['id']}"
+        assert answer.headers["ETag"] == '"2"'
+        read = await client.get(answer.headers["Location"])
+        assert (read.status_code, read.content, read.headers["ETag"]) == (200, answer.content, '"2"')
+
+
+async def test_a_conversation_may_start_with_nothing(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client)
+        assert (made["title"], made["message_count"], made["version"]) == (None, 0, 1)
+        page = await got(client, f"/api/conversations/{made['id']}/messages")
+        assert (page["messages"], page["older"]) == ([], None)
+        await said(client, made, user("Hello"))
+        since = await got(client, f"/api/conversations/{made['id']}/messages", after=page["newer"])
+        assert [each["content"] for each in since["messages"]] == ["Hello"]
+
+
+async def test_a_given_title_goes_before_what_was_asked_first(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, assistant("Welcome"), user("How tall is it?"), title="Tower")
+        assert made["title"] == "Tower"
+        untitled = await started(client, assistant("Welcome"), user("How tall is it?"))
+        assert untitled["title"] == "How tall is it?"
+        await said(client, later := await started(client), assistant("Welcome"), user("And that?"))
+        assert (await got(client, f"/api/conversations/{later['id']}"))["title"] == "And that?"
+
+
+async def test_everything_changes_in_one_step(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"), links=[LINK, {"kind": "b", "id": "2"}], title="Old")
+        changes: dict[str, Any] = {
+            "title": "New",
+            "metadata": {"a": [1, None]},
+            "links": [{"kind": "c", "id": "3"}, {"kind": "b", "id": "2"}],
+            "ended": True,
+        }
+        answer = await client.patch(f"/api/conversations/{made['id']}", json=changes, headers=ANN)
+        told = answer.json()
+        assert told | changes == told | {"links": changes["links"]}
+        assert told["links"] == [{"kind": "b", "id": "2"}, {"kind": "c", "id": "3"}]
+        assert (told["version"], answer.headers["ETag"]) == (7, '"7"')
+        assert (await client.get(f"/api/conversations/{made['id']}", headers=ANN)).json() | {
+            "position": told["position"]
+        } == told
+        moments = rows(dsn, "SELECT count(DISTINCT recorded_at) FROM events WHERE version > 2")
+        assert moments == [(1,)]
+
+
+async def test_what_is_left_out_of_a_change_stays(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"), title="T", metadata={"a": 1}, links=[LINK])
+        path = f"/api/conversations/{made['id']}"
+        ended = (await client.patch(path, json={"ended": True}, headers=ANN)).json()
+        assert ended == made | {"ended": True, "version": 3, "position": ended["position"]}
+        reopened = (await client.patch(path, json={"ended": False}, headers=ANN)).json()
+        assert reopened == made | {"version": 4, "position": reopened["position"]}
+        stored = events(dsn)
+        nothing = await client.patch(path, json={"title": "T", "links": [LINK], "ended": False}, headers=ANN)
+        assert nothing.json() == reopened | {"position": made["position"]}
+        assert events(dsn) == stored
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"tilte": "T"}, "tilte"),
+        ({"title": None}, "title"),
+        ({"ended": "yes"}, "ended"),
+        ({"title": ""}, "title"),
+        ({"title": "x" * 256}, "title"),
+        ({"title": "a\0b"}, "title"),
+        ({"links": [{"kind": "a", "target": "b"}]}, "target"),
+        ({"metadata": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}}, "metadata"),
+    ],
+)
+async def test_a_change_that_cannot_be_kept_changes_nothing(
+    dsn: str, changes: dict[str, Any], field: str
+) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"))
+        path = f"/api/conversations/{made['id']}"
+        answer = await client.patch(path, json={"ended": True} | changes, headers=ANN)
+        assert answer.status_code == 400
+        assert field in answer.json()["field"]
+        assert await got(client, path) == made
+
+
+@pytest.mark.parametrize("how", ["header", "body", "weak"])
+async def test_who_expects_another_version_is_told_the_current_one(dsn: str, how: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"))
+        path = f"/api/conversations/{made['id']}"
+        await said(client, made, assistant("Hello"))
+        stored = events(dsn)
+        for method, at, body in (
+            ("PATCH", path, {"title": "T"}),
+            ("POST", path + "/messages", user("More")),
+            ("POST", path + "/messages/batch", {"messages": [user("More")]}),
+            ("DELETE", path, None),
+        ):
+            headers = dict(ANN)
+            if how == "body" and body is not None:
+                body["expected_version"] = 2
+            else:
+                headers["If-Match"] = 'W/"2"' if how == "weak" else '"2"'
+            answer = await client.request(method, at, json=body, headers=headers)
+            assert problem(answer) == (409, "version-conflict")
+            assert answer.json()["current_version"] == 3
+        assert events(dsn) == stored
+        fits = await client.patch(path, json={"title": "T"}, headers=ANN | {"If-Match": '"3"'})
+        assert fits.status_code == 200
+
+
+async def test_a_message_is_put_on_the_record(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("How tall is it?"))
+        path = f"/api/conversations/{made['id']}/messages"
+        body = assistant("330 metres.", metadata={"model": "m"}, in_reply_to="q1")
+        answer = await client.post(path, json=body, headers=ANN)
+        assert (answer.status_code, blanked(answer)) == (201, ADDED)
+        assert answer.headers["ETag"] == '"3"'
+        page = await got(client, path, after=made["position"])
+        assert page["messages"] == [{k: v for k, v in answer.json().items() if k != "position"}]
+        nothing = await got(client, path, after=answer.json()["position"])
+        assert nothing["messages"] == []
+
+
+@pytest.mark.parametrize("words", ["a\0b", "\U0001f469\u200d\U0001f680", "\u2028</script>", "x" * 100_000])
+async def test_words_come_back_as_they_were_sent(dsn: str, words: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user(words, metadata={"n": 1.0, "deep": [{"\u00e9": None}]}))
+        await said(client, made, assistant(words))
+        page = await got(client, f"/api/conversations/{made['id']}/messages")
+        assert [each["content"] for each in page["messages"]] == [words, words]
+        assert page["messages"][0]["metadata"] == {"n": 1.0, "deep": [{"\u00e9": None}]}
+
+
+async def test_a_batch_is_stored_whole_and_in_order(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client)
+        batch = [user(f"{number}") for number in range(1000)]
+        told = await said(client, made, *batch)
+        assert (told["count"], told["version"], len(set(told["ids"]))) == (1000, 1001, 1000)
+        page = await got(client, f"/api/conversations/{made['id']}/messages", limit=1000)
+        assert [each["content"] for each in page["messages"]] == [each["content"] for each in batch]
+        assert [each["id"] for each in page["messages"]] == told["ids"]
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (user(""), (400, "empty")),
+        ({"role": "system", "content": "x"}, (400, "bad-request")),
+        ({"role": "user"}, (400, "bad-request")),
+        (user("x", tokens=-1), (400, "out-of-range")),
+        (user("x", mood="good"), (400, "bad-request")),
+        (user("x" * 1_000_001), (413, "content-too-long")),
+    ],
+)
+async def test_of_a_batch_with_one_bad_message_nothing_is_stored(
+    dsn: str, last: dict[str, Any], told: tuple[int, str]
+) -> None:
+    async with calling(dsn) as client:
+        made = await started(client)
+        path = f"/api/conversations/{made['id']}/messages"
+        body = {"messages": [user("fine"), last]}
+        assert problem(await client.post(path + "/batch", json=body, headers=ANN)) == told
+        assert (await got(client, path))["messages"] == []
+
+
+async def test_more_than_a_thousand_at_once_are_refused(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client)
+        path = f"/api/conversations/{made['id']}/messages/batch"
+        answer = await client.post(path, json={"messages": [user("x")] * 1001}, headers=ANN)
+        assert problem(answer) == (413, "too-many-messages")
+        assert answer.json()["limit"] == 1000
+
+
+async def test_a_message_with_an_id_of_the_callers_is_added_once(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client)
+        path = f"/api/conversations/{made['id']}/messages"
+        first = await client.post(path, json=user("Hi", id="m-1"), headers=ANN)
+        again = await client.post(path, json=user("Hi", id="m-1"), headers=ANN)
+        assert first.json() == again.json() | {"position": first.json()["position"]}
+        assert (first.status_code, again.status_code) == (201, 201)
+        other = await client.post(path, json=user("Ho", id="m-1"), headers=ANN)
+        assert problem(other) == (409, "message-exists")
+        batch = await said(client, made, user("Hi", id="m-1"), user("More", id="m-2"))
+        assert (batch["ids"], batch["version"]) == (["m-1", "m-2"], 3)
+
+
+async def test_a_write_that_is_repeated_under_its_key_gets_the_first_answer_again(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"), links=[LINK])
+        path = f"/api/conversations/{made['id']}"
+        firsts = []
+        for number, (method, at, body) in enumerate(writes_to(made["id"])):
+            headers = ANN | {"Idempotency-Key": f"key-{number}"}
+            firsts.append(await client.request(method, at, json=body, headers=headers))
+            await client.patch(path, json={"ended": False}, headers=ANN)
+            await said(client, made, user("Something else"))
+        stored = events(dsn)
+        for number, (method, at, body) in enumerate(writes_to(made["id"])):
+            headers = ANN | {"Idempotency-Key": f"key-{number}"}
+            again = await client.request(method, at, json=body, headers=headers)
+            first = firsts[number]
+            assert (again.status_code, again.content) == (first.status_code, first.content), at
+            assert again.headers.get("ETag") == first.headers.get("ETag")
+            other = await client.request(method, at, json=(body or {}) | {"user_id": "ann"}, headers=headers)
+            assert problem(other) == (409, "idempotency-key-reused")
+        assert events(dsn) == stored
+
+
+async def test_what_has_been_erased_since_is_not_answered_again(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"))
+        path = f"/api/conversations/{made['id']}"
+        writes = [*writes_to(made["id"]), ("DELETE", path, None)]
+        firsts = [
+            await client.request(method, at, json=body, headers=ANN | {"Idempotency-Key": f"key-{number}"})
+            for number, (method, at, body) in enumerate(writes)
+        ]
+        await client.delete(f"/api/conversations/{firsts[0].json()['id']}", headers=ANN)
+        agains = [
+            await client.request(method, at, json=body, headers=ANN | {"Idempotency-Key": f"key-{number}"})
+            for number, (method, at, body) in enumerate(writes)
+        ]
+        assert [problem(again) for again in agains[:5]] == [(410, "conversation-erased")] * 5
+        assert [again.content for again in agains[5:]] == [first.content for first in firsts[5:]]
+
+
+def writes_to(conversation_id: str) -> list[tuple[str, str, Any]]:
+    path = f"/api/conversations/{conversation_id}"
+    batch = [user("d"), user("e", id="m"), user("f")]
+    return [
+        ("POST", "/api/conversations", {"messages": [user("a"), assistant("b")], "title": "T"}),
+        ("POST", path + "/messages", user("c")),
+        ("PATCH", path, {"title": "T", "metadata": {"a": 1}, "links": [LINK], "ended": True}),
+        ("PATCH", path, {"links": [], "ended": False}),
+        ("POST", path + "/messages/batch", {"messages": batch}),
+        ("POST", "/api/chat/end-session", {"session_id": conversation_id}),
+    ]
+
+
+async def test_a_request_that_is_sent_ten_times_at_once_is_carried_out_once(dsn: str) -> None:
+    async with calling(dsn) as client, calling(dsn) as other:
+        headers = ANN | {"Idempotency-Key": "once"}
+        body = {"messages": [user("Hi")]}
+        answers = await asyncio.gather(
+            *(
+                which.post("/api/conversations", json=body, headers=headers)
+                for _ in range(5)
+                for which in (client, other)
+            )
+        )
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.content for answer in answers}) == 1
+        assert events(dsn) == 2
+
+
+async def test_twenty_clients_add_at_once_and_all_is_kept_in_one_order(dsn: str) -> None:
+    async with calling(dsn) as client:
+        path = f"/api/conversations/{(await started(client))['id']}/messages"
+        answers = await asyncio.gather(
+            *(client.post(path, json=user(f"{number}"), headers=ANN) for number in range(20))
+        )
+        by_version = {answer.json()["version"]: answer.json()["content"] for answer in answers}
+        assert sorted(by_version) == list(range(2, 22))
+        page = await got(client, path)
+        assert [each["content"] for each in page["messages"]] == [by_version[at] for at in range(2, 22)]
+
+
+async def test_the_list_is_filtered_by_link_by_title_and_by_what_goes_on(dsn: str) -> None:
+    async with calling(dsn) as client:
+        await started(client, user("100% sure"), links=[LINK])
+        await started(client, user("1000 ways"))
+        ended = await started(client, user("100% ended"), links=[LINK])
+        await client.patch(f"/api/conversations/{ended['id']}", json={"ended": True}, headers=ANN)
+        await started(client, user("100% his"), links=[LINK], by_user="bob")
+
+        async def titles(**asked: Any) -> list[str]:
+            listed = await got(client, "/api/conversations", **asked)
+            return [each["title"] for each in listed["conversations"]]
+
+        assert await titles() == ["100% ended", "1000 ways", "100% sure"]
+        assert await titles(q="100%") == ["100% ended", "100% sure"]
+        assert await titles(q="SURE") == ["100% sure"]
+        assert await titles(link="opportunity:opp_42", active_only=True) == ["100% sure"]
+        assert await titles(link="opportunity:opp_4") == []
+        assert await titles(q="") == await titles()
+
+
+@pytest.mark.parametrize("params", ["q=%00", "link=opp_42", "link=:x", "link=x:", "link=a%00:b"])
+async def test_a_filter_that_nothing_can_match_is_refused(dsn: str, params: str) -> None:
+    async with calling(dsn) as client:
+        answer = await client.get(f"/api/conversations?user_id=ann&{params}")
+        assert answer.status_code == 400
+        assert answer.json()["field"]
+
+
+async def test_an_erased_conversation_takes_nothing_and_shows_nothing(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Secret"), title="Very secret", links=[LINK])
+        path = f"/api/conversations/{made['id']}"
+        answer = await client.delete(path, headers=ANN)
+        assert blanked(answer) == '{"id":"ID1","erased":{"messages":1},"version":3,"position":"PLACE1"}'
+        assert answer.headers["ETag"] == '"3"'
+        for at in (path, path + "/messages", path + "/messages/"):
+            assert problem(await client.get(at, headers=ANN)) == (404, "conversation-not-found")
+        assert problem(await client.delete(path, headers=ANN)) == (404, "conversation-not-found")
+        added = await client.post(path + "/messages", json=user("More"), headers=ANN)
+        assert problem(added) == (410, "conversation-erased")
+        assert (await got(client, "/api/links/opportunity/opp_42/conversations"))["conversations"] == []
+
+
+async def test_somebody_elses_conversation_is_answered_as_if_it_did_not_exist(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"))
+        stored = events(dsn)
+        for method, at, body in (
+            ("GET", "", None),
+            ("PATCH", "", {"title": "Mine"}),
+            ("DELETE", "", None),
+            ("GET", "/messages", None),
+            ("GET", "/messages?limit=1", None),
+            ("POST", "/messages", user("Hello")),
+            ("POST", "/messages/batch", {"messages": [user("Hello")]}),
+        ):
+            one, other = [
+                await client.request(
+                    method, f"/api/conversations/{name}{at}", json=body, headers=by("mallory")
+                )
+                for name in (made["id"], uuid4())
+            ]
+            assert problem(one) == (404, "conversation-not-found")
+            assert one.content == other.content
+        assert events(dsn) == stored
+
+
+async def test_the_user_may_be_named_in_the_body(dsn: str) -> None:
+    async with calling(dsn) as client:
+        body = {"user_id": "ann", "messages": [user("Hi")]}
+        made = (await client.post("/api/conversations", json=body)).json()
+        assert made["user_id"] == "ann"
+        path = f"/api/conversations/{made['id']}/messages"
+        other = await client.post(path, json=user("Hi", user_id="bob"))
+        assert problem(other) == (404, "conversation-not-found")
+        differ = await client.post(path, json=user("Hi", user_id="bob"), headers=ANN)
+        assert problem(differ) == (400, "users-differ")
+
+
+async def test_a_cursor_is_good_for_its_own_user_and_list_only(dsn: str) -> None:
+    async with calling(dsn) as client:
+        for name in ("ann", "bob"):
+            for number in range(3):
+                await started(client, user(f"{number}"), by_user=name)
+        anns = (await got(client, "/api/conversations", limit=1))["next_cursor"]
+        place = (await got(client, "/api/chat/history"))["newer"]
+        for path, who in (
+            (f"/api/conversations?cursor={anns}", "bob"),
+            (f"/api/conversations?cursor={place}", "ann"),
+            (f"/api/chat/history?before={anns}", "ann"),
+            (f"/api/chat/history?before={place}", "bob"),
+        ):
+            assert problem(await client.get(path, headers=by(who))) == (400, "bad-cursor")
+
+
+async def test_times_are_utc_with_microseconds_whatever_zone_the_database_is_in(dsn: str) -> None:
+    (name,) = rows(dsn, "SELECT current_database()")[0]
+    change(dsn, f"ALTER DATABASE {name} SET timezone = 'Asia/Kolkata'")
+    async with calling(dsn) as client:
+        made = await started(client, user("Hi"))
+        assert (await got(client, f"/api/conversations/{made['id']}"))["created_at"] == made["created_at"]
+        history = await client.get("/api/chat/history", headers=ANN)
+        assert made["created_at"] in history.text
+        assert "TIME1" in blanked(history)
