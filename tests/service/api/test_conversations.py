@@ -131,12 +131,10 @@ async def test_who_expects_another_version_is_told_the_current_one(dsn: str, how
             ("POST", path + "/messages/batch", {"messages": [user("More")]}),
             ("DELETE", path, None),
         ):
-            headers = dict(ANN)
-            if how == "body" and body is not None:
-                body["expected_version"] = 2
-            else:
-                headers["If-Match"] = 'W/"2"' if how == "weak" else '"2"'
-            answer = await client.request(method, at, json=body, headers=headers)
+            in_body = how == "body" and body is not None
+            sent = {**(body or {}), "expected_version": 2} if in_body else body
+            headers = ANN if in_body else ANN | {"If-Match": 'W/"2"' if how == "weak" else '"2"'}
+            answer = await client.request(method, at, json=sent, headers=headers)
             assert problem(answer) == (409, "version-conflict")
             assert answer.json()["current_version"] == 3
         assert events(dsn) == stored
