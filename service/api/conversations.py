@@ -78,7 +78,7 @@ class ErasedConversation(Struct, frozen=True):
     position: str | None
 
 
-LISTED: Final = {"conversations": [examples.SUMMARY], "next_cursor": None}
+LISTED: Final = {"conversations": [examples.SUMMARY], "next_cursor": examples.NEXT}
 NEW: Final = {
     "title": "Eiffel Tower",
     "metadata": {"channel": "web"},

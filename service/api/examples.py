@@ -1,4 +1,7 @@
-"""What the API document shows of an operation: its answer by example, and what it can refuse."""
+"""What the API document shows of an operation: its answer by example, and what it can refuse.
+
+No example holds a null: it would be left out of the document.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,15 +18,18 @@ from domain.errors import (
     SessionHasEnded,
     VersionConflict,
 )
+from service.api.cursors import encode
 from service.api.errors import BadCursor, NotAuthenticated, NotYourUser
+from service.api.paging import CONVERSATIONS, position_as_cursor
 from service.api.problems import details_of
 from service.store.errors import StoreUnavailable
 
 CONVERSATION_ID: Final = "0198c2a4-7d30-7b61-9c4e-2f8a51d0e7b3"
 QUESTION_ID: Final = "0198c2a4-7d31-7f02-8a19-6be4c07d5f18"
 ANSWER_ID: Final = "0198c2a4-8a4c-7a77-b3d5-90e1f26c8a42"
-OLDER: Final = "kQ7s0mXw2Z6RzQGA"
-NEWER: Final = "p3VYb8fT1eWRzQGF"
+OLDER: Final = position_as_cursor("user123", 1807)
+NEWER: Final = position_as_cursor("user123", 1809)
+NEXT: Final = encode(CONVERSATIONS, "user123", (1809,))
 ASKED_AT: Final = "2026-03-14T09:26:53.589793Z"
 ANSWERED_AT: Final = "2026-03-14T09:26:55.358979Z"
 LINK: Final = {"kind": "opportunity", "id": "opp_42"}

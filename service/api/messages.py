@@ -80,7 +80,7 @@ ANSWER: Final = {"role": "assistant", "content": "330 metres, antennas included.
     responses=gives(
         200,
         Messages,
-        {"messages": [examples.QUESTION, examples.ANSWER], "older": None, "newer": examples.NEWER},
+        {"messages": [examples.QUESTION, examples.ANSWER], "older": examples.OLDER, "newer": examples.NEWER},
         "A page of messages, oldest first.",
         examples.UNKNOWN,
     ),

@@ -57,7 +57,9 @@ FOUND: Final[dict[str, Any]] = {
     "/api/search",
     tags=["search"],
     summary="Search a user's messages, in all conversations",
-    responses=gives(200, Results, {"results": [FOUND], "next_cursor": None}, "A page of what was found."),
+    responses=gives(
+        200, Results, {"results": [FOUND], "next_cursor": examples.NEXT}, "A page of what was found."
+    ),
 )
 async def find(
     asking: NamedDependency[Asking],

@@ -99,7 +99,7 @@ HISTORY: Final = {
     "session": examples.SESSION,
     "messages": examples.SESSION_MESSAGES,
     "count": 2,
-    "older": None,
+    "older": examples.OLDER,
     "newer": examples.NEWER,
 }
 ENDED: Final = {
@@ -117,7 +117,7 @@ ENDED: Final = {
     responses=gives(
         200,
         Sessions,
-        {"success": True, "sessions": [examples.SESSION], "count": 1, "next_cursor": None},
+        {"success": True, "sessions": [examples.SESSION], "count": 1, "next_cursor": examples.NEXT},
         "A page of sessions; next_cursor leads to the next, and is null at the end.",
     ),
 )
