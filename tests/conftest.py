@@ -22,6 +22,7 @@ SHARDS = 8
 TEMPLATE = "hansard_template"
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+# Where CI is set, hypothesis's own settings draw the same examples each time; these keep to that.
 settings.register_profile("normal", settings(), deadline=None, print_blob=True)
 settings.register_profile("long", settings.get_profile("normal"), max_examples=250, stateful_step_count=60)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "normal")
