@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +12,21 @@ import jwt
 import psycopg
 import pytest
 
+from service.store.store import shard_of
+from tests.conftest import SHARDS
 from tests.service.api.calling import Client, as_user, asked_who, bearer, key, problem, revoke, token
 from tests.service.api.operations import FOR_SOMEBODY, FOR_USERS, OPEN, OPERATIONS, Operation
 
 AUDIENCE = "hansard"
 WORDS = "rosebud"
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
+HER_SHARD = shard_of("alice", SHARDS)
 ALICE = as_user("alice", aud=AUDIENCE)
-BOB = as_user("bob", aud=AUDIENCE)
+SAME_SHARD, ANOTHER_SHARD = (
+    next(name for name in map("bob-{}".format, count()) if (shard_of(name, SHARDS) == HER_SHARD) is same)
+    for same in (True, False)
+)
+"""Where what is hers is, whoever asks for it would find it, were he not asked whose it is."""
 
 
 EVENTS = "SELECT count(*), max(recorded_at) FROM hansard.events WHERE user_id LIKE %(user)s"
@@ -171,15 +179,23 @@ async def test_what_is_not_for_users_takes_a_key_of_its_scope(dsn: str, scope: A
 # Somebody else
 
 
-def somebody_else(dsn: str) -> Iterator[dict[str, str]]:
-    yield BOB
-    yield bearer(key(dsn)) | {"X-User-Id": "bob"}
+bobs = pytest.mark.parametrize("bob", [SAME_SHARD, ANOTHER_SHARD])
 
 
-async def test_anothers_ids_are_as_good_as_none(dsn: str) -> None:
+def by(user_id: str) -> dict[str, str]:
+    return as_user(user_id, aud=AUDIENCE)
+
+
+def somebody_else(dsn: str, user_id: str) -> Iterator[dict[str, str]]:
+    yield by(user_id)
+    yield bearer(key(dsn)) | {"X-User-Id": user_id}
+
+
+@bobs
+async def test_anothers_ids_are_as_good_as_none(dsn: str, bob: str) -> None:
     async with recorded(dsn) as record:
-        hers, unknown = record.hers | {"user_id": "bob"}, nobodys("bob")
-        for headers in somebody_else(dsn):
+        hers, unknown = record.hers | {"user_id": bob}, nobodys(bob)
+        for headers in somebody_else(dsn, bob):
             for operation in FOR_USERS:
                 before, all_before = record.state("alice"), record.state()
                 answer = await record.ask(operation.asked(hers), headers)
@@ -193,15 +209,18 @@ async def test_anothers_ids_are_as_good_as_none(dsn: str) -> None:
                     assert told(answer, hers) == told(other, unknown), operation
 
 
+@bobs
 @pytest.mark.parametrize("more", [{}, {"Idempotency-Key": "one"}, {"If-Match": '"4"'}, {"If-Match": '"1"'}])
-async def test_a_writes_terms_tell_nothing_of_anothers_conversation(dsn: str, more: dict[str, str]) -> None:
+async def test_a_writes_terms_tell_nothing_of_anothers_conversation(
+    dsn: str, bob: str, more: dict[str, str]
+) -> None:
     async with recorded(dsn) as record:
-        hers, unknown = record.hers | {"user_id": "bob"}, nobodys("bob")
+        hers, unknown = record.hers | {"user_id": bob}, nobodys(bob)
         for operation in FOR_USERS:
             if operation.names_one and operation.takes("If-Match"):
                 before = record.state()
-                answer = await record.ask(operation.asked(hers), BOB | more)
-                other = await record.ask(operation.asked(unknown), BOB | more)
+                answer = await record.ask(operation.asked(hers), by(bob) | more)
+                other = await record.ask(operation.asked(unknown), by(bob) | more)
                 assert answer.status_code in (404, 409), operation
                 assert told(answer, hers) == told(other, unknown), operation
                 assert record.state() == before, operation
@@ -224,22 +243,23 @@ async def test_nobody_is_named_but_the_tokens_own_user(dsn: str, place: str) -> 
         tried = [each for each in FOR_USERS if named_in(each, place)]
         assert tried
         for operation in tried:
-            values = record.hers | {"user_id": "bob" if place == "header" else "alice"}
-            answer = await record.ask(operation.asked(values), BOB | header)
+            values = record.hers | {"user_id": SAME_SHARD if place == "header" else "alice"}
+            answer = await record.ask(operation.asked(values), by(SAME_SHARD) | header)
             assert problem(answer) in ((403, "not-your-user"), (400, "users-differ")), operation
             assert record.state() == before, operation
 
 
-async def test_anothers_place_in_a_list_is_nobodys_else(dsn: str) -> None:
+@bobs
+async def test_anothers_place_in_a_list_is_nobodys_else(dsn: str, bob: str) -> None:
     async with recorded(dsn) as record:
         await record.start("Another")
         cursors = await places(record)
-        mine = await record.client.post("/api/conversations", json={"messages": []}, headers=BOB)
-        own = names_of(mine.json()["id"], "opp_1", "bob")
+        mine = await record.client.post("/api/conversations", json={"messages": []}, headers=by(bob))
+        own = names_of(mine.json()["id"], "opp_1", bob)
         for operation in FOR_USERS:
             for name in ("before", "after", "cursor"):
                 for cursor in cursors if operation.takes(name) else ():
-                    answer = await record.ask(operation.asked(own | {name: cursor}), BOB)
+                    answer = await record.ask(operation.asked(own | {name: cursor}), by(bob))
                     assert problem(answer) == (400, "bad-cursor"), (operation, name)
 
 
