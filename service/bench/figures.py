@@ -69,10 +69,10 @@ def faster(what: str, ours: Sequence[Timing], theirs: Sequence[Timing], goal: fl
     )
 
 
-def slower(what: str, large: Sequence[float], small: Sequence[float], goal: float) -> Figure:
-    """How many times as long, by the medians of each round."""
-    ratio = median(one / other for one, other in zip(large, small, strict=True))
-    ours, theirs = (f"p50 {duration(median(found))}" for found in (large, small))
+def slower(what: str, rounds: Sequence[tuple[float, float]], goal: float) -> Figure:
+    """How many times as long, by the two sides' medians of each round."""
+    ratio = median(one / other for one, other in rounds)
+    ours, theirs = (f"p50 {duration(median(found))}" for found in zip(*rounds, strict=True))
     return Figure(what, ours, theirs, ratio, f"within {goal:g}{TIMES}", ratio <= goal)
 
 

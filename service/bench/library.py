@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 from uuid import UUID, uuid4
 
 from eventsourcing.persistence import StoredEvent
@@ -11,10 +12,12 @@ from psycopg.conninfo import conninfo_to_dict
 from service.bench.messages import message
 from service.store.codec import encode
 
+CONNECTIONS: Final = 15
+
 
 @contextmanager
-def recorder(dsn: str, connections: int) -> Iterator[PostgresApplicationRecorder]:
-    """With a connection for each thread, so that none waits for one."""
+def recorder(dsn: str) -> Iterator[PostgresApplicationRecorder]:
+    """With as many connections as it takes where nothing else is said."""
     given = environment(dsn)
     datastore = PostgresDatastore(
         given["POSTGRES_DBNAME"],
@@ -22,7 +25,7 @@ def recorder(dsn: str, connections: int) -> Iterator[PostgresApplicationRecorder
         given["POSTGRES_PORT"],
         given["POSTGRES_USER"],
         given["POSTGRES_PASSWORD"],
-        pool_size=connections,
+        pool_size=CONNECTIONS,
     )
     with datastore:
         made = PostgresApplicationRecorder(datastore)

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from threading import Thread
 from typing import Final, TypeVar
 
 from service.bench.figures import Timing, timing
 
 T = TypeVar("T")
+Work = Callable[[T], Awaitable[object]]
 
 WARM_UP: Final = 0.2
 """This part of the time comes before what counts."""
@@ -72,11 +73,25 @@ def in_threads(threads: int, seconds: float, once: Callable[[int], object], each
     return timing(latencies, clock.seconds, each)
 
 
-async def one_by_one(work: Callable[[T], Awaitable[object]], items: Iterable[T]) -> list[float]:
+async def one_by_one(work: Work[T], items: Iterable[T]) -> list[float]:
     """How long each of them took."""
-    latencies = []
-    for item in items:
-        started = time.perf_counter()
-        await work(item)
-        latencies.append(time.perf_counter() - started)
-    return latencies
+    return [await timed(work, item) for item in items]
+
+
+async def by_turns(
+    one: Work[T], ones: Sequence[T], other: Work[T], others: Sequence[T]
+) -> tuple[list[float], list[float]]:
+    """The same for two sides, of which each does one and then the other does one: so that what else the
+    machine does meanwhile is done to both. The first tenth is to warm up."""
+    pairs = [
+        (await timed(one, first), await timed(other, second))
+        for first, second in zip(ones, others, strict=True)
+    ]
+    counted = pairs[len(pairs) // 10 :]
+    return [first for first, _ in counted], [second for _, second in counted]
+
+
+async def timed(work: Work[T], item: T) -> float:
+    started = time.perf_counter()
+    await work(item)
+    return time.perf_counter() - started

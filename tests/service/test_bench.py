@@ -109,7 +109,7 @@ def test_rounds_are_compared_one_by_one_and_the_middle_counts() -> None:
     figure = faster("what", ours, theirs, 4)
     assert (figure.ratio, figure.reached) == (3, False)
     assert figure.ours == "30/s (10-200), p50 1.0 ms, p99 2.0 ms"
-    assert slower("what", [1, 2, 3], [1, 1, 1], 2).reached
+    assert slower("what", [(1, 1), (2, 1), (3, 1)], 2).reached
 
 
 def test_a_table_can_be_read_as_it_is_and_as_markdown() -> None:

@@ -126,6 +126,6 @@ async def commands(dsn: str, seconds: float, tasks: int) -> Timing:
 
 
 def library(dsn: str, seconds: float, threads: int) -> Timing:
-    with recorder(dsn, threads) as made:
+    with recorder(dsn) as made:
         savers = [Saver(made) for _ in range(threads)]
         return in_threads(threads, seconds, lambda number: savers[number].save())

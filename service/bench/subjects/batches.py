@@ -59,6 +59,6 @@ async def store(dsn: str, seconds: float, in_step: bool) -> Timing:
 
 def library(dsn: str, seconds: float) -> Timing:
     """Its recorder in as many threads."""
-    with recorder(dsn, AT_ONCE) as made:
+    with recorder(dsn) as made:
         savers = [Saver(made) for _ in range(AT_ONCE)]
         return in_threads(AT_ONCE, seconds, lambda number: savers[number].save(THEIR_SIZE), THEIR_SIZE)

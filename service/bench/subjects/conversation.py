@@ -9,7 +9,7 @@ from typing import Final
 from projections import history
 from service.bench.figures import Figure, slower
 from service.bench.logs import Talk, prepare
-from service.bench.measuring import one_by_one
+from service.bench.measuring import by_turns
 from service.bench.messages import message, messages
 from service.bench.place import Place
 from service.commands import add_messages, start_conversation
@@ -34,21 +34,20 @@ def run(place: Place, rounds: int) -> list[Figure]:
 
 
 async def measure(place: Place, dsn: str, rounds: int) -> list[Figure]:
-    found: dict[tuple[str, int], list[float]] = defaultdict(list)
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     times = SHORT_ONES if place.quick else 5 * SHORT_ONES
     async with running(Settings(), dsn) as hansard:
         long = [await conversation(hansard, LONG)] * times
         short = [await conversation(hansard, SHORT) for _ in range(SHORT_ONES)] * (times // SHORT_ONES)
         place.say(f"stored a conversation of {LONG:,} messages, and {SHORT_ONES} of {SHORT}")
         for number in range(rounds):
-            for length, talks in ((LONG, long), (SHORT, short)):
-                for what, work in works(hansard).items():
-                    await one_by_one(work, talks[: times // 10])  # to warm up
-                    found[what, length].append(median(await one_by_one(work, talks)))
+            for what, work in works(hansard).items():
+                one, other = await by_turns(work, long, work, short)
+                found[what].append((median(one), median(other)))
             place.say(f"round {number + 1} is done")
     return [
-        slower(f"{what}: one of {LONG:,} messages; of {SHORT}", found[what, LONG], found[what, SHORT], GOAL)
-        for what in works(hansard)
+        slower(f"{what}: one of {LONG:,} messages; of {SHORT}", medians, GOAL)
+        for what, medians in found.items()
     ]
 
 

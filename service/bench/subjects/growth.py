@@ -11,7 +11,7 @@ from typing import Final
 from projections import conversations, history
 from service.bench.figures import Figure, slower
 from service.bench.logs import Loaded, Talk
-from service.bench.measuring import one_by_one
+from service.bench.measuring import by_turns
 from service.bench.messages import message
 from service.bench.place import Place
 from service.commands import add_messages
@@ -31,23 +31,22 @@ def run(place: Place, rounds: int) -> list[Figure]:
 
 
 async def measure(place: Place, logs: tuple[Loaded, Loaded], rounds: int) -> list[Figure]:
-    """Of either log, conversations all over it, so that what is read is seldom in memory already."""
-    found: dict[tuple[str, int], list[float]] = defaultdict(list)
-    times = 100 if place.quick else 500
-    async with AsyncExitStack() as stack:
-        services = [await stack.enter_async_context(running(Settings(), log.dsn)) for log in logs]
-        for number in range(rounds):
-            for log, hansard in zip(logs, services, strict=True):
-                for what, work in works(hansard).items():
-                    some = random.Random(number).choices(log.talks, k=times)  # noqa: S311 - the same ones each time
-                    await one_by_one(work, some[: times // 10])  # to warm up
-                    found[what, log.events].append(median(await one_by_one(work, some)))
-            place.say(f"round {number + 1} is done")
-    large, small = (log.events for log in logs)
-    return [
-        slower(f"{what}: of {large:,} messages; of {small:,}", found[what, large], found[what, small], GOAL)
-        for what in works(services[0])
-    ]
+    """Of either log, each conversation once, all over it, and by a process that knows none of them yet."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    times = min(100 if place.quick else 200, *(len(log.talks) for log in logs))
+    for number in range(rounds):
+        chance = random.Random(number)  # noqa: S311 - the same ones each time
+        some, others = (chance.sample(log.talks, times) for log in logs)
+        async with AsyncExitStack() as stack:
+            large, small = [
+                works(await stack.enter_async_context(running(Settings(), log.dsn))) for log in logs
+            ]
+            for what in large:
+                one, other = await by_turns(large[what], some, small[what], others)
+                found[what].append((median(one), median(other)))
+        place.say(f"round {number + 1} is done")
+    sizes = "of {:,} messages; of {:,}".format(*(log.events for log in logs))
+    return [slower(f"{what}: {sizes}", medians, GOAL) for what, medians in found.items()]
 
 
 def works(hansard: Hansard) -> dict[str, Callable[[Talk], Awaitable[object]]]:
