@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import astuple
 from psycopg import Connection
@@ -12,6 +12,9 @@ from projections import statements
 from projections.arrays import Array
 from projections.changes import Fold, Key, Pending, TableFold, Update
 from projections.tables import Table
+
+COPY_FROM: Final = 200
+"""From so many rows on, they are copied."""
 
 Columns = tuple[str, ...]
 Shape = tuple[Columns, Columns, Columns]
@@ -50,7 +53,9 @@ def apply_rows(connection: Connection[Any], fold: TableFold, generation: int) ->
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
         connection.execute(statement, arrays(table, table.key, fold.deletes))
-    if fold.inserts:
+    if len(fold.inserts) >= COPY_FROM:
+        copy_rows(connection, fold, generation)
+    elif fold.inserts:
         statement = statements.insert(table, generation)
         connection.execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
     if fold.tallies:
@@ -59,6 +64,16 @@ def apply_rows(connection: Connection[Any], fold: TableFold, generation: int) ->
     for (put, add, fill), rows in by_shape(fold.updates).items():
         statement = statements.update(table, generation, table.key, put, add, fill)
         connection.execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
+
+
+def copy_rows(connection: Connection[Any], fold: TableFold, generation: int) -> None:
+    """The same as the statement with arrays, and faster for many rows; it cannot be part of a pipeline."""
+    table = fold.table
+    with connection.cursor() as cursor, cursor.copy(table.copy(generation)) as copy:
+        copy.set_types(table.copy_types)
+        write = copy.write_row
+        for row in fold.inserts.values():
+            write(astuple(row))
 
 
 def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:

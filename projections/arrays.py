@@ -53,6 +53,10 @@ def of_smallints(values: Sequence[int | None]) -> list[bytes]:
     return [NULL if value is None else INT2(2, value) for value in values]
 
 
+def of_integers(values: Sequence[int | None]) -> list[bytes]:
+    return [NULL if value is None else INT4(4, value) for value in values]
+
+
 def of_bigints(values: Sequence[int | None]) -> list[bytes]:
     return [NULL if value is None else INT8(8, value) for value in values]
 
@@ -73,6 +77,13 @@ def of_texts(values: Sequence[str | None]) -> list[bytes]:
         else:
             data = value.encode()
             packed += (LENGTH(len(data)), data)
+    return packed
+
+
+def of_bytes(values: Sequence[bytes | None]) -> list[bytes]:
+    packed: list[bytes] = []
+    for value in values:
+        packed += (NULL,) if value is None else (LENGTH(len(value)), value)
     return packed
 
 
@@ -97,6 +108,8 @@ KINDS: Final[dict[str, tuple[int, Callable[[Sequence[Any]], list[bytes]]]]] = {
     "boolean": (16, of_booleans),
     "uuid": (2950, of_uuids),
     "text": (25, of_texts),
+    "bytea": (17, of_bytes),
+    "integer": (23, of_integers),
     "json": (114, of_texts),
     "timestamptz": (1184, of_times),
     "date": (1082, of_dates),

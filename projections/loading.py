@@ -5,13 +5,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import astuple
 from psycopg import Connection
 
 from domain.recorded import Recorded
 from projections import parking
 from projections.advance import move
-from projections.apply import apply
+from projections.apply import apply, copy_rows
 from projections.changes import Change, Delete, Fold, TableFold, Update
 from projections.generations import Generation, is_held, named
 from projections.log import Log
@@ -142,15 +141,6 @@ class Load:
             connection.execute(DEFER, named(generation) | {"shard": self.shard, "positions": self.deferred})
         parking.park(connection, generation, self.poison)
         move(connection, generation, {self.shard: self.position})
-
-
-def copy_rows(connection: Connection[Any], fold: TableFold, generation: int) -> None:
-    table = fold.table
-    with connection.cursor() as cursor, cursor.copy(table.copy(generation)) as copy:
-        copy.set_types(table.copy_types)
-        write = copy.write_row
-        for row in fold.inserts.values():
-            write(astuple(row))
 
 
 class ShardLoader:

@@ -8,10 +8,10 @@ from domain.errors import CommandReused, VersionConflict
 from domain.recorded import Recorded
 from service.store.append import Append, Appended, Outcome, Placed
 from service.store.digests import chain
+from service.store.insert import Row
 from service.store.log import StoredCommand
 from service.store.look import Look, Tip
 
-Row = tuple[object, ...]
 Named = tuple[UUID | None, bytes | None, int | None]
 UNNAMED: Final[Named] = (None, None, None)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
+from projections.arrays import Array
 from service.store.append import Append
 from service.store.log import StoredCommand
 
@@ -51,6 +52,9 @@ FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::big
 JOIN events e USING (shard, conversation_id, version)"""
 
 
+TYPES: Final = {"shards": "smallint", "conversations": "uuid", "commands": "uuid", "versions": "bigint"}
+
+
 class Tip(Struct):
     """Where a conversation ends."""
 
@@ -82,7 +86,7 @@ def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -
     """Begins the transaction. One round trip: the statements are sent together."""
     commands = [(append.shard, append.command.id) for append in batch if append.command]
     placed = [(a.shard, a.conversation_id, a.placed.version) for a in batch if a.placed]
-    shards = {"shards": sorted({append.shard for append in batch})}
+    shards = columns(("shards",), {(append.shard,) for append in batch})
     parts = [part for append in batch for part in append.parts]
     conversations = columns(
         ("shards", "conversations"), {(part.shard, part.conversation_id) for part in parts}
@@ -122,5 +126,7 @@ def by_build(
     return found
 
 
-def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> dict[str, Array]:
+    """As arrays, by the name of what they are of."""
+    values = zip(*rows, strict=True)
+    return {name: Array(TYPES[name], column) for name, column in zip(names, values, strict=True)}

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Connection
 
 from domain.recorded import Recorded
-from projections.apply import apply
+from projections.apply import COPY_FROM, apply
 from projections.parking import fold_or_raise
 from projections.projection import Projection
 from projections.wake import CHANNEL
@@ -21,6 +21,7 @@ from service.store.arrivals import Arrivals
 from service.store.connections import Database
 from service.store.decide import Decided
 from service.store.errors import OutcomeUnknown, StoreUnavailable
+from service.store.insert import insert
 from service.store.look import InStep, Look, lock_and_look
 from service.store.observer import Observer
 
@@ -42,16 +43,6 @@ SETTINGS: Final = (
     b"SET enable_hashjoin = off",
     b"SET enable_mergejoin = off",
 )
-
-INSERT: Final = b"""
-INSERT INTO events (
-    shard, conversation_id, version, position, topic, message_id, state, state_salt, state_digest,
-    user_id, actor, person_salt, person_digest, request_id, command_id, command_digest, command_size,
-    recorded_at, digest)
-SELECT * FROM unnest(
-    %b::smallint[], %b::uuid[], %b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[],
-    %b::bytea[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::text[], %b::uuid[], %b::bytea[],
-    %b::integer[], %b::timestamptz[], %b::bytea[])"""
 
 MARK_BEHIND: Final = b"""
 UPDATE checkpoints AS c SET position = given.position
@@ -165,7 +156,8 @@ class LaneWriter:
     def _store_once(self, batch: list[Append]) -> None:
         """Together in one round trip; if something is refused, once more step by step, to find out what."""
         started = time.monotonic()
-        together = sum(append.size for append in batch) < PIPELINE_BYTES
+        events = sum(len(append.events) for append in batch)
+        together = events < COPY_FROM and sum(append.size for append in batch) < PIPELINE_BYTES
         without: list[InStep] = []
         while True:
             try:
@@ -205,7 +197,7 @@ class LaneWriter:
     ) -> None:
         if not decided.rows:
             return
-        connection.execute(INSERT, [list(column) for column in zip(*decided.rows, strict=True)])
+        insert(connection, decided.rows)
         by_shard: dict[int, list[Recorded]] = defaultdict(list)
         for recorded in decided.recorded:
             by_shard[recorded.shard].append(recorded)
