@@ -1,7 +1,7 @@
 """Erasing: a conversation's last event says that it was erased; nothing that is read shows it any more."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -15,7 +15,7 @@ from projections import conversations
 from service.commands import change_conversation
 from service.hansard import Hansard
 from service.store.append import Command
-from service.store.repository import Caller, Changed, Repository
+from service.store.repository import Caller, Changed
 
 REASON: Final = "the user asked for it"
 AT_ONCE: Final = 16
@@ -41,7 +41,7 @@ class Erased(Struct, frozen=True):
 
 
 async def erase(
-    repository: Repository,
+    hansard: Hansard,
     caller: Caller,
     conversation_id: UUID,
     *,
@@ -53,11 +53,9 @@ async def erase(
     def decide(known: Conversation) -> Sequence[Event]:
         if known.erased:
             raise ConversationNotFound
-        return erasure(repository, caller, known)
+        return erasure(hansard, caller, known)
 
-    return await change_conversation(
-        repository, caller, conversation_id, decide, expected=expected, command=command
-    )
+    return await erased_as(hansard, caller, conversation_id, decide, expected, command)
 
 
 async def erase_all(
@@ -94,16 +92,10 @@ async def erase_everybodys(
 async def side_by_side(
     hansard: Hansard, caller: Caller, conversation_ids: Sequence[UUID], command: Command | None
 ) -> list[Changed]:
-    repository = hansard.repository
-
     async def one(conversation_id: UUID) -> Changed:
         part = Command(uuid5(command.id, str(conversation_id)), command.digest) if command else None
-        return await change_conversation(
-            repository,
-            caller,
-            conversation_id,
-            lambda known: erasure(repository, caller, known),
-            command=part,
+        return await erased_as(
+            hansard, caller, conversation_id, lambda known: erasure(hansard, caller, known), None, part
         )
 
     done: list[Changed] = []
@@ -112,8 +104,25 @@ async def side_by_side(
     return done
 
 
-def erasure(repository: Repository, caller: Caller, known: Conversation) -> Sequence[Event]:
-    return decisions.erase(known, caller.actor or caller.user_id, REASON, limits=repository.limits)
+async def erased_as(
+    hansard: Hansard,
+    caller: Caller,
+    conversation_id: UUID,
+    decide: Callable[[Conversation], Sequence[Event]],
+    expected: int | None,
+    command: Command | None,
+) -> Changed:
+    """A reply that is running goes with its conversation."""
+    changed = await change_conversation(
+        hansard.repository, caller, conversation_id, decide, expected=expected, command=command
+    )
+    await hansard.replies.forget(hansard.store.shard_of(caller.user_id), conversation_id)
+    return changed
+
+
+def erasure(hansard: Hansard, caller: Caller, known: Conversation) -> Sequence[Event]:
+    by_whom = caller.actor or caller.user_id
+    return decisions.erase(known, by_whom, REASON, limits=hansard.repository.limits)
 
 
 def messages_of(changed: Changed) -> int:

@@ -273,7 +273,7 @@ async def erase(conversation_id: FromPath[UUID], writing: NamedDependency[Writin
     """It is gone from every list, page and search."""
     caller = await writing.caller_for(conversation_id)
     changed = await erasing.erase(
-        writing.hansard.repository,
+        writing.hansard,
         caller,
         conversation_id,
         expected=writing.expected(),

@@ -235,7 +235,7 @@ async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Wri
     """It is gone from every list, history and search."""
     caller = await writing.caller_for(session_id)
     changed = await erasing.erase(
-        writing.hansard.repository,
+        writing.hansard,
         caller,
         session_id,
         expected=writing.expected(),

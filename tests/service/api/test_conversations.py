@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.model import Hold, scripted
 from tests.service.api.calling import calling, events, problem
-from tests.service.api.recording import assistant, blanked, by, got, said, started, user
+from tests.service.api.recording import assistant, at_once, blanked, by, got, said, started, user
 from tests.service.store.appending import rows
 from tests.service.test_health import change
 
@@ -276,7 +277,7 @@ def writes_to(conversation_id: str) -> list[tuple[str, str, Any]]:
 
 
 async def test_a_request_that_is_sent_ten_times_at_once_is_carried_out_once(dsn: str) -> None:
-    async with calling(dsn) as client, calling(dsn) as other:
+    async with at_once(dsn) as (client, _), at_once(dsn) as (other, _):
         headers = ANN | {"Idempotency-Key": "once"}
         body = {"messages": [user("Hi")]}
         answers = await asyncio.gather(
@@ -292,7 +293,7 @@ async def test_a_request_that_is_sent_ten_times_at_once_is_carried_out_once(dsn:
 
 
 async def test_twenty_clients_add_at_once_and_all_is_kept_in_one_order(dsn: str) -> None:
-    async with calling(dsn) as client:
+    async with at_once(dsn) as (client, _):
         path = f"/api/conversations/{(await started(client))['id']}/messages"
         answers = await asyncio.gather(
             *(client.post(path, json=user(f"{number}"), headers=ANN) for number in range(20))
@@ -344,6 +345,24 @@ async def test_an_erased_conversation_takes_nothing_and_shows_nothing(dsn: str) 
         added = await client.post(path + "/messages", json=user("More"), headers=ANN)
         assert problem(added) == (410, "conversation-erased")
         assert (await got(client, "/api/links/opportunity/opp_42/conversations"))["conversations"] == []
+
+
+async def test_a_reply_that_is_running_goes_with_its_conversation(dsn: str) -> None:
+    with scripted() as model:
+        hold = Hold()
+        model.answers("The secret ", hold, "is out.")
+        settings = {"responder": "openai", "openai_base_url": model.url, "openai_model": "scripted"}
+        async with at_once(dsn, **settings) as (client, _):
+            made = await started(client)
+            path = f"/api/chat/{made['id']}/message"
+            asking = asyncio.create_task(client.post(path, json={"message": "Well?"}, headers=ANN))
+            await asyncio.to_thread(hold.reached)
+            assert rows(dsn, "SELECT count(*) FROM hansard.drafts") == [(1,)]
+            erased = await client.delete(f"/api/conversations/{made['id']}", headers=ANN)
+            assert erased.json()["erased"] == {"messages": 1}
+            assert problem(await asking) == (410, "conversation-erased")
+            assert rows(dsn, "SELECT count(*) FROM hansard.drafts") == [(0,)]
+            hold.go()
 
 
 async def test_somebody_elses_conversation_is_answered_as_if_it_did_not_exist(dsn: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,15 +13,14 @@ from service.commands import remove_message
 from service.hansard import Hansard
 from service.store.append import Appended
 from service.store.repository import Caller
-from tests.service.api.calling import Client, calling
-from tests.service.api.recording import got, started, user
+from tests.service.api.recording import at_once, got, started, user
 from tests.service.store.appending import asked
 
 SESSIONS = 10_000
 LONGEST = 25
 
 
-async def walked_back(client: Client, path: str, who: str, limit: int) -> list[dict[str, Any]]:
+async def walked_back(client: httpx.AsyncClient, path: str, who: str, limit: int) -> list[dict[str, Any]]:
     """The pages from the newest to the first."""
     pages = [await got(client, path, who, limit=limit)]
     while pages[-1]["older"] is not None:
@@ -28,7 +28,9 @@ async def walked_back(client: Client, path: str, who: str, limit: int) -> list[d
     return pages
 
 
-async def walked_on(client: Client, path: str, who: str, limit: int, place: str) -> list[dict[str, Any]]:
+async def walked_on(
+    client: httpx.AsyncClient, path: str, who: str, limit: int, place: str
+) -> list[dict[str, Any]]:
     """The pages from after this place on, to the one that is empty."""
     pages = [await got(client, path, who, limit=limit, after=place)]
     while pages[-1]["messages"]:
@@ -40,7 +42,9 @@ def words(pages: list[dict[str, Any]]) -> list[str]:
     return [each["content"] for page in pages for each in page["messages"]]
 
 
-async def pages_fit_together(client: Client, path: str, who: str, said: list[str], limit: int) -> None:
+async def pages_fit_together(
+    client: httpx.AsyncClient, path: str, who: str, said: list[str], limit: int
+) -> None:
     back = await walked_back(client, path, who, limit)
     assert words(back[::-1]) == said
     assert [len(page["messages"]) for page in back[:-1]] == [limit] * (len(back) - 1)
@@ -57,7 +61,9 @@ async def pages_fit_together(client: Client, path: str, who: str, said: list[str
             assert words([before]) == said[max(0, first - limit) : first]
 
 
-async def of_two_conversations(client: Client, turns: list[bool]) -> tuple[str, str, list[str], list[str]]:
+async def of_two_conversations(
+    client: httpx.AsyncClient, turns: list[bool]
+) -> tuple[str, str, list[str], list[str]]:
     """Of somebody who speaks in two at once: her name, one of them, its words, and all her words."""
     who = str(uuid4())
     one, other = await started(client, by_user=who), await started(client, by_user=who)
@@ -70,7 +76,7 @@ async def of_two_conversations(client: Client, turns: list[bool]) -> tuple[str, 
 
 
 async def test_pages_fit_together_at_every_size_and_from_every_place(dsn: str) -> None:
-    async with calling(dsn) as client:
+    async with at_once(dsn) as (client, _):
         loop = asyncio.get_running_loop()
 
         async def hold(turns: list[bool], limit: int) -> None:
@@ -82,7 +88,7 @@ async def test_pages_fit_together_at_every_size_and_from_every_place(dsn: str) -
             ):
                 await pages_fit_together(client, path, who, expected, limit)
 
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=30, deadline=None)
         @given(turns=st.lists(st.booleans(), max_size=LONGEST), limit=st.integers(1, LONGEST + 2))
         def every(turns: list[bool], limit: int) -> None:
             asyncio.run_coroutine_threadsafe(hold(turns, limit), loop).result()
@@ -91,28 +97,22 @@ async def test_pages_fit_together_at_every_size_and_from_every_place(dsn: str) -
 
 
 async def test_a_page_goes_on_where_a_removed_message_was(dsn: str) -> None:
-    async with calling(dsn) as client:
+    async with at_once(dsn) as (client, hansard):
         made = await started(client, *(user(f"{number}") for number in range(5)))
         path = f"/api/conversations/{made['id']}/messages"
         page = await got(client, path, limit=2)
-        await remove(client, made["id"], page["messages"][0]["id"])
+        await remove(hansard, made["id"], page["messages"][0]["id"])
         before = await got(client, path, limit=2, before=page["older"])
         assert words([before]) == ["1", "2"]
         assert words([await got(client, path, limit=2, after=before["newer"])]) == ["4"]
 
 
-async def remove(client: Client, conversation_id: str, message_id: str) -> None:
-    await remove_message(hansard_of(client).repository, Caller("ann"), UUID(conversation_id), message_id)
-
-
-def hansard_of(client: Client) -> Hansard:
-    found: Hansard = client.app.state["attachment"].hansard
-    return found
+async def remove(hansard: Hansard, conversation_id: str, message_id: str) -> None:
+    await remove_message(hansard.repository, Caller("ann"), UUID(conversation_id), message_id)
 
 
 async def test_ten_thousand_sessions_page_through_once_each_while_new_ones_arrive(dsn: str) -> None:
-    async with calling(dsn) as client:
-        hansard = hansard_of(client)
+    async with at_once(dsn) as (client, hansard):
         there = await many_started(hansard, SESSIONS)
         seen: list[str] = []
         cursor: str | None = ""
@@ -144,8 +144,8 @@ async def many_started(hansard: Hansard, count: int) -> list[str]:
 
 
 async def test_a_list_of_exactly_one_page_has_no_next(dsn: str) -> None:
-    async with calling(dsn) as client:
-        await many_started(hansard_of(client), 4)
+    async with at_once(dsn) as (client, hansard):
+        await many_started(hansard, 4)
         assert (await got(client, "/api/chat/sessions", limit=4))["next_cursor"] is None
         page = await got(client, "/api/chat/sessions", limit=3)
         assert page["next_cursor"] is not None
@@ -153,7 +153,7 @@ async def test_a_list_of_exactly_one_page_has_no_next(dsn: str) -> None:
 
 
 async def test_a_thousand_messages_are_one_page(dsn: str) -> None:
-    async with calling(dsn) as client:
+    async with at_once(dsn) as (client, _):
         made = await started(client, *(user(f"{number}") for number in range(1000)))
         page = await got(client, f"/api/conversations/{made['id']}/messages", limit=1000)
         assert words([page]) == [f"{number}" for number in range(1000)]
