@@ -115,6 +115,16 @@ def test_the_compose_file_is_reached_from_this_machine_only() -> None:
     assert "ports" not in SERVICES["postgres"]
 
 
+def test_beyond_this_machine_everybody_is_asked_who_he_is_and_no_secret_is_known() -> None:
+    (env,) = instructions("ENV")
+    assert "HANSARD_AUTH=token" in env
+    assert "SECRET" not in env
+    for name in ("migrate", "hansard"):
+        environment = SERVICES[name]["environment"]
+        assert environment["HANSARD_AUTH"] == "token"
+        assert environment["HANSARD_JWT_SECRET"] == "${HANSARD_JWT_SECRET:-}"
+
+
 def test_every_command_in_the_makefile_is_one_that_there_is() -> None:
     used = set(re.findall(r"\$\(BIN\)/hansard (\w+)", (ROOT / "Makefile").read_text()))
     assert "serve" in used

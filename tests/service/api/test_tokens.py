@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import time
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from service.settings import BadSetting, Settings
-from service.tokens import Tokens, sign
+from service.tokens import BadToken, Tokens, sign
 from tests.service.api.calling import SECRET, as_user, bearer, problem, token
 from tests.service.api.routes import telling
 
@@ -96,6 +97,26 @@ async def test_the_issuer_is_checked_when_it_is_set() -> None:
 async def test_a_tokens_audience_does_not_matter_when_none_is_set() -> None:
     async with telling(None, **TOKEN) as client:
         assert (await client.get("/whoami", headers=as_user(aud="another"))).status_code == 200
+
+
+def test_a_token_that_was_taken_before_is_refused_once_it_has_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokens, shown = Tokens(Settings(jwt_secret=SECRET)), token(exp=int(time.time()) + 60)
+    assert [tokens.user_of(shown) for _ in range(2)] == ["alice", "alice"]
+    monkeypatch.setattr("service.tokens.LEEWAY", -61)  # as if a minute had gone by
+    with pytest.raises(BadToken, match="it has expired"):
+        tokens.user_of(shown)
+
+
+def test_a_token_that_was_taken_vouches_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.tokens.MOST_TAKEN", 3)
+    tokens = Tokens(Settings(jwt_secret=SECRET))
+    for name in ("alice", "bob", "carol", "dave", "alice"):
+        shown = token(name)
+        assert tokens.user_of(shown) == name
+        with pytest.raises(BadToken):
+            tokens.user_of(shown[:-4] + "AAAA")
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:
