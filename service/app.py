@@ -27,11 +27,11 @@ from service.api import (
     sessions,
     writes,
 )
-from service.api.auth import OPEN, Authentication
+from service.api.auth import OPEN, SECURITY, Authentication
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.origins import cors, secured
-from service.api.requests import JsonRequest, log_the_unexpected, with_request_id
+from service.api.requests import JsonRequest, closing_what_is_unread, log_the_unexpected, with_request_id
 from service.attaching import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin()],
         request_class=JsonRequest,
-        before_send=[secured],
+        before_send=[secured, closing_what_is_unread],
         cors_config=cors(settings),
         request_max_body_size=settings.body_limit,
         after_exception=[log_the_unexpected, count_the_unmatched],
@@ -83,6 +83,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             version=version("hansard"),
             description="Every conversation between people and an AI, word for word and in order.",
             use_handler_docstrings=True,
+            components=SECURITY,
+            security=[{"bearer": []}],
             openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=OPEN),
             render_plugins=[ReferencePlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
         ),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.spec import Components, SecurityScheme
 from msgspec import Struct
 
 from service.api.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
@@ -23,6 +24,15 @@ OPEN: Final[dict[str, Any]] = {NEEDS: None}
 """For the `opt` of a handler that everybody may call: nobody is asked who he is."""
 READING: Final = frozenset({"GET", "HEAD"})
 
+SECURITY: Final = Components(
+    security_schemes={
+        "bearer": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            description="A user's token (a JSON Web Token) or a service key; nothing in dev mode.",
+        )
+    }
+)
 DEV: Final = Principal("dev", None, "dev", GRANTED["admin"])
 JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json")
 A_USER: Final = GRANTED["write"]

@@ -37,7 +37,7 @@ class Problem(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        return self.slug.replace("-", " ").capitalize()
+        return self.slug.replace("-", " ").capitalize().replace("json", "JSON")
 
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {

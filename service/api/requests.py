@@ -15,6 +15,7 @@ from service.logs import REQUEST_ID
 
 HEADER: Final = "X-Request-Id"
 DECENT: Final = re.compile(r"[!-~]{1,128}")
+WAS_READ: Final = "hansard_body_was_read"
 HALF_A_PAIR: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
 )
@@ -24,6 +25,11 @@ logger = logging.getLogger("hansard.api")
 
 class JsonRequest(Request[Any, Any, Any]):
     """Whatever is wrong with a body is told as that, and what is wrong with it in words that help."""
+
+    async def body(self) -> bytes:
+        whole = await super().body()
+        self.scope["state"][WAS_READ] = True
+        return whole
 
     async def json(self) -> Any:
         try:
@@ -36,6 +42,16 @@ class JsonRequest(Request[Any, Any, Any]):
             if HALF_A_PAIR.search(await self.body()):
                 raise SerializationException("it holds half of a surrogate pair") from None
             raise
+
+
+async def closing_what_is_unread(message: Message, scope: Scope) -> None:
+    """What is left of a body that was refused ends its connection; a client that is not told would send its
+    next request there, and get no answer."""
+    if message["type"] == "http.response.start" and message["status"] >= 400:
+        sent = Headers.from_scope(scope)
+        has_body = "transfer-encoding" in sent or sent.get("content-length", "0") != "0"
+        if has_body and not scope["state"].get(WAS_READ):
+            MutableScopeHeaders.from_message(message)["Connection"] = "close"
 
 
 def with_request_id(app: ASGIApp) -> ASGIApp:
