@@ -185,7 +185,7 @@ async def stop(session_id: FromPath[UUID], writing: NamedDependency[Writing]) ->
     caller = await writing.caller_for(session_id)
     await writing.conversation(caller, session_id)
     reply = await writing.hansard.replies.stop(writing.shard_of(caller), session_id)
-    message = await reply.ended_as() if reply is not None else None
+    message = (await reply.ended_as()).message if reply is not None else None
     return answer(Stopped(True, reply is not None, stored_reply(message) if message else None))
 
 

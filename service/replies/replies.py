@@ -1,7 +1,6 @@
 """The replies of one process: begun, found again, stopped, kept, and ended where their process is gone."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -13,25 +12,22 @@ from domain.errors import CommandReused, MessageNotFound
 from projections.history import Message, decode_text
 from projections.reading import View
 from service.commands import owned
-from service.drafts import Draft, Drafts, Kept
+from service.drafts import Draft, Drafts
 from service.ids import new_id
 from service.replies.asked import Asked
-from service.replies.ending import LOST, STOPPED, Ended, Ending, Endings
+from service.replies.ending import LOST, STOPPED, Ended, Endings
 from service.replies.errors import ReplyInProgress, ReplyLost, TooManyReplies
+from service.replies.following import Following
 from service.replies.heard import heard
+from service.replies.keeping import again_and_again, end_orphan, keep
 from service.replies.reply import Reply
-from service.replies.running import PASSING, Running, Works, stored
+from service.replies.running import PASSING, Running, Works
 from service.responder import Responder, responder_of
 from service.settings import Settings
 from service.store.errors import StoreIsClosed
 from service.store.log import stored_command
-from service.store.repository import Caller, Repository
+from service.store.repository import Repository
 
-log = logging.getLogger("hansard.replies")
-
-SAVE_EVERY: Final = 1.0
-LOOK_EVERY: Final = 0.25
-"""Seconds between two looks at a reply that another process gives."""
 MEET_AGAIN: Final = 0.02
 """Seconds until a request that repeats another looks whether that one's message is stored."""
 
@@ -57,12 +53,11 @@ class Replies:
         self._settings = settings
         self._responder = responder
         self._running: dict[UUID, Running] = {}
-        self._followed: dict[str, Reply] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._followers: set[asyncio.Task[None]] = set()
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
         self._draining: asyncio.Task[None] | None = None
         self.endings = Endings(pool, view)
+        self._following = Following(self._drafts, self.endings, self._end_orphan)
 
     async def start(self) -> None:
         if self._responder is None:
@@ -70,14 +65,14 @@ class Replies:
         self._works = Works(
             self._repository, self._drafts, self.endings, self._responder, self._settings.system_prompt
         )
-        self._keeping = asyncio.create_task(self._keep_forever())
+        for work in (self._keep, self._end_orphans):
+            self._keeping.append(asyncio.create_task(again_and_again(work)))
 
     async def close(self) -> None:
         await self.drain()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeping
+        for keeping in self._keeping:
+            keeping.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
         if self._responder is not None:
             await self._responder.close()
 
@@ -106,7 +101,7 @@ class Replies:
             return running.reply
         draft = await self._drafts.of_conversation(shard, conversation_id)
         if draft is not None and reply_id in (None, draft.reply_id):
-            return self._follow(draft)
+            return self._following.follow(draft)
         if reply_id is None:
             latest = await self.endings.latest(shard, conversation_id)
             if latest is None:
@@ -130,7 +125,7 @@ class Replies:
         if draft is None:
             return None
         await self._drafts.want_stop(draft)
-        return self._follow(draft)
+        return self._following.follow(draft)
 
     async def forget(self, shard: int, conversation_id: UUID) -> None:
         """The conversation was erased: what is being said in it goes too, in all processes."""
@@ -139,8 +134,8 @@ class Replies:
             self._running[conversation_id].stop(STOPPED)
 
     async def _turn(self, asked: Asked, begun: asyncio.Future[Reply]) -> None:
+        running = None
         try:
-            running = None
             while running is None:
                 if self._draining is not None:
                     raise StoreIsClosed
@@ -148,18 +143,18 @@ class Replies:
                     begun.set_result(earlier)
                     return
                 running = await self._claimed(asked)
-        except Exception as refused:
-            settle(begun, refused)
-            return
-        try:
             await self._give(asked, running, begun)
         except Exception as refused:
-            await self._let_go(running)
-            running.reply.end(Ended(None, refused))
+            if running is not None:
+                await self._let_go(running)
+                running.reply.end(Ended(None, refused))
             settle(begun, refused)
         finally:
-            if self._running.get(asked.conversation_id) is running:
-                del self._running[asked.conversation_id]
+            settle(begun, ReplyLost())  # cut off; nobody must wait for it
+            if running is not None:
+                running.reply.end(Ended(None, ReplyLost()))
+                if self._running.get(asked.conversation_id) is running:
+                    del self._running[asked.conversation_id]
 
     async def _earlier(self, asked: Asked) -> Reply | None:
         """Of a request that repeats one: what that one has led to, if it was a reply."""
@@ -172,12 +167,15 @@ class Replies:
             return None
         if known.digest != asked.command.digest:
             raise CommandReused
+        # In this order: who repeats a request may claim the conversation for a moment after its reply is there.
         running = await self._drafts.of_conversation(shard, asked.conversation_id)
-        if running is not None and running.in_reply_to == asked.question.message_id:
-            local = self._running.get(asked.conversation_id)
-            return local.reply if local is not None else self._follow(running)
-        question = await self._question(asked)
-        return await self._answer(question, shard)
+        answer = await self._answer(await self._question(asked), shard)
+        if answer is not None or running is None or running.in_reply_to != asked.question.message_id:
+            return answer
+        local = self._running.get(asked.conversation_id)
+        if local is not None and local.reply.id == running.reply_id:
+            return local.reply
+        return self._following.follow(running)
 
     async def _answer(self, question: Message, shard: int) -> Reply | None:
         """Nothing if all that there is broke off because the responder failed: then it is asked again."""
@@ -232,6 +230,7 @@ class Replies:
             and (earlier := await self._answer(question, shard))
         ):
             await self._let_go(running)
+            running.reply.end(await earlier.ended_as())
             begun.set_result(earlier)
             return
         said = await heard(
@@ -264,97 +263,20 @@ class Replies:
             async for _ in reply.pieces(reply.size):
                 pass
 
-    def _follow(self, draft: Draft) -> Reply:
-        """A reply that another process gives, as one of this process's: one look at it for all listeners."""
-        if (known := self._followed.get(draft.reply_id)) is not None:
-            return known
-        reply = Reply(draft.reply_id, draft.shard, draft.conversation_id, draft.in_reply_to)
-        if self._draining is not None:
-            reply.leave()
-            return reply
-        reply.grow_to(draft.text)
-        self._followed[reply.id] = reply
-        task = asyncio.create_task(self._following(reply))
-        self._followers.add(task)
-        task.add_done_callback(self._followers.discard)
-        return reply
-
-    async def _following(self, reply: Reply) -> None:
-        try:
-            while not reply.ended:
-                with suppress(*PASSING):
-                    await self._look_at(reply)
-                await asyncio.sleep(LOOK_EVERY)
-        except Exception as failed:
-            log.exception("a reply could not be followed")
-            reply.end(Ended(None, failed))
-        finally:
-            del self._followed[reply.id]
-            reply.leave()
-
-    async def _look_at(self, reply: Reply) -> None:
-        draft = await self._drafts.of_conversation(reply.shard, reply.conversation_id)
-        if draft is not None and draft.reply_id == reply.id:
-            reply.grow_to(draft.text)
-            if draft.is_orphan:
-                await self._end_orphan(draft)
-            return
-        ended = await self.endings.of(reply.shard, reply.conversation_id, reply.id)
-        if ended is not None and ended.message is not None:
-            reply.grow_to(decode_text(ended.message.content))
-        reply.end(ended or Ended(None, ReplyLost()))
-
-    async def _keep_forever(self) -> None:
-        while True:
-            try:
-                await self._keep()
-                for orphan in await self._drafts.orphans():
-                    await self._end_orphan(orphan)
-            except PASSING as away:
-                log.warning("replies under way cannot be saved: %s", type(away).__name__)
-            except Exception:
-                log.exception("replies under way could not be saved")
-            await asyncio.sleep(SAVE_EVERY)
-
     async def _keep(self) -> None:
-        replies = list(self._running.values())
-        if not replies:
-            return
-        sizes = [each.reply.size for each in replies]
-        still = await self._drafts.keep(
-            [
-                Kept(
-                    each.draft.shard,
-                    each.draft.conversation_id,
-                    each.draft.reply_id,
-                    each.reply.text.encode() if size != each.saved else None,
-                )
-                for each, size in zip(replies, sizes, strict=True)
-            ]
-        )
-        for each, size in zip(replies, sizes, strict=True):
-            wanted = still.get(each.draft.reply_id)
-            if wanted is None:
-                each.stop(LOST)  # somebody has ended it, or forgotten it, for all that this process was slow
-            else:
-                each.saved = size
-                if wanted:
-                    each.stop(STOPPED)
+        await keep(self._drafts, list(self._running.values()))
+
+    async def _end_orphans(self) -> None:
+        for orphan in await self._drafts.orphans():
+            await self._end_orphan(orphan)
 
     async def _end_orphan(self, draft: Draft) -> None:
-        """Its process is gone. What it had saved is stored, by one process and once."""
-        if draft.conversation_id in self._running or (mine := await self._drafts.adopt(draft)) is None:
-            return
-        asked = await self._repository.messages(mine.shard, mine.conversation_id, [mine.in_reply_to])
-        if asked:
-            caller = Caller(mine.user_id, "hansard")
-            await stored(self._works, caller, mine, mine.text, Ending(LOST))
-        else:
-            await self._drafts.drop(mine)  # its question was never stored, or is erased
+        """A reply of this process is none, however slow it was."""
+        if draft.conversation_id not in self._running:
+            await end_orphan(self._works, draft)
 
     async def _drained(self) -> None:
-        for follower in self._followers:
-            follower.cancel()
+        self._following.leave()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.grace)
         for running in self._running.values():

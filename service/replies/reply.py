@@ -78,13 +78,13 @@ class Reply:
         self.left = True
         self.end(Ended(None, ReplyElsewhere()))
 
-    async def ended_as(self) -> Message | None:
-        """What is stored of it in the end, however it ended."""
-        return (await asyncio.shield(self._outcome)).message
+    async def ended_as(self) -> Ended:
+        """However it ended."""
+        return await asyncio.shield(self._outcome)
 
     async def outcome(self) -> Message:
         """The stored reply; raises why there is none, or not the whole of one."""
-        ended = await asyncio.shield(self._outcome)
+        ended = await self.ended_as()
         if ended.failure is not None:
             if isinstance(ended.failure, Refusal):
                 ended.failure.facts["session_id"] = str(self.conversation_id)

@@ -12,6 +12,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from projections.history import decode_text
 from service.embedded import EmbeddedPostgres
+from service.replies import replies
+from service.replies.errors import ReplyLost
+from tests.listening import draft
 from tests.service.replies.conversing import conversing, heard_until, outcome
 
 
@@ -50,3 +53,18 @@ async def test_a_reply_that_ends_while_the_database_is_away_is_stored_when_it_is
         assert (decode_text(stored.content), stored.status) == ("Once more.", "complete")
         assert len(await one.events(reply.conversation_id)) == 3
         await one.said("And now?", reply.conversation_id)
+
+
+async def test_a_process_that_stops_meanwhile_does_not_wait_for_it_for_ever(
+    dsn: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "STORING", 0.1)
+    async with conversing(dsn) as one:
+        one.responder.answers("Once ", asyncio.Event())
+        reply = await one.ask("Well?")
+        await heard_until(reply, "Once ")
+        with away(postgres, dsn):
+            await one.hansard.replies.drain()
+            with pytest.raises(ReplyLost):
+                await outcome(reply)
+        assert draft(dsn) is not None, "what came so far is for whoever finds it"

@@ -5,7 +5,10 @@ import asyncio
 import pytest
 
 from projections.history import decode_text
+from service.drafts import Draft, Drafts
+from service.ids import new_id
 from service.replies.errors import ReplyElsewhere, ReplyInProgress
+from service.replies.following import LOOK_EVERY
 from service.responder import ResponderFailed
 from tests.service.replies.conversing import command, heard, heard_until, outcome, processes
 
@@ -24,6 +27,8 @@ async def test_a_listener_at_another_process_gets_the_same_text_and_the_same_end
         assert await heard(elsewhere) == await heard(reply) == "Ein Stück Käse."
         assert await outcome(elsewhere) == await outcome(reply)
         assert await heard(await other.find(reply)) == "Ein Stück Käse."
+        await asyncio.sleep(2 * LOOK_EVERY)
+        assert not elsewhere.left, "a listener that is late would not be told how it ended"
 
 
 async def test_it_hears_of_a_failure_too(dsn: str) -> None:
@@ -88,6 +93,21 @@ async def test_ten_at_once_with_one_key_store_one_and_get_the_same_reply(dsn: st
         assert all(reply == replies[0] for reply in replies)
         assert sum(len(each.responder.heard) for each in several) == (1 if is_new else 2)
         assert len(await several[0].events(replies[0].conversation_id)) == (3 if is_new else 5)
+
+
+async def test_who_meets_a_claim_that_was_not_needed_gets_the_reply_that_was_there(dsn: str) -> None:
+    async with processes(dsn) as (one, other):
+        reply = await one.ask("Well?", command=command("k"))
+        stored = await outcome(reply)
+        drafts = Drafts(one.hansard.pool, new_id())
+        needless = Draft(reply.shard, reply.conversation_id, "r2", "ann", reply.question_id, False)
+        await drafts.claim(needless)
+        assert await other.said("Well?", command=command("k")) == stored
+        listener = await other.hansard.replies.find(reply.shard, reply.conversation_id)
+        assert listener is not None
+        assert listener.id == "r2"
+        await drafts.drop(needless)
+        assert await outcome(listener) == stored
 
 
 async def test_a_process_that_stops_sends_its_listeners_to_the_one_that_gives_the_reply(dsn: str) -> None:
