@@ -167,7 +167,7 @@ class Replies:
             return None
         if known.digest != asked.command.digest:
             raise CommandReused
-        # In this order: who repeats a request may claim the conversation for a moment after its reply is there.
+        # In this order: a repeated request may claim the conversation for a moment after its reply is there.
         running = await self._drafts.of_conversation(shard, asked.conversation_id)
         answer = await self._answer(await self._question(asked), shard)
         if answer is not None or running is None or running.in_reply_to != asked.question.message_id:
