@@ -120,7 +120,7 @@ def run_migrate(settings: Settings, given: Namespace) -> int:
 
 
 def replay_arguments(parser: ArgumentParser) -> None:
-    takes(*DATABASE, "search_language")(parser)
+    takes(*DATABASE, *SHAPING)(parser)
     parser.add_argument(
         "projections", nargs="*", metavar="PROJECTION", help="which ones; all when none is named"
     )
@@ -153,7 +153,7 @@ def run_replay(settings: Settings, given: Namespace) -> int:
 
 
 def status_arguments(parser: ArgumentParser) -> None:
-    takes(*DATABASE, "search_language")(parser)
+    takes(*DATABASE, *SHAPING)(parser)
     parser.add_argument("--json", action="store_true", help="everything, for a program")
     parser.add_argument(
         "--shards", dest="each_shard", action="store_true", help="how many events each shard has"
@@ -182,7 +182,7 @@ def run_status(settings: Settings, given: Namespace) -> int:
 
 
 def verify_arguments(parser: ArgumentParser) -> None:
-    takes(*DATABASE, "search_language")(parser)
+    takes(*DATABASE, *SHAPING)(parser)
     parser.add_argument("--conversation", type=UUID, metavar="ID", help="the chain of this conversation only")
     parser.add_argument("--only", choices=("chains", "projections"), help="one half of the work only")
 
@@ -271,7 +271,8 @@ def run_settings(settings: Settings, given: Namespace) -> int:
 
 
 DATABASE = ("data", "dsn", "owner_dsn")
-MIGRATED = (*DATABASE, "shards", "search_language")
+SHAPING = ("search_language", "taggers")
+"""What shapes the rows of projections: other values are other builds."""
 EVERY = tuple(setting.name for setting in explain())
 
 COMMANDS = (
@@ -279,7 +280,7 @@ COMMANDS = (
     Command(
         "migrate",
         "Bring the database up to this version",
-        takes(*DATABASE, "shards", "search_language"),
+        takes(*DATABASE, "shards", *SHAPING),
         run_migrate,
     ),
     Command(

@@ -22,7 +22,7 @@ from projections.usage import Usage
 from projections.wake import Wake
 from service.replies.replies import Replies
 from service.responder import Responder
-from service.settings import Settings
+from service.settings import Settings, taggers_of
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import MigrationReport, migrate
@@ -108,7 +108,7 @@ def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> Prepa
 
 
 def projections_of(settings: Settings) -> tuple[Projection, ...]:
-    return (History(), Conversations(), Search(settings.search_language), Usage())
+    return (History(taggers_of(settings)), Conversations(), Search(settings.search_language), Usage())
 
 
 def pool_of(database: Database, size: int) -> AsyncConnectionPool[AsyncConnection[Any]]:

@@ -1,5 +1,6 @@
 """Every setting of Hansard: one frozen Struct, read from `HANSARD_*` and from flags of the same name."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -44,6 +45,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="The PostgreSQL text search configuration, such as simple or english.",
         ),
     ] = "simple"
+    taggers: Annotated[
+        str,
+        Meta(
+            description="Regular expressions by name, as a JSON object; a message gets the names of those "
+            "that are found in it, and the one named fortune also sets is_fortune."
+        ),
+    ] = "{}"
     message_limit: Annotated[
         int, Meta(ge=1, description="The most bytes of content that one message may hold.")
     ] = 1_000_000
@@ -143,12 +151,27 @@ class Settings(Struct, frozen=True, kw_only=True):
                 given[setting.name] = setting.read(flag, setting.flag)
             elif environ.get(setting.variable, "") != "":
                 given[setting.name] = setting.read(environ[setting.variable], setting.variable)
-        return cls(**given)
+        settings = cls(**given)
+        taggers_of(settings)
+        return settings
 
     def environ(self) -> dict[str, str]:
         """The variables from which another process reads these same settings; what is not set is empty."""
         values = {setting.variable: getattr(self, setting.name) for setting in explain()}
         return {variable: "" if value is None else str(value) for variable, value in values.items()}
+
+
+def taggers_of(settings: Settings) -> dict[str, str]:
+    try:
+        taggers = msgspec.json.decode(settings.taggers, type=dict[str, str])
+        for pattern in taggers.values():
+            re.compile(pattern)
+    except (msgspec.DecodeError, re.error) as wrong:
+        raise BadSetting(
+            f"HANSARD_TAGGERS is {settings.taggers!r}, but it must be a JSON object of names and regular "
+            f'expressions, such as {{"fortune": "luck(y)?"}}: {wrong}'
+        ) from None
+    return taggers
 
 
 class Setting(Struct, frozen=True):
