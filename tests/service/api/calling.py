@@ -47,7 +47,7 @@ def as_it_is(client: Client) -> httpx.AsyncClient:
 
 
 def token(user_id: str = "alice", secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
-    soon = datetime.now(UTC) + timedelta(minutes=5)
+    soon = datetime.now(UTC) + timedelta(days=1)
     given = {"sub": user_id, "exp": soon, **claims}
     kept = {name: value for name, value in given.items() if value is not None}
     return jwt.encode(kept, secret, algorithm=algorithm)
