@@ -1,0 +1,1 @@
+"""ChatKit on the log: its Store, and the server that answers its requests."""

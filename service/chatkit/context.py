@@ -1,0 +1,30 @@
+"""What every call of the Store carries: who asks, about what, and what this request has seen."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from service.store.repository import Caller
+
+OPPORTUNITY = "opportunity"
+"""The kind of link that the active opportunity becomes."""
+
+
+class ChatContext(Struct, eq=False):
+    """One a request: what `seen` knows of another request's threads would be taken for this one's."""
+
+    caller: Caller
+    opportunity: str | None = None
+    """The one that is active: a thread that is created now is linked to it."""
+    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Each thread's fields as this request saw or saved them last. ChatKit saves a thread whole: only what
+    differs from this is what the request wants changed."""
+
+    @classmethod
+    def of(cls, user_id: str, opportunity: str | None = None) -> "ChatContext":
+        """For a server of one's own, which has found out who asks."""
+        return cls(Caller(user_id), opportunity)
+
+    @property
+    def user_id(self) -> str:
+        return self.caller.user_id
