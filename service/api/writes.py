@@ -52,7 +52,7 @@ async def terms_of(
     if idempotency_key is not None:
         if len(idempotency_key) > LONGEST_KEY or not VISIBLE.fullmatch(idempotency_key):
             raise BadIdempotencyKey(limit=LONGEST_KEY)
-        return Terms(idempotency_key, await digest_of(request), version_in(if_match))
+        return Terms(idempotency_key, await digest_of(request, idempotency_key), version_in(if_match))
     return Terms(None, b"", version_in(if_match))
 
 
@@ -82,14 +82,15 @@ def version_in(if_match: str | None) -> int | None:
     return int(found[1])
 
 
-async def digest_of(request: Request[Any, Any, Any]) -> bytes:
-    """The same for the same wish, however its JSON is laid out."""
+async def digest_of(request: Request[Any, Any, Any], key: str) -> bytes:
+    """The same for the same wish, however its JSON is laid out; whoever does not know the key cannot guess
+    from it what was said."""
     body = await request.body()
     if body:
         with suppress(SerializationException):  # what is not JSON is laid out in one way
             body = msgspec.json.encode(await request.json(), order="sorted")
     path = request.scope["path"].rstrip("/")
-    return sha256(f"{request.method} {path}\n".encode() + body).digest()
+    return sha256(f"{key} {request.method} {path}\n".encode() + body).digest()
 
 
 def etag(version: int) -> dict[str, str]:

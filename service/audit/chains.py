@@ -36,9 +36,9 @@ class Row(NamedTuple):
     state_digest: bytes
     user_id: str | None
     actor: str | None
+    request_id: str | None
     person_salt: bytes | None
     person_digest: bytes
-    request_id: str | None
     command_id: bytes | None
     command_digest: bytes | None
     command_size: int | None
@@ -55,7 +55,7 @@ class Chain:
         self._shards: Final = shards
         self._faults: Final = faults
         self._before: Row | None = None
-        self._known: tuple[bytes | None, bytes, str | None, str | None] | None = None
+        self._known: tuple[bytes | None, bytes, str | None, str | None, str | None] | None = None
         """The person that was checked last: the events of one append have one, with one salt."""
         self._emptied: list[tuple[int, str]] = []
         self._rewritten: list[int] = []
@@ -126,6 +126,8 @@ class Chain:
             self._emptied.append((row.version, row.topic))
             if salt is not None:
                 self._tell(row, "what it held is gone, but not the salt by which it could be guessed")
+            if row.message_id is not None:
+                self._tell(row, "what it held is gone, but not the id of the message that it was about")
         elif salt is None:
             self._rewritten.append(row.version)
         elif state_digest(salt, state) == row.state_digest:
@@ -151,15 +153,17 @@ class Chain:
             self._tell(row, "the message in its column is not the one that it is about")
 
     def _check_person(self, row: Row) -> None:
-        person = (row.person_salt, row.person_digest, row.user_id, row.actor)
+        person = (row.person_salt, row.person_digest, row.user_id, row.actor, row.request_id)
         if person == self._known:
             return
         if row.person_salt is None:
             self._renamed.append(row.version)
-        elif person_digest(row.person_salt, row.user_id, row.actor) == row.person_digest:
+        elif person_digest(row.person_salt, *person[2:]) == row.person_digest:
             self._known = person
         else:
-            self._tell(row, "its user or its actor is not who was recorded: the digest of the person differs")
+            self._tell(
+                row, "it is not who was recorded, or not the request: the digest of the person differs"
+            )
 
     def _check_command(self, row: Row, before: Row | None) -> None:
         if row.command_id is None and row.command_size is None:
@@ -184,8 +188,6 @@ class Chain:
                 row.version,
                 row.position,
                 row.topic,
-                row.message_id,
-                row.request_id,
                 UUID(bytes=row.command_id) if row.command_id is not None else None,
                 row.command_digest,
                 row.command_size,

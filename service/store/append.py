@@ -118,7 +118,7 @@ def append_of(
         actor=actor,
         request_id=request_id,
         person_salt=salt,
-        person_digest=person_digest(salt, user_id, actor),
+        person_digest=person_digest(salt, user_id, actor, request_id),
         size=sum(len(each.state) for each in stored),
         expected=expected,
         based_on=based_on,

@@ -77,11 +77,11 @@ class Decided:
         for event in append.events:
             version += 1
             position += 1
-            place = (shard, conversation_id, version, position, event.topic, event.message_id)
+            place = (shard, conversation_id, version, position, event.topic)
             sealed = (append.recorded_at, event.digest, append.person_digest)
-            digest = chain(digest, *place, append.request_id, *named, *sealed)
+            digest = chain(digest, *place, *named, *sealed)
             self.rows.append((
-                *place, event.state, event.salt, event.digest,
+                *place, event.message_id, event.state, event.salt, event.digest,
                 append.user_id, append.actor, append.person_salt, append.person_digest,
                 append.request_id, *named, append.recorded_at, digest,
             ))  # fmt: skip

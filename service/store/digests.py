@@ -6,19 +6,18 @@ by its length, and what may be missing has a bit that says whether it was given.
 
     state  = sha256("hansard.state.v1\\0"  | u32 len(salt) | salt | state)
     person = sha256("hansard.person.v1\\0" | u32 len(salt) | salt
-             | u8 given | u32 len(user_id) | user_id | actor)
-             given: 1 user_id, 2 actor
+             | u8 given | u32 len(user_id) | u32 len(actor) | user_id | actor | request_id)
+             given: 1 user_id, 2 actor, 4 request_id
     event  = sha256("hansard.event.v1\\0"
              | previous (32 bytes, zeros for the first) | state (32) | person (32)
              | conversation_id (16) | i16 shard | i64 version | i64 position | i64 recorded_at
              | u8 given | command_id (16, zeros if missing) | i64 command_size (0 if missing)
-             | u32 len(topic) | u32 len(message_id) | u32 len(request_id) | u32 len(command_digest)
-             | topic | message_id | request_id | command_digest)
-             given: 1 message_id, 2 request_id, 4 command_id, 8 command_digest, 16 command_size
+             | u32 len(topic) | topic | command_digest)
+             given: 1 command_id, 2 command_digest, 4 command_size
 
 Text is UTF-8; a time is whole microseconds since 1970-01-01T00:00:00Z. State and person enter the chain only
 by their salted digests: when words are erased, or a person is replaced, the old digests stay and the chain
-still verifies.
+still verifies. The column message_id repeats what the state says, and goes with it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,20 +33,21 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 _STATE: Final = Struct(">17sI")
 _PERSON: Final = Struct(">18sI")
-_PERSON_REST: Final = Struct(">BI")
-_EVENT: Final = Struct(">17s 32s 32s 32s 16s h q q q B 16s q I I I I")
+_PERSON_REST: Final = Struct(">BII")
+_EVENT: Final = Struct(">17s 32s 32s 32s 16s h q q q B 16s q I")
 
 
 def state_digest(salt: bytes, state: bytes) -> bytes:
     return sha256(_STATE.pack(b"hansard.state.v1\0", len(salt)) + salt + state).digest()
 
 
-def person_digest(salt: bytes, user_id: str | None, actor: str | None) -> bytes:
-    given = (user_id is not None) | (actor is not None) << 1
+def person_digest(salt: bytes, user_id: str | None, actor: str | None, request_id: str | None) -> bytes:
+    given = (user_id is not None) | (actor is not None) << 1 | (request_id is not None) << 2
     user = b"" if user_id is None else user_id.encode()
-    rest = b"" if actor is None else actor.encode()
+    who = b"" if actor is None else actor.encode()
+    request = b"" if request_id is None else request_id.encode()
     head = _PERSON.pack(b"hansard.person.v1\0", len(salt)) + salt
-    return sha256(head + _PERSON_REST.pack(given, len(user)) + user + rest).digest()
+    return sha256(head + _PERSON_REST.pack(given, len(user), len(who)) + user + who + request).digest()
 
 
 def chain(
@@ -57,8 +57,6 @@ def chain(
     version: int,
     position: int,
     topic: str,
-    message_id: str | None,
-    request_id: str | None,
     command_id: UUID | None,
     command_digest: bytes | None,
     command_size: int | None,
@@ -66,20 +64,7 @@ def chain(
     state_digest: bytes,
     person_digest: bytes,
 ) -> bytes:
-    given = 0
     words = topic.encode()
-    topic_length, message_length, request_length, digest_length = len(words), 0, 0, 0
-    if message_id is not None:
-        given, message = 1, message_id.encode()
-        message_length = len(message)
-        words += message
-    if request_id is not None:
-        given, request = given | 2, request_id.encode()
-        request_length = len(request)
-        words += request
-    if command_digest is not None:
-        given, digest_length = given | 8, len(command_digest)
-        words += command_digest
     if previous is None:
         previous = NO_EVENT
     if not len(previous) == len(state_digest) == len(person_digest) == 32:
@@ -94,15 +79,12 @@ def chain(
         version,
         position,
         microseconds(recorded_at),
-        given | (command_id is not None) << 2 | (command_size is not None) << 4,
+        (command_id is not None) | (command_digest is not None) << 1 | (command_size is not None) << 2,
         _NO_COMMAND if command_id is None else command_id.bytes,
         command_size or 0,
-        topic_length,
-        message_length,
-        request_length,
-        digest_length,
+        len(words),
     )
-    return sha256(fixed + words).digest()
+    return sha256(fixed + words + (command_digest or b"")).digest()
 
 
 def microseconds(time: datetime) -> int:

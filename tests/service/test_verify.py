@@ -24,7 +24,7 @@ from tests.serving import hansard
 
 VICTIM, OTHER = uuid4(), uuid4()
 SHARD_OF_ANN = shard_of(USER, SHARDS)
-STATE, PERSON = ("state", "state_salt"), ("actor", "person_salt")
+STATE, PERSON = ("state", "state_salt", "message_id"), ("actor", "request_id", "person_salt")
 
 CHANGES = {
     "state": "set_byte(state, 20, 255 - get_byte(state, 20))",
@@ -141,7 +141,7 @@ def test_one_change_is_told_once(log: str, capsys: pytest.CaptureFixture[str]) -
     change(log, "actor = 'bob'", 3)
     verify(log)
     (line,) = found(capsys)
-    assert "who was recorded" in line
+    assert "the digest of the person differs" in line
 
 
 def test_what_was_said_is_not_told(log: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +218,7 @@ def test_an_event_that_was_slipped_in_between_is_found(log: str, capsys: pytest.
 def test_words_that_were_emptied_without_an_erasure_are_missed(
     log: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    change(log, "state = NULL, state_salt = NULL", 3)
+    change(log, "state = NULL, state_salt = NULL, message_id = NULL", 3)
     assert verify(log) == 1
     (line,) = found(capsys)
     assert names(line, 3)
@@ -262,6 +262,19 @@ def test_an_erasure_that_left_words_behind_is_told(log: str, capsys: pytest.Capt
     (line,) = found(capsys)
     assert names(line, 4)
     assert "still says something" in line
+
+
+def test_an_erasure_that_left_a_message_id_behind_is_told(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
+    empty(log, STATE, before=6)
+    change(log, "message_id = 'left'", 3)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 3)
+    assert "not the id of the message" in line
 
 
 def test_nothing_may_follow_an_erasure(log: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,12 @@ async def test_another_body_under_the_same_key_is_the_same_command_with_another_
         assert one["digest"] != other["digest"]
 
 
+async def test_the_same_body_under_another_key_has_another_digest() -> None:
+    async with telling(None) as client:
+        one, other = await written(client, "one"), await written(client, "two")
+        assert one["digest"] != other["digest"]
+
+
 async def test_two_users_with_the_same_key_do_not_meet() -> None:
     async with telling(None) as client:
         commands = [
