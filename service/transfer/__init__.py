@@ -1,0 +1,1 @@
+"""In and out: conversations as files, and those that were kept elsewhere."""
