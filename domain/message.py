@@ -1,7 +1,7 @@
 """One message as it stands now, from its own few events: no need to read the others."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,17 @@ from domain.events import (
     Status,
 )
 from domain.recorded import Recorded, Redacted
+
+SHOWN: Final = (
+    "client_tool_call",
+    "generated_image",
+    "message",
+    "structured_input",
+    "task",
+    "widget",
+    "workflow",
+)
+"""The kinds that clients are shown. Any other is for the server's eyes, one that this code does not know too."""
 
 
 class Message(Struct, frozen=True):

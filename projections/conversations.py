@@ -45,6 +45,7 @@ class Row(Struct):
     ended_at: datetime | None
     metadata: Json
     version: int
+    ended_reason: Json | None = None
 
 
 class LinkRow(Struct):
@@ -87,7 +88,7 @@ class Conversations:
 
     name: ClassVar[str] = "conversations"
     with_append: ClassVar[bool] = True
-    version: str = "1"
+    version: str = "2"
     tables: tuple[Table, ...] = (CONVERSATIONS, LINKS)
 
     def changes(self, recorded: Recorded) -> Iterable[Change]:
@@ -124,17 +125,18 @@ def other_changes(recorded: Recorded, key: tuple[int, UUID]) -> Iterable[Change]
             put["title"] = title
         case MetadataChanged(metadata=metadata):
             put["metadata"] = as_json(metadata)
-        case SessionEnded():
-            put["ended_at"] = recorded.recorded_at
+        case SessionEnded(reason=reason):
+            said = None if reason is None else as_json(reason)
+            put |= {"ended_at": recorded.recorded_at, "ended_reason": said}
         case SessionReopened():
-            put["ended_at"] = None
+            put |= {"ended_at": None, "ended_reason": None}
         case ConversationLinked(link=link):
             yield Insert(LINKS, LinkRow(*key, link.kind, link.target))
         case ConversationUnlinked(link=link):
             yield Delete(LINKS, link_key(key, link))
         case ConversationAnonymised():
             # What could lead to the person goes; the opening stays with the words that it is taken from.
-            put |= {"user_id": recorded.user_id, "title": None, "metadata": "{}"}
+            put |= {"user_id": recorded.user_id, "title": None, "metadata": "{}", "ended_reason": None}
             yield Delete(LINKS, key)
     yield Update(CONVERSATIONS, key, put, add)
 
@@ -191,6 +193,7 @@ class Conversation(Struct, frozen=True):
     ended_at: datetime | None
     metadata: bytes
     version: int
+    ended_reason: bytes | None = None
 
 
 class Linked(Struct, frozen=True):
@@ -201,7 +204,7 @@ class Linked(Struct, frozen=True):
 
 SELECT: Final = """
 SELECT c.conversation_id, c.user_id, COALESCE(c.title, c.opening) AS title, c.started_at, c.last_activity_at,
-    c.last_position, c.message_count, c.ended_at, c.metadata, c.version
+    c.last_position, c.message_count, c.ended_at, c.metadata, c.version, c.ended_reason
 FROM {conversations} AS c"""
 OF_USER: Final = """
 WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s
@@ -217,12 +220,17 @@ TITLED: Final = """
     AND COALESCE(c.title, c.opening) ILIKE %(like)s"""
 MOST_RECENT: Final = """
 ORDER BY c.stretch DESC, c.last_position DESC LIMIT %(limit)s"""
+LEAST_RECENT: Final = """
+WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s
+    AND c.stretch >= %(after)s::bigint >> 8 AND c.last_position > %(after)s
+ORDER BY c.stretch, c.last_position LIMIT %(limit)s"""
 
 ONE: Final = Query(
     Conversation,
     SELECT + " WHERE c.shard = %(shard)s AND c.conversation_id = %(conversation_id)s",
     "last_position",
 )
+FROM_THE_OTHER_END: Final = Query(Conversation, SELECT + LEAST_RECENT, "last_position")
 WITH_LINK: Final = Query(
     Conversation,
     SELECT
@@ -275,6 +283,11 @@ async def page(
         target=link.target if link else None,
         like=containing(title or ""),
     )
+
+
+async def page_after(view: View, shard: int, user_id: str, limit: int, after: int = 0) -> list[Conversation]:
+    """The other way round: least recent activity first, after a `last_position`."""
+    return await view.rows(FROM_THE_OTHER_END, shard, user_id=user_id, after=after, limit=limit)
 
 
 async def conversation(view: View, shard: int, conversation_id: UUID) -> Conversation | None:

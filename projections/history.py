@@ -19,6 +19,7 @@ from domain.events import (
     MessageRevised,
     Payload,
 )
+from domain.message import SHOWN
 from domain.recorded import Recorded
 from projections.changes import Change, Delete, Insert, Update
 from projections.reading import Query, View
@@ -201,15 +202,21 @@ OF_CONVERSATION: Final = """
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s"""
 OF_USER: Final = """
 WHERE shard = %(shard)s AND user_id = %(user_id)s"""
+FOR_CLIENTS: Final = f"""
+    AND kind IN {SHOWN}"""
+OWN: Final = """
+    AND user_id = %(user_id)s"""
 OLDER: Final = """
     AND position < %(before)s ORDER BY position DESC LIMIT %(limit)s"""
 NEWER: Final = """
     AND position > %(after)s ORDER BY position LIMIT %(limit)s"""
 
-CONVERSATION_OLDER: Final = Query(Message, MESSAGES + OF_CONVERSATION + OLDER, "position DESC")
-CONVERSATION_NEWER: Final = Query(Message, MESSAGES + OF_CONVERSATION + NEWER, "position")
-USER_OLDER: Final = Query(Message, MESSAGES + OF_USER + OLDER, "position DESC")
-USER_NEWER: Final = Query(Message, MESSAGES + OF_USER + NEWER, "position")
+CONVERSATION_OLDER: Final = Query(Message, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + OLDER, "position DESC")
+CONVERSATION_NEWER: Final = Query(Message, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + NEWER, "position")
+USER_OLDER: Final = Query(Message, MESSAGES + OF_USER + FOR_CLIENTS + OLDER, "position DESC")
+USER_NEWER: Final = Query(Message, MESSAGES + OF_USER + FOR_CLIENTS + NEWER, "position")
+ALL_OLDER: Final = Query(Message, MESSAGES + OF_CONVERSATION + OWN + OLDER, "position DESC")
+ALL_NEWER: Final = Query(Message, MESSAGES + OF_CONVERSATION + OWN + NEWER, "position")
 ONE: Final = Query(Message, MESSAGES + OF_CONVERSATION + " AND message_id = %(message_id)s", "position")
 LINES_OLDER: Final = Query(Line, LINES + OF_USER + " AND kind = 'message'" + OLDER, "position DESC")
 LINES_NEWER: Final = Query(Line, LINES + OF_USER + " AND kind = 'message'" + NEWER, "position")
@@ -224,7 +231,8 @@ decode_text: Final = msgspec.json.Decoder(str).decode
 async def page(
     view: View, shard: int, conversation_id: UUID, limit: int, before: int = END, after: int | None = None
 ) -> list[Message]:
-    """Oldest first: those next to `after`, or else the last ones before `before`."""
+    """What clients are shown of a conversation, oldest first: those next to `after`, or else the last ones
+    before `before`."""
     if after is not None:
         return await view.rows(CONVERSATION_NEWER, shard, conversation_id, after=after, limit=limit)
     found = await view.rows(CONVERSATION_OLDER, shard, conversation_id, before=before, limit=limit)
@@ -239,6 +247,20 @@ async def page_of_user(
         return await view.rows(USER_NEWER, shard, user_id=user_id, after=after, limit=limit)
     found = await view.rows(USER_OLDER, shard, user_id=user_id, before=before, limit=limit)
     return found[::-1]
+
+
+async def entries_before(
+    view: View, shard: int, user_id: str, conversation_id: UUID, limit: int, before: int = END
+) -> list[Message]:
+    """Every message of a user's conversation, for the server's eyes too, newest first."""
+    return await view.rows(ALL_OLDER, shard, conversation_id, user_id=user_id, before=before, limit=limit)
+
+
+async def entries_after(
+    view: View, shard: int, user_id: str, conversation_id: UUID, limit: int, after: int = 0
+) -> list[Message]:
+    """The same, oldest first."""
+    return await view.rows(ALL_NEWER, shard, conversation_id, user_id=user_id, after=after, limit=limit)
 
 
 async def message(view: View, shard: int, conversation_id: UUID, message_id: str) -> Message | None:

@@ -16,6 +16,7 @@ from domain.events import (
     MessageRemoved,
     MessageRevised,
 )
+from domain.message import SHOWN
 from domain.recorded import Recorded
 from projections.changes import Change, Delete, Insert, Update
 from projections.reading import Query, View
@@ -73,7 +74,7 @@ class Search:
         if not re.fullmatch("[a-z_]+", language):
             raise ValueError(f"{language!r} is no name of a text search configuration")
         self.language = language
-        self.version = f"1-{language}"
+        self.version = f"2-{language}"
         self.table = table(language)
         self.tables: tuple[Table, ...] = (self.table,)
 
@@ -82,9 +83,9 @@ class Search:
         match recorded.event:
             case MessageAdded() as added:
                 yield Insert(self.table, row(recorded, added))
-            case MessageRevised(message_id=message_id, content=content):
+            case MessageRevised(message_id=message_id) as revised:
                 key = (shard, conversation_id, message_id)
-                yield Update(self.table, key, put={"content": searchable(content)})
+                yield Update(self.table, key, put={"content": found_in(revised)})
             case MessageRemoved(message_id=message_id):
                 yield Delete(self.table, (shard, conversation_id, message_id))
             case ConversationAnonymised():
@@ -103,8 +104,13 @@ def row(recorded: Recorded, added: MessageAdded) -> Row:
         user_id=recorded.user_id or "",
         role=added.role,
         recorded_at=recorded.recorded_at,
-        content=searchable(added.content),
+        content=found_in(added),
     )
+
+
+def found_in(message: MessageAdded | MessageRevised) -> str:
+    """Nobody finds what only the server sees."""
+    return searchable(message.content) if message.kind in SHOWN else ""
 
 
 def searchable(content: str) -> str:

@@ -103,10 +103,10 @@ def take_conversations(tables: Tables, recorded: Recorded, where: Key) -> None:
             row["title"] = title
         case MetadataChanged(metadata=metadata):
             row["metadata"] = metadata
-        case SessionEnded():
-            row["ended_at"] = recorded.recorded_at
+        case SessionEnded(reason=ended_reason):
+            row |= {"ended_at": recorded.recorded_at, "ended_reason": ended_reason}
         case SessionReopened():
-            row["ended_at"] = None
+            row |= {"ended_at": None, "ended_reason": None}
         case ConversationStarted(links=given):
             for link in given:
                 links[(*where, link.kind, link.target)] = linked(where, link.kind, link.target)
@@ -126,6 +126,7 @@ def started(recorded: Recorded, event: ConversationStarted) -> Row:
         "started_at": recorded.recorded_at,
         "message_count": 0,
         "ended_at": None,
+        "ended_reason": None,
         "metadata": event.metadata,
     }
 

@@ -111,12 +111,15 @@ def plain(log: Iterable[Recorded]) -> tuple[list[Row], list[LinkRow]]:
             row.metadata = told(e.metadata)
         elif isinstance(e, SessionEnded | SessionReopened):
             row.ended_at = r.recorded_at if isinstance(e, SessionEnded) else None
+            ended = isinstance(e, SessionEnded) and e.reason is not None
+            row.ended_reason = told(e.reason) if ended else None
         elif isinstance(e, ConversationLinked):
             links[at].append(e.link)
         elif isinstance(e, ConversationUnlinked):
             links[at].remove(e.link)
         elif isinstance(e, ConversationAnonymised):
             row.user_id, row.title, row.metadata, links[at] = r.user_id, None, "{}", []
+            row.ended_reason = None
         elif isinstance(e, ConversationErased):
             del rows[at], links[at]
     tied = [LinkRow(row.shard, at, li.kind, li.target) for at, row in rows.items() for li in links[at]]
@@ -145,6 +148,27 @@ async def test_the_conversation_with_the_most_recent_activity_comes_first(dsn: s
     log.add(TWO, SessionEnded(), ConversationRenamed("tidy"), MessageRated("m1", "up"), MessageRemoved("m1"))
     async with live(dsn, Conversations(), log.records) as view:
         assert await listed(view) == [1, 3, 2]
+
+
+async def test_the_other_way_round_the_least_recent_activity_comes_first(dsn: str) -> None:
+    log = Log()
+    for number in (1, 2, 3):
+        started(log, number, user_said("m1", "hello"))
+    started(log, 4, user_id="bob")
+    log.add(ONE, user_said("m2", "again"))
+    async with live(dsn, Conversations(), log.records) as view:
+        first = await conversations.page_after(view, SHARD, "ada", 2)
+        rest = await conversations.page_after(view, SHARD, "ada", 2, after=first[-1].last_position)
+        assert [each.conversation_id.int for each in (*first, *rest)] == [2, 3, 1]
+
+
+async def test_why_a_conversation_ended_is_known_until_it_is_reopened(dsn: str) -> None:
+    log = Log()
+    started(log, 1, SessionEnded("solved"))
+    started(log, 2, SessionEnded("solved"), SessionReopened())
+    async with live(dsn, Conversations(), log.records) as view:
+        page = await conversations.page(view, SHARD, "ada", 10)
+        assert {each.conversation_id.int: each.ended_reason for each in page} == {1: b'"solved"', 2: None}
 
 
 async def test_pages_of_conversations_go_on_before_the_last_one(dsn: str) -> None:

@@ -197,6 +197,23 @@ async def test_a_responder_is_told_everything_that_was_said_oldest_first(
         assert [each async for each in history.all_of(view, SHARD, "nobody")] == []
 
 
+async def test_clients_are_shown_what_is_not_for_the_servers_eyes_alone(dsn: str) -> None:
+    log = Log().add(ONE, user_said("m1", "hello"), replied("m2", "", kind="hidden_context_item"))
+    log.add(ONE, replied("m3", "", kind="a kind of a later release"), replied("m4", "", kind="widget"))
+    async with live(dsn, History(), log.records) as view:
+        for page in (
+            await history.page(view, SHARD, ONE, 10),
+            await history.page(view, SHARD, ONE, 10, after=0),
+            await history.page_of_user(view, SHARD, "ada", 10),
+            await history.page_of_user(view, SHARD, "ada", 10, after=0),
+        ):
+            assert [each.message_id for each in page] == ["m1", "m4"]
+        everything = await history.entries_after(view, SHARD, "ada", ONE, 10)
+        assert [each.message_id for each in everything] == ["m1", "m2", "m3", "m4"]
+        assert await history.entries_before(view, SHARD, "ada", ONE, 10) == everything[::-1]
+        assert await history.entries_after(view, SHARD, "bob", ONE, 10) == []
+
+
 def test_the_version_names_the_taggers_whatever_their_order() -> None:
     assert History().version == "1"
     assert History({"a": "x", "b": "y"}).version == History({"b": "y", "a": "x"}).version

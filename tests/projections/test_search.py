@@ -62,7 +62,7 @@ def plain(log: Iterable[Recorded]) -> list[Row]:
     for r in log:
         e = r.event
         if isinstance(e, MessageAdded):
-            text = plain_text(e.content)
+            text = plain_text(e)
             rows[r.conversation_id, e.message_id] = Row(
                 r.shard,
                 r.conversation_id,
@@ -74,7 +74,7 @@ def plain(log: Iterable[Recorded]) -> list[Row]:
                 text,
             )
         elif isinstance(e, MessageRevised):
-            rows[r.conversation_id, e.message_id].content = plain_text(e.content)
+            rows[r.conversation_id, e.message_id].content = plain_text(e)
         elif isinstance(e, MessageRemoved):
             del rows[r.conversation_id, e.message_id]
         elif isinstance(e, ConversationErased):
@@ -86,8 +86,10 @@ def plain(log: Iterable[Recorded]) -> list[Row]:
     return [rows[key] for key in sorted(rows)]
 
 
-def plain_text(content: str) -> str:
-    return content.replace("\0", " ").replace("<", "\x04")
+def plain_text(message: MessageAdded | MessageRevised) -> str:
+    if message.kind == "hidden_context_item":
+        return ""
+    return message.content.replace("\0", " ").replace("<", "\x04")
 
 
 async def found(view: View, text: str, user_id: str = "ada", **how: Any) -> list[str]:
@@ -102,6 +104,19 @@ async def test_a_user_finds_her_own_words_in_all_her_conversations_and_nobody_el
         assert await found(view, "lucky", user_id="bob") == ["m3"]
         assert await found(view, "lucky", user_id="eve") == []
         assert await found(view, "unlucky") == []
+
+
+async def test_what_only_the_server_sees_is_not_found(dsn: str) -> None:
+    log = Log().add(
+        ONE,
+        replied("m1", "secret", kind="hidden_context_item"),
+        replied("m2", "secret", kind="a kind of a later release"),
+        replied("m3", "no secret", kind="widget"),
+        replied("m4", "secret"),
+        MessageRevised("m4", "secret", kind="sdk_hidden_context"),
+    )
+    async with live(dsn, SEARCH, log.records) as view:
+        assert await found(view, "secret") == ["m3"]
 
 
 async def test_the_text_is_taken_as_search_engines_do(dsn: str) -> None:
