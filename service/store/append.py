@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from domain.errors import CommandReused, VersionConflict
 from domain.events import Event
+from domain.recorded import Redacted
 from service.store.codec import encode, message_id_of
 from service.store.digests import person_digest, state_digest
 
@@ -46,10 +47,16 @@ class Stored(Struct, frozen=True):
 
     event: Event
     topic: str
-    state: bytes
+    state: bytes | None
     message_id: str | None
-    salt: bytes
+    salt: bytes | None
     digest: bytes
+    recorded_at: datetime | None = None
+    """Where it happened at another time than the append: it was recorded elsewhere, and is taken in now."""
+
+    @property
+    def size(self) -> int:
+        return len(self.state) if self.state is not None else 0
 
 
 class Append(Struct, eq=False):
@@ -95,7 +102,7 @@ class Placed(Struct, frozen=True):
 def append_of(
     shard: int,
     conversation_id: UUID,
-    events: Sequence[Event],
+    events: Sequence[Event | Stored],
     recorded_at: datetime,
     *,
     user_id: str | None = None,
@@ -107,7 +114,7 @@ def append_of(
     first: int | None = None,
 ) -> Append:
     """Does all the work that needs no lock: encoding, salts, digests."""
-    stored = [stored_event(event) for event in events]
+    stored = [each if isinstance(each, Stored) else stored_event(each) for each in events]
     salt = os.urandom(SALT_BYTES)
     return Append(
         shard=shard,
@@ -119,7 +126,7 @@ def append_of(
         request_id=request_id,
         person_salt=salt,
         person_digest=person_digest(salt, user_id, actor, request_id),
-        size=sum(len(each.state) for each in stored),
+        size=sum(each.size for each in stored),
         expected=expected,
         based_on=based_on,
         command=command,
@@ -127,7 +134,10 @@ def append_of(
     )
 
 
-def stored_event(event: Event) -> Stored:
-    topic, state = encode(event)
+def stored_event(event: Event, recorded_at: datetime | None = None) -> Stored:
     salt = os.urandom(SALT_BYTES)
-    return Stored(event, topic, state, message_id_of(event), salt, state_digest(salt, state))
+    if isinstance(event, Redacted):
+        # Nobody keeps the salt, so that its digest tells nothing, as where the words were erased.
+        return Stored(event, event.topic, None, None, None, state_digest(salt, b""), recorded_at)
+    topic, state = encode(event)
+    return Stored(event, topic, state, message_id_of(event), salt, state_digest(salt, state), recorded_at)

@@ -78,15 +78,16 @@ class Decided:
             version += 1
             position += 1
             place = (shard, conversation_id, version, position, event.topic)
-            sealed = (append.recorded_at, event.digest, append.person_digest)
+            recorded_at = event.recorded_at or append.recorded_at
+            sealed = (recorded_at, event.digest, append.person_digest)
             digest = chain(digest, *place, *named, *sealed)
             self.rows.append((
                 *place, event.message_id, event.state, event.salt, event.digest,
                 append.user_id, append.actor, append.person_salt, append.person_digest,
-                append.request_id, *named, append.recorded_at, digest,
+                append.request_id, *named, recorded_at, digest,
             ))  # fmt: skip
             self.recorded.append(
-                Recorded(shard, position, conversation_id, version, event.event, append.recorded_at, *told)
+                Recorded(shard, position, conversation_id, version, event.event, recorded_at, *told)
             )
             named = UNNAMED
         if digest is not None:

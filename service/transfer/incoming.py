@@ -23,7 +23,7 @@ class Incoming(Struct, frozen=True):
     twice: once to check all of it, once to store it."""
     actor: str | None = None
     where: str = ""
-    """Where it stands in what is read, for a person who looks there: `conversations.json: conversation 17`."""
+    """In what is read, for a person who looks there: `conversations.json: conversation 17`."""
 
 
 class Skipped(Struct, frozen=True):
