@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from domain import conversation as decisions
 from domain.conversation import Conversation
-from domain.events import Event, MessageAdded
+from domain.events import Event, Link, MessageAdded
 from domain.message import Message
+from projections.history import Said
 from service import commands
 from service.ids import new_id
 from service.store.append import Command
@@ -31,6 +32,8 @@ class Asked(Struct, frozen=True):
     """The conversation begins with the question."""
     interrupt: bool = False
     """A reply that is running in the conversation is stopped first."""
+    told: Said | None = None
+    """What the responder is told last, after all that was said until now; without it the question is last."""
 
 
 def asked(
@@ -41,6 +44,7 @@ def asked(
     is_fortune: bool = False,
     metadata: dict[str, Any] | None = None,
     conversation_metadata: dict[str, Any] | None = None,
+    links: Sequence[Link] = (),
     interrupt: bool = False,
     expected: int | None = None,
     command: Command | None = None,
@@ -61,11 +65,23 @@ def asked(
         str(new_id()),
         adding(caller, conversation, question, conversation_metadata, expected, command)
         if conversation_id
-        else starting(caller, conversation, question, conversation_metadata, command),
+        else starting(caller, conversation, question, conversation_metadata, links, command),
         command,
         is_new=conversation_id is None,
         interrupt=interrupt,
     )
+
+
+def asked_before(
+    caller: Caller, conversation_id: UUID, question: MessageAdded, reply_id: str, told: Said | None = None
+) -> Asked:
+    """Of a question that somebody else has stored. It is asked again as often as this is, and what is being
+    replied to it makes way."""
+    return Asked(caller, conversation_id, question, reply_id, nothing, interrupt=True, told=told)
+
+
+async def nothing(repository: Repository) -> Changed:
+    return Changed(None, None)
 
 
 def id_of(what: str, command: Command | None) -> UUID:
@@ -80,12 +96,14 @@ def starting(
     conversation_id: UUID,
     question: MessageAdded,
     metadata: dict[str, Any] | None,
+    links: Sequence[Link],
     command: Command | None,
 ) -> Store:
     return lambda repository: commands.start_conversation(
         repository,
         caller,
         conversation_id=conversation_id,
+        links=links,
         metadata=metadata,
         first_messages=[question],
         command=command,

@@ -1,6 +1,7 @@
 """The replies of one process: begun, found again, stopped, kept, and ended where their process is gone."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import CommandReused, MessageNotFound
-from projections.history import Message, decode_text
+from projections.history import END, Message, decode_text
 from projections.reading import View
 from service.commands import owned
 from service.drafts import Draft, Drafts
@@ -33,6 +34,8 @@ MEET_AGAIN: Final = 0.02
 
 STORING: Final = 20.0
 """Seconds that a stopping process tries to store its replies, once they have been cut off."""
+HANDING_ON: Final = 1.0
+"""Seconds that those have who hand the end of a reply on."""
 
 
 class Replies:
@@ -54,6 +57,7 @@ class Replies:
         self._responder = responder
         self._running: dict[UUID, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beside: dict[asyncio.Task[None], Callable[[], None]] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._draining: asyncio.Task[None] | None = None
         self.endings = Endings(pool, view)
@@ -115,17 +119,29 @@ class Replies:
             ended = found
         return ended_reply(shard, conversation_id, reply_id, ended)
 
-    async def stop(self, shard: int, conversation_id: UUID) -> Reply | None:
-        """The running reply, which ends now, whichever process gives it; None if there is none."""
+    async def stop(self, shard: int, conversation_id: UUID, reply_id: str | None = None) -> Reply | None:
+        """The running reply, if it is that one, which ends now, whichever process gives it."""
         running = self._running.get(conversation_id)
-        if running is not None:
+        if running is not None and reply_id in (None, running.reply.id):
             running.stop(STOPPED)
             return running.reply
         draft = await self._drafts.of_conversation(shard, conversation_id)
-        if draft is None:
+        if draft is None or reply_id not in (None, draft.reply_id):
             return None
         await self._drafts.want_stop(draft)
         return self._following.follow(draft)
+
+    async def silence(self, shard: int, conversation_id: UUID) -> None:
+        """The same, and what came of it is stored when this returns: what is said next comes after it."""
+        reply = await self.stop(shard, conversation_id)
+        if reply is not None:
+            await reply.ended_as()
+
+    def stop_with_them(self, work: asyncio.Task[None], stop: Callable[[], None]) -> None:
+        """Work that hands replies on, or makes them in a way of its own: has the same grace, and is then
+        told to stop."""
+        self._beside[work] = stop
+        work.add_done_callback(self._beside.pop)
 
     async def forget(self, shard: int, conversation_id: UUID) -> None:
         """The conversation was erased: what is being said in it goes too, in all processes."""
@@ -209,10 +225,10 @@ class Replies:
             return None
         if other.is_orphan and asked.conversation_id not in self._running:
             await self._end_orphan(other)
-        elif other.in_reply_to == draft.in_reply_to:
+        elif asked.command is not None and other.in_reply_to == draft.in_reply_to:
             await asyncio.sleep(MEET_AGAIN)
         elif asked.interrupt:
-            await self._interrupt(other)
+            await self.silence(shard, asked.conversation_id)
         else:
             raise ReplyInProgress
         return None
@@ -237,9 +253,10 @@ class Replies:
             self._view,
             shard,
             user_id,
-            question.position,
+            question.position if asked.told is None else END - 1,
             self._settings.history_messages,
             self._settings.history_characters,
+            asked.told,
         )
         begun.set_result(running.reply)
         await running.produce(said)
@@ -257,12 +274,6 @@ class Replies:
         with suppress(*PASSING):
             await self._drafts.drop(running.draft)
 
-    async def _interrupt(self, draft: Draft) -> None:
-        reply = await self.stop(draft.shard, draft.conversation_id)
-        if reply is not None:
-            async for _ in reply.pieces(reply.size):
-                pass
-
     async def _keep(self) -> None:
         await keep(self._drafts, list(self._running.values()))
 
@@ -277,14 +288,16 @@ class Replies:
 
     async def _drained(self) -> None:
         self._following.leave()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.grace)
+        if work := {*self._tasks, *self._beside}:
+            await asyncio.wait(work, timeout=self._settings.grace)
         for running in self._running.values():
             running.stop(LOST)
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STORING)
-            for each in late:  # the database is away: the drafts keep what they have
-                each.cancel()
+        await ended(self._tasks, STORING)
+        if self._beside:
+            await asyncio.wait(set(self._beside), timeout=HANDING_ON)
+        for stop in list(self._beside.values()):
+            stop()
+        await ended(set(self._beside), STORING)
 
     def _shard_of(self, asked: Asked) -> int:
         return self._repository.store.shard_of(asked.caller.user_id)
@@ -304,3 +317,11 @@ def settle(begun: asyncio.Future[Reply], refused: Exception) -> None:
     if not begun.done():
         begun.set_exception(refused)
         begun.exception()
+
+
+async def ended(tasks: set[asyncio.Task[None]], patience: float) -> None:
+    """The database may be away: what cannot be stored in time stays in the drafts."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=patience)
+        for each in late:
+            each.cancel()
