@@ -28,7 +28,7 @@ SHOWN: Final = (
     "widget",
     "workflow",
 )
-"""The kinds that clients are shown. Any other is for the server's eyes, one that this code does not know too."""
+"""The kinds that clients are shown. Any other is the server's own, and so is one that is not known here."""
 
 
 class Message(Struct, frozen=True):
