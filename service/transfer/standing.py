@@ -1,0 +1,73 @@
+"""What is here already of the conversations that an import brings."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import Connection
+
+from domain.recorded import Recorded
+from projections.arrays import Array
+from service.store.append import Append
+from service.store.log import recorded
+
+TIPS: Final = b"""
+SELECT last.shard, last.conversation_id, last.version, last.topic, last.user_id
+FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
+CROSS JOIN LATERAL (
+    SELECT e.shard, e.conversation_id, e.version, e.topic, e.user_id FROM events AS e
+    WHERE e.shard = given.shard AND e.conversation_id = given.conversation_id
+    ORDER BY e.version DESC LIMIT 1
+) AS last"""
+
+EVENTS: Final = b"""
+SELECT e.shard, e.position, e.conversation_id, e.version, e.topic, e.state, e.recorded_at,
+    e.user_id, e.actor, e.request_id
+FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
+    AS given (shard, conversation_id, version)
+JOIN events AS e USING (shard, conversation_id, version)"""
+
+Place = tuple[int, UUID]
+
+
+class Tip(Struct, frozen=True):
+    """Where a conversation ends here."""
+
+    version: int
+    topic: str
+    user_id: str | None
+
+
+class Standing(Struct):
+    """One conversation that an import brings, while it does."""
+
+    shard: int
+    here: int = 0
+    """Its last version that was here before."""
+    stopped: bool = False
+    """Nothing more of it is taken, for a reason that was told."""
+    read: int = 0
+    """Its last version that the import has brought."""
+    added: bool = False
+    counted: bool = False
+    last: Append | None = None
+    """The last append of it that was sent, which the next one goes on from."""
+    where: str = ""
+
+
+def tips(connection: Connection[Any], places: Iterable[Place]) -> dict[Place, Tip]:
+    shards, conversations = zip(*places, strict=True)
+    given = {"shards": Array("smallint", shards), "conversations": Array("uuid", conversations)}
+    rows = connection.cursor(binary=True).execute(TIPS, given).fetchall()
+    return {(shard, conversation_id): Tip(*tip) for shard, conversation_id, *tip in rows}
+
+
+def events_at(connection: Connection[Any], places: Sequence[tuple[int, UUID, int]]) -> list[Recorded]:
+    shards, conversations, versions = zip(*places, strict=True)
+    given = {
+        "shards": Array("smallint", shards),
+        "conversations": Array("uuid", conversations),
+        "versions": Array("bigint", versions),
+    }
+    return list(map(recorded, connection.cursor(binary=True).execute(EVENTS, given).fetchall()))
