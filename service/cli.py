@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
@@ -183,21 +184,61 @@ def run_status(settings: Settings, given: Namespace) -> int:
 
 def verify_arguments(parser: ArgumentParser) -> None:
     takes(*DATABASE, *SHAPING)(parser)
+    parser.add_argument("--seal", type=Path, metavar="FILE", help="compare with what was sealed in it, too")
+    parser.add_argument(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="the key that must have signed the seal [seal.key.pub in the data folder]",
+    )
     parser.add_argument("--conversation", type=UUID, metavar="ID", help="the chain of this conversation only")
-    parser.add_argument("--only", choices=("chains", "projections"), help="one half of the work only")
+    parser.add_argument(
+        "--only",
+        choices=("chains", "seal", "projections", "replies"),
+        help="this part only [everything: chains, the seal where one is given, projections, replies]",
+    )
+    parser.add_argument("--json", action="store_true", help="one object, for a program")
 
 
 def run_verify(settings: Settings, given: Namespace) -> int:
     from service.audit.command import verify, verify_one
+    from service.audit.seal_command import seal_to_compare
     from service.database import opened
     from service.hansard import projections_of
     from service.store.connections import Database
 
-    with opened(settings, say) as found:
+    if given.only == "seal" and given.seal is None:
+        raise BadSetting("--only seal needs a --seal to compare the log with")
+    if given.conversation is not None and given.seal is not None:
+        raise BadSetting("--seal is of the whole log: leave out the --conversation")
+    seal = seal_to_compare(given.seal, given.public_key, settings.data) if given.seal else None
+    with opened(settings, warn if given.json else say) as found:
         database = Database.open(found.dsn)
         if given.conversation is not None:
-            return verify_one(database, given.conversation, say)
-        return verify(database, projections_of(settings), say, given.only)
+            return verify_one(database, given.conversation, say, as_json=given.json)
+        projections = projections_of(settings)
+        return verify(database, projections, say, only=given.only, seal=seal, as_json=given.json)
+
+
+def seal_arguments(parser: ArgumentParser) -> None:
+    takes(*DATABASE)(parser)
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="the private key [seal.key in the data folder]"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="a new file; - writes to standard output [named by the time]"
+    )
+
+
+def run_seal(settings: Settings, given: Namespace) -> int:
+    from service.audit.seal_command import seal
+    from service.audit.seal_keys import private_key
+    from service.database import opened
+    from service.store.connections import Database
+
+    key = private_key(given.key, settings.data)
+    with opened(settings, warn) as found:
+        return seal(Database.open(found.dsn), key, given.out, say)
 
 
 def keys_arguments(parser: ArgumentParser) -> None:
@@ -215,9 +256,19 @@ def keys_arguments(parser: ArgumentParser) -> None:
     revoke.add_argument("name", metavar="NAME", help="the name that it was made with")
     for action in (create, every, revoke):
         takes(*DATABASE)(action)
+    seal = actions.add_parser("seal", help="Make the pair of keys that the log is sealed and checked with")
+    takes("data")(seal)
+    seal.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="a new file; the public key's ends in .pub [seal.key in --data]",
+    )
 
 
 def run_keys(settings: Settings, given: Namespace) -> int:
+    if given.action == "seal":
+        return run_keys_seal(settings, given)
     from service import keys
     from service.database import opened
     from service.store.connections import Database
@@ -236,6 +287,12 @@ def run_keys(settings: Settings, given: Namespace) -> int:
             case _:
                 keys.tell(keys.listed(connection), say)
     return 0
+
+
+def run_keys_seal(settings: Settings, given: Namespace) -> int:
+    from service.audit.seal_command import make_keys
+
+    return make_keys(given.out, settings.data, say)
 
 
 def token_arguments(parser: ArgumentParser) -> None:
@@ -291,6 +348,7 @@ COMMANDS = (
     ),
     Command("status", "Tell how far the log and everything built from it are", status_arguments, run_status),
     Command("verify", "Check that the record is what was once recorded", verify_arguments, run_verify),
+    Command("seal", "Sign what the log is now, to prove later that it is still so", seal_arguments, run_seal),
     Command("keys", "Make, list and revoke the keys of trusted backends", keys_arguments, run_keys),
     Command("token", "Sign a user's token, for trying out", token_arguments, run_token),
     Command("bench", "Measure how fast this machine is with Hansard", bench_arguments, run_bench),

@@ -1,77 +1,125 @@
-"""`hansard verify`: the chains of the log, and the projections against a fresh fold of it, told in words."""
+"""`hansard verify`: the log, its seal, the projections and broken replies, told in words or as JSON."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
+from msgspec import Struct
 from psycopg import Connection
 
 from projections.generations import not_built
 from projections.projection import Projection
+from service.audit.faults import Fault, counted
+from service.audit.replies import verify_replies
+from service.audit.seal import Seal
+from service.audit.sealing import verify_seal
 from service.audit.shard import Verified, read_too_far, reading, verify_conversation, with_holes
 from service.audit.verify import verify_log
 from service.replaying import proofs_of, reporting, told
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 
-Part = Literal["chains", "projections"]
+Part = Literal["chains", "seal", "projections", "replies"]
 Say = Callable[[str], None]
 
 
-def verify(database: Database, projections: Sequence[Projection], say: Say, only: Part | None = None) -> int:
+class Outcome(Struct, frozen=True):
+    """What came of one part of the work."""
+
+    part: Part
+    holds: bool
+    summary: str
+    faults: Sequence[Fault] = ()
+    unlisted: int = 0
+    """Faults beyond those."""
+    remarks: Sequence[str] = ()
+
+
+class Report(Struct, frozen=True):
+    """For a program."""
+
+    holds: bool
+    outcomes: Sequence[Outcome]
+
+
+def verify(
+    database: Database,
+    projections: Sequence[Projection],
+    say: Say,
+    *,
+    only: Part | None = None,
+    seal: Seal | None = None,
+    as_json: bool = False,
+) -> int:
     """Gives back the exit code: 1 if anything is wrong."""
     with database.connect("hansard verify") as connection:
         check_migrated(connection)
-    holds = True
-    if only != "projections":
-        holds = verify_chains(database, say)
-    if only != "chains":
-        holds = verify_projections(database, projections, say) and holds
-    return 0 if holds else 1
+    return tell(outcomes(database, projections, only, seal), say, as_json)
 
 
-def verify_one(database: Database, conversation_id: UUID, say: Say) -> int:
+def verify_one(database: Database, conversation_id: UUID, say: Say, *, as_json: bool = False) -> int:
     with reading(database) as connection:
         check_migrated(connection)
         verified = verify_conversation(connection, conversation_id)
+    name = f"Conversation {conversation_id}"
     if not verified.events:
-        say(f"There is no conversation {conversation_id}")
-        return 1
-    if verified.total:
-        tell_faults(verified, f"Conversation {conversation_id} is NOT what was recorded", say)
-        return 1
-    say(f"Conversation {conversation_id} is what was recorded: {verified.events:,} events")
-    return 0
+        outcome = Outcome("chains", False, f"There is no conversation {conversation_id}")
+    elif verified.total:
+        outcome = failed("chains", f"{name} is NOT what was recorded", verified)
+    else:
+        outcome = Outcome("chains", True, f"{name} is what was recorded: {counted(verified.events, 'event')}")
+    return tell([outcome], say, as_json)
 
 
-def verify_chains(database: Database, say: Say) -> bool:
+def outcomes(
+    database: Database, projections: Sequence[Projection], only: Part | None, seal: Seal | None
+) -> Iterator[Outcome]:
+    if only in {None, "chains"}:
+        yield of_chains(database)
+    if seal is not None and only in {None, "chains", "seal"}:
+        yield of_seal(database, seal)
+    if only in {None, "projections"}:
+        yield from of_projections(database, projections)
+    if only in {None, "replies"}:
+        yield of_replies(database)
+
+
+def of_chains(database: Database) -> Outcome:
     started = time.monotonic()
     with reporting() as report:
         verified = verify_log(database, report)
     seconds = time.monotonic() - started
-    seen = f"{verified.events:,} events of {verified.conversations:,} conversations"
+    seen = f"{counted(verified.events, 'event')} of {counted(verified.conversations, 'conversation')}"
     if verified.total:
-        tell_faults(verified, f"The log is NOT what was recorded ({seen}, {seconds:,.1f} s)", say)
-        return False
-    say(f"The log is what was recorded: {seen} ({seconds:,.1f} s)")
-    return True
+        return failed("chains", f"The log is NOT what was recorded ({seen}, {seconds:,.1f} s)", verified)
+    return Outcome("chains", True, f"The log is what was recorded: {seen} ({seconds:,.1f} s)")
 
 
-def verify_projections(database: Database, projections: Sequence[Projection], say: Say) -> bool:
+def of_seal(database: Database, seal: Seal) -> Outcome:
+    with reporting() as report:
+        verified = verify_seal(database, seal, report)
+    sealed = f"{seal.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
+    if verified.total:
+        return failed("seal", f"The log is NOT what was sealed at {sealed}", verified)
+    holds = f"The log begins with what was sealed at {sealed}: {counted(seal.events, 'event')}"
+    return Outcome("seal", True, holds)
+
+
+def of_projections(database: Database, projections: Sequence[Projection]) -> Iterator[Outcome]:
     with database.connect("hansard verify") as connection:
         missing = not_built(connection, projections)
         reason = incomparable(connection)
     for projection in missing:
-        say(f"{projection.name} is not built: hansard replay {projection.name}")
+        what = f"{projection.name} is not built: hansard replay {projection.name}"
+        yield Outcome("projections", False, what)
     if reason:
-        say(f"The projections were not compared: {reason}")
-        return False
-    proofs = proofs_of(database, [each for each in projections if each not in missing])
-    for proof in proofs:
-        for line in told(proof):
-            say(line)
-    return not missing and all(proof.equal for proof in proofs)
+        yield Outcome("projections", False, f"The projections were not compared: {reason}")
+        return
+    for proof in proofs_of(database, [each for each in projections if each not in missing]):
+        summary, *remarks = map(str.strip, told(proof))
+        yield Outcome("projections", proof.equal, summary, remarks=remarks)
 
 
 def incomparable(connection: Connection[Any]) -> str | None:
@@ -83,10 +131,37 @@ def incomparable(connection: Connection[Any]) -> str | None:
     return None
 
 
-def tell_faults(verified: Verified, heading: str, say: Say) -> None:
+def of_replies(database: Database) -> Outcome:
+    with database.connect("hansard verify") as connection:
+        verified = verify_replies(connection)
+    if verified.total:
+        return failed("replies", "There are replies that broke off and are not on the record", verified)
+    return Outcome("replies", True, "No reply broke off without being put on the record")
+
+
+def failed(part: Part, heading: str, verified: Verified) -> Outcome:
     wrong = "1 thing is wrong" if verified.total == 1 else f"{verified.total:,} things are wrong"
-    say(f"{heading}: {wrong}")
-    for fault in verified.faults:
-        say(f"  {fault}")
-    if verified.total > len(verified.faults):
-        say(f"  … and {verified.total - len(verified.faults):,} more")
+    unlisted = verified.total - len(verified.faults)
+    return Outcome(part, False, f"{heading}: {wrong}", verified.faults, unlisted)
+
+
+def tell(outcomes: Iterable[Outcome], say: Say, as_json: bool) -> int:
+    """In words, each part when it is done; or all of it as one JSON object."""
+    done = []
+    for outcome in outcomes:
+        done.append(outcome)
+        if not as_json:
+            for line in lines_of(outcome):
+                say(line)
+    holds = all(outcome.holds for outcome in done)
+    if as_json:
+        say(msgspec.json.format(msgspec.json.encode(Report(holds, done)), indent=2).decode())
+    return 0 if holds else 1
+
+
+def lines_of(outcome: Outcome) -> Iterator[str]:
+    yield outcome.summary
+    for each in (*outcome.faults, *outcome.remarks):
+        yield f"  {each}"
+    if outcome.unlisted:
+        yield f"  … and {outcome.unlisted:,} more"

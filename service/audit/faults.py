@@ -8,7 +8,7 @@ from msgspec import Struct
 MOST_LISTED: Final = 100
 
 
-class Fault(Struct, frozen=True):
+class Fault(Struct, frozen=True, omit_defaults=True):
     """One thing that is wrong, and where."""
 
     what: str
@@ -43,3 +43,7 @@ class Faults:
 
 def missing(what: str, first: int, last: int) -> str:
     return f"{what} {first} is missing" if first == last else f"{what}s {first} to {last} are missing"
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
