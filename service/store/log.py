@@ -67,6 +67,15 @@ MESSAGES: Final = f"""
 SELECT message_id, {COLUMNS} FROM events
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND message_id = ANY(%(message_ids)s)
 ORDER BY version"""  # noqa: S608
+PLACE_OF_MESSAGE: Final = """
+SELECT position FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND message_id = %(message_id)s
+    AND user_id = %(user_id)s
+ORDER BY version LIMIT 1"""
+PLACE_OF_CONVERSATION: Final = """
+SELECT max(position) FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND user_id = %(user_id)s
+    AND split_part(topic, '.', 1) IN ('conversation_started', 'message_added', 'message_revised')"""
 COMMAND: Final = """
 SELECT conversation_id, version, position, command_digest, command_size
 FROM events WHERE shard = %(shard)s AND command_id = %(command_id)s"""
@@ -151,7 +160,8 @@ async def conversation_after(
 async def events_of_messages(
     connection: AsyncConnection[Any], shard: int, conversation_id: UUID, message_ids: Sequence[str]
 ) -> dict[str, list[Recorded]]:
-    given = {"shard": shard, "conversation_id": conversation_id, "message_ids": list(message_ids)}
+    possible = [each for each in message_ids if "\0" not in each]  # or the database cannot even be asked
+    given = {"shard": shard, "conversation_id": conversation_id, "message_ids": possible}
     cursor = connection.cursor(binary=True)
     await cursor.execute(MESSAGES.encode(), given)
     found: dict[str, list[Recorded]] = defaultdict(list)
@@ -167,3 +177,26 @@ async def stored_command(
     await cursor.execute(COMMAND.encode(), {"shard": shard, "command_id": command_id})
     row = await cursor.fetchone()
     return StoredCommand(*row) if row else None
+
+
+async def place_of_message(
+    connection: AsyncConnection[Any], shard: int, user_id: str, conversation_id: UUID, message_id: str
+) -> int | None:
+    """The position at which it was added, whether or not it has been removed since."""
+    given = {
+        "shard": shard,
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "message_id": message_id,
+    }
+    row = await (await connection.execute(PLACE_OF_MESSAGE, given)).fetchone()
+    return None if row is None else row[0]
+
+
+async def place_of_conversation(
+    connection: AsyncConnection[Any], shard: int, user_id: str, conversation_id: UUID
+) -> int | None:
+    """The position of its last activity, whether or not it has been erased since."""
+    given = {"shard": shard, "user_id": user_id, "conversation_id": conversation_id}
+    row = await (await connection.execute(PLACE_OF_CONVERSATION, given)).fetchone()
+    return None if row is None else row[0]

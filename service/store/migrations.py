@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg import Connection, errors, sql
 
 from domain.errors import Refusal
-from service.store.connections import RUNTIME_ROLE, SCHEMA, connect
+from service.store.connections import ERASER_ROLE, RUNTIME_ROLE, SCHEMA, connect
 
 OLDEST_POSTGRESQL: Final = 150000
 LOCK: Final = 0x68616E73617264  # "hansard"
@@ -28,6 +28,8 @@ INSERT INTO lanes (shard, lane) SELECT shard, 0 FROM generate_series(0, %(shards
 WHERE NOT EXISTS (SELECT 1 FROM lanes)"""
 CAN_MAKE_ROLES: Final = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
 HAS_ROLE: Final = "SELECT 1 FROM pg_roles WHERE rolname = %(role)s"
+REDACTED: Final = "state, state_salt, message_id, user_id, actor, request_id, person_salt"
+"""The columns of an event that erasing empties: no digest is among them."""
 
 # FOR UPDATE asks for the right to update one column, though nothing ever updates a lane.
 GRANTS: Final = """
@@ -38,8 +40,13 @@ GRANT SELECT, UPDATE (lane) ON lanes TO {role};
 GRANT SELECT ON migrations TO {role};
 GRANT SELECT, INSERT, UPDATE ON service_keys TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON snapshots, generations, checkpoints, parked, deferred, drafts TO {role};
-GRANT {role} TO CURRENT_USER"""
+    ON snapshots, generations, checkpoints, parked, deferred, drafts, attachments TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON receipts, redactions TO {role};
+GRANT SELECT, INSERT, UPDATE (user_id, reader), DELETE ON reads TO {role};
+GRANT {role} TO CURRENT_USER;
+GRANT USAGE ON SCHEMA {schema} TO {eraser};
+GRANT SELECT (shard, conversation_id, version, topic, {redacted}), UPDATE ({redacted}) ON events TO {eraser};
+GRANT {eraser} TO CURRENT_USER"""
 
 
 class DatabaseTooOld(Refusal):
@@ -73,7 +80,7 @@ class MigrationReport(Struct, frozen=True):
     applied: tuple[str, ...]
     shards: int
     guarded: bool
-    """Whether a runtime role exists that can only add to the log."""
+    """Whether there are roles: one that can only add to the log, and one that can only empty events."""
 
 
 def migrations() -> list[Migration]:
@@ -137,16 +144,22 @@ def check_server(connection: Connection[Any]) -> None:
 
 
 def guard(connection: Connection[Any]) -> bool:
-    """Makes the runtime role and gives it what it needs; False where the DSN's user may not make roles."""
-    if connection.execute(HAS_ROLE, {"role": RUNTIME_ROLE}).fetchone() is None:
-        may = connection.execute(CAN_MAKE_ROLES).fetchone()
-        if may is None or not may[0]:
-            return False
-        with suppress(
-            errors.DuplicateObject, errors.UniqueViolation
-        ):  # another database was migrated just now
-            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(RUNTIME_ROLE)))
-    names = {"schema": sql.Identifier(SCHEMA), "role": sql.Identifier(RUNTIME_ROLE)}
+    """Makes the roles and gives them what they need; False where the DSN's user may not make roles."""
+    for role in (RUNTIME_ROLE, ERASER_ROLE):
+        if connection.execute(HAS_ROLE, {"role": role}).fetchone() is None:
+            may = connection.execute(CAN_MAKE_ROLES).fetchone()
+            if may is None or not may[0]:
+                return False
+            with suppress(
+                errors.DuplicateObject, errors.UniqueViolation
+            ):  # another database was migrated just now
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+    names = {
+        "schema": sql.Identifier(SCHEMA),
+        "role": sql.Identifier(RUNTIME_ROLE),
+        "eraser": sql.Identifier(ERASER_ROLE),
+        "redacted": sql.SQL(REDACTED),
+    }
     try:
         with connection.transaction():
             for grant in GRANTS.split(";"):

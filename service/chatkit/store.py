@@ -1,0 +1,256 @@
+"""ChatKit's Store on the log: its threads are conversations, its items are messages.
+
+Every call is about what its context's user owns; what is anybody else's is not there. What is being written
+is written to the end, also when whoever asked for it has gone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from anyio import CancelScope
+from chatkit.store import NotFoundError, Store, StoreItemType
+from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
+
+from domain import conversation as decisions
+from domain.conversation import Conversation
+from domain.errors import ConversationIsErased, ConversationNotFound
+from domain.events import Event
+from domain.message import Message
+from projections import conversations, history
+from service import commands, erasing
+from service.chatkit import attachments
+from service.chatkit.context import ChatContext
+from service.chatkit.items import as_added, as_revised, item_of, says_the_same
+from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
+from service.hansard import Hansard
+from service.ids import new_id
+from service.store.log import place_of_conversation, place_of_message
+
+MOST: Final = 1_000
+"""More than so many on a page nobody reads, and who asks for them gets the page after it."""
+
+T = TypeVar("T")
+
+
+class HansardStore(Store[ChatContext]):
+    def __init__(self, hansard: Hansard) -> None:
+        self.hansard = hansard
+        self._repository = hansard.repository
+        self._history = hansard.views[history.History.name]
+        self._conversations = hansard.views[conversations.Conversations.name]
+
+    def generate_thread_id(self, context: ChatContext) -> str:
+        return str(new_id())
+
+    def generate_item_id(self, item_type: StoreItemType, thread: ThreadMetadata, context: ChatContext) -> str:
+        return str(new_id())
+
+    async def load_thread(self, thread_id: str, context: ChatContext) -> ThreadMetadata:
+        row = await self._row(thread_id, context)
+        if row is None:
+            raise thread_not_found(thread_id)
+        return seen(thread_of(row), context)
+
+    async def load_threads(
+        self, limit: int, after: str | None, order: str, context: ChatContext
+    ) -> Page[ThreadMetadata]:
+        limit = fair(limit)
+        place = await self._place_of_thread(after, context) if after else None
+        view, shard, user_id = self._conversations, self._shard(context), context.user_id
+        if order == "asc":
+            rows = await conversations.page_after(view, shard, user_id, limit + 1, place or 0)
+        else:
+            before = conversations.END if place is None else place
+            rows = await conversations.page(view, shard, user_id, limit + 1, before)
+        return page_of([seen(thread_of(row), context) for row in rows], limit)
+
+    async def save_thread(self, thread: ThreadMetadata, context: ChatContext) -> None:
+        """A snapshot comes and an intent is stored: what differs from what this request has seen."""
+        place, after, limits = uuid_for(thread.id), fields_of(thread), self._repository.limits
+        with CancelScope(shield=True), as_not_found(thread.id):
+            before = context.seen.get(thread.id)
+            if before is None and (row := await self._row(thread.id, context)):
+                before = fields_of(thread_of(row))
+
+            def decide(found: Conversation | None, _: object) -> Sequence[Event]:
+                if found is None:
+                    return begun(after, context.user_id, context.opportunity, limits)
+                return changes(commands.owned(found, context.caller), before or UNSEEN, after, limits)
+
+            await self._repository.change(context.caller, place, decide)
+        context.seen[thread.id] = after
+
+    async def delete_thread(self, thread_id: str, context: ChatContext) -> None:
+        place = uuid_of(thread_id)
+        if place is None:
+            return
+        with CancelScope(shield=True):
+            try:
+                await erasing.erase(self.hansard, context.caller, place)
+            except ConversationNotFound:
+                return
+            async with self.hansard.pool.connection() as connection:
+                await attachments.forget_attachments(connection, self._shard(context), context.user_id, place)
+
+    async def load_thread_items(
+        self, thread_id: str, after: str | None, limit: int, order: str, context: ChatContext
+    ) -> Page[ThreadItem]:
+        limit = fair(limit)
+        conversation_id = uuid_of(thread_id)
+        if conversation_id is None:
+            return Page()
+        place = await self._place_of_item(conversation_id, after, context) if after else None
+        view, shard, user_id = self._history, self._shard(context), context.user_id
+        if order == "asc":
+            rows = await history.entries_after(view, shard, user_id, conversation_id, limit + 1, place or 0)
+        else:
+            before = history.END if place is None else place
+            rows = await history.entries_before(view, shard, user_id, conversation_id, limit + 1, before)
+        return page_of([item_of(row) for row in rows], limit)
+
+    async def load_item(self, thread_id: str, item_id: str, context: ChatContext) -> ThreadItem:
+        row = None
+        if (conversation_id := uuid_of(thread_id)) is not None:
+            row = await history.message(self._history, self._shard(context), conversation_id, item_id)
+        if row is None or row.user_id != context.user_id:
+            raise item_not_found(item_id)
+        return item_of(row)
+
+    async def add_thread_item(self, thread_id: str, item: ThreadItem, context: ChatContext) -> None:
+        """Twice the same is once. An open workflow comes again when it is done, and is revised. What answers
+        is stored though the thread was closed meanwhile: its question is."""
+        wish = as_added(thread_id, item)
+
+        def decide(found: Conversation, existing: Message | None) -> Sequence[Event]:
+            if existing is not None and not existing.removed and says_the_same(item, thread_id, existing):
+                return ()
+            late = wish.role != "user"
+            return decisions.add_message(found, wish, existing, late, self._repository.limits)
+
+        await self._change_item(thread_id, item.id, context, decide)
+
+    async def save_item(self, thread_id: str, item: ThreadItem, context: ChatContext) -> None:
+        """Keeps the place that the item has, whatever becomes of it."""
+
+        def decide(found: Conversation, existing: Message | None) -> Sequence[Event]:
+            limits = self._repository.limits
+            if existing is None:
+                wish = as_added(thread_id, item)
+                return decisions.add_message(found, wish, late=wish.role != "user", limits=limits)
+            if not existing.removed and says_the_same(item, thread_id, existing):
+                return ()
+            return decisions.revise_message(found, existing, as_revised(thread_id, item, existing), limits)
+
+        await self._change_item(thread_id, item.id, context, decide)
+
+    async def delete_thread_item(self, thread_id: str, item_id: str, context: ChatContext) -> None:
+        place = uuid_of(thread_id)
+        if place is None:
+            return
+        with CancelScope(shield=True):
+            try:
+                await commands.remove_message(self._repository, context.caller, place, item_id)
+            except (ConversationNotFound, ConversationIsErased):
+                return
+
+    async def save_attachment(self, attachment: Attachment, context: ChatContext) -> None:
+        with CancelScope(shield=True):
+            async with self.hansard.pool.connection() as connection:
+                limits = self._repository.limits
+                await attachments.save(connection, self._shard(context), context.user_id, attachment, limits)
+
+    async def load_attachment(self, attachment_id: str, context: ChatContext) -> Attachment:
+        async with self.hansard.pool.connection() as connection:
+            found = await attachments.load(connection, self._shard(context), context.user_id, attachment_id)
+        if found is None:
+            raise NotFoundError(f"Attachment {attachment_id} not found")
+        return found
+
+    async def delete_attachment(self, attachment_id: str, context: ChatContext) -> None:
+        with CancelScope(shield=True):
+            async with self.hansard.pool.connection() as connection:
+                await attachments.drop(connection, self._shard(context), context.user_id, attachment_id)
+
+    async def _change_item(self, thread_id: str, item_id: str, context: ChatContext, decide: Any) -> None:
+        place = uuid_of(thread_id)
+        if place is None:
+            raise thread_not_found(thread_id)
+
+        def about_it(found: Conversation | None, messages: Mapping[str, Message]) -> Sequence[Event]:
+            events: Sequence[Event] = decide(commands.owned(found, context.caller), messages.get(item_id))
+            return events
+
+        with CancelScope(shield=True), as_not_found(thread_id):
+            await self._repository.change(context.caller, place, about_it, about=[item_id])
+
+    async def _row(self, thread_id: str, context: ChatContext) -> conversations.Conversation | None:
+        place = uuid_of(thread_id)
+        if place is None:
+            return None
+        row = await conversations.conversation(self._conversations, self._shard(context), place)
+        return row if row is not None and row.user_id == context.user_id else None
+
+    async def _place_of_item(self, conversation_id: UUID, item_id: str, context: ChatContext) -> int:
+        """What was removed still has its place in the log."""
+        async with self.hansard.pool.connection() as connection:
+            place = await place_of_message(
+                connection, self._shard(context), context.user_id, conversation_id, item_id
+            )
+        if place is not None:
+            return place
+        if await self._row(str(conversation_id), context) is None:
+            return history.END  # nor is the thread there, and nothing is found in it from anywhere
+        raise item_not_found(item_id)
+
+    async def _place_of_thread(self, thread_id: str, context: ChatContext) -> int:
+        """A thread that was deleted stands where it stood."""
+        if row := await self._row(thread_id, context):
+            return row.last_position
+        place = None
+        if (conversation_id := uuid_of(thread_id)) is not None:
+            async with self.hansard.pool.connection() as connection:
+                place = await place_of_conversation(
+                    connection, self._shard(context), context.user_id, conversation_id
+                )
+        if place is None:
+            raise thread_not_found(thread_id)
+        return place
+
+    def _shard(self, context: ChatContext) -> int:
+        return self.hansard.store.shard_of(context.user_id)
+
+
+def seen(thread: ThreadMetadata, context: ChatContext) -> ThreadMetadata:
+    """What a request has seen first counts: it may hold on to that while it looks again."""
+    context.seen.setdefault(thread.id, fields_of(thread))
+    return thread
+
+
+def page_of(found: list[T], limit: int) -> Page[T]:
+    """Of one more than the page holds."""
+    data = found[:limit]
+    more = len(found) > limit
+    return Page(data=data, has_more=more, after=data[-1].id if more else None)  # type: ignore[attr-defined]
+
+
+def fair(limit: int) -> int:
+    return min(max(1, limit), MOST)
+
+
+@contextmanager
+def as_not_found(thread_id: str) -> Iterator[None]:
+    """What is somebody else's, and what was erased, is not there."""
+    try:
+        yield
+    except (ConversationNotFound, ConversationIsErased):
+        raise thread_not_found(thread_id) from None
+
+
+def thread_not_found(thread_id: str) -> NotFoundError:
+    return NotFoundError(f"Thread {thread_id} not found")
+
+
+def item_not_found(item_id: str) -> NotFoundError:
+    return NotFoundError(f"Item {item_id} not found")

@@ -1,0 +1,139 @@
+"""ChatKit's threads as conversations, and conversations as ChatKit's threads.
+
+A title, whether it is closed and its metadata mean the same to both. What only ChatKit knows of a thread is
+kept in the metadata under a key of its own.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from chatkit.types import ActiveStatus, ThreadMetadata
+from msgspec.structs import replace
+from pydantic import ValidationError
+
+from domain import conversation as decisions
+from domain.content import LIMITS, Limits, same_json
+from domain.conversation import Conversation
+from domain.errors import ContentRefused
+from domain.events import Event, Link
+from projections import conversations
+from service.chatkit.context import OPPORTUNITY
+from service.chatkit.items import naive
+
+CHATKITS: Final = "chatkit.thread.v1"
+"""The key under which metadata holds what only ChatKit knows of a thread."""
+SHARED: Final = {"id", "title", "status", "metadata"}
+"""The fields of a thread that every surface knows, in its own way."""
+
+Data = dict[str, Any]
+
+
+class ThreadIdRefused(ContentRefused):
+    """A thread's id must be a UUID in lower case, as generate_thread_id makes them; it is {thread_id!r}."""
+
+
+class MetadataKeyTaken(ContentRefused):
+    """A thread's metadata must not hold the key {key!r}, under which the store keeps what is its own."""
+
+
+def uuid_of(thread_id: str) -> UUID | None:
+    """One thread, one name: other spellings of its id are not its id."""
+    try:
+        found = UUID(thread_id)
+    except ValueError:
+        return None
+    return found if str(found) == thread_id else None
+
+
+def uuid_for(thread_id: str) -> UUID:
+    found = uuid_of(thread_id)
+    if found is None:
+        raise ThreadIdRefused(thread_id=thread_id)
+    return found
+
+
+def thread_of(row: conversations.Conversation) -> ThreadMetadata:
+    metadata: Data = msgspec.json.decode(row.metadata)
+    own = metadata.pop(CHATKITS, None)
+    shared = {"id": str(row.conversation_id), "title": row.title, "metadata": metadata}
+    if row.ended_at is not None:
+        reason = None if row.ended_reason is None else msgspec.json.decode(row.ended_reason)
+        shared["status"] = {"type": "closed", "reason": reason}
+    began = {"created_at": naive(row.started_at)}
+    try:
+        return ThreadMetadata.model_validate(began | (own or {}) | shared)
+    except (ValidationError, TypeError):
+        # Another surface, which may change all metadata, has put something else under ChatKit's key.
+        return ThreadMetadata.model_validate(began | shared)
+
+
+def fields_of(thread: ThreadMetadata) -> Data:
+    """Without the items that a whole thread has with it."""
+    if CHATKITS in thread.metadata:
+        raise MetadataKeyTaken(key=CHATKITS)
+    return thread.model_dump(mode="json", by_alias=True, exclude={"items"})
+
+
+def metadata_of(fields: Data) -> Data:
+    """Everything of a thread that its conversation keeps in the metadata."""
+    own = {name: value for name, value in fields.items() if name not in SHARED and value is not None}
+    if fields["status"]["type"] not in ("active", "closed"):
+        own["status"] = fields["status"]
+    return {**fields["metadata"], CHATKITS: own}
+
+
+def links_of(fields: Data, active: str | None) -> Sequence[Link]:
+    """A thread that says itself what it is about knows better than the request."""
+    opportunity = fields["metadata"].get("opportunity_id")
+    target = opportunity if isinstance(opportunity, str) and opportunity else active
+    return (Link(OPPORTUNITY, target),) if target else ()
+
+
+def begun(fields: Data, user_id: str, active: str | None, limits: Limits = LIMITS) -> Sequence[Event]:
+    links, metadata = links_of(fields, active), metadata_of(fields)
+    started = decisions.start(None, user_id, fields["title"], links, metadata, limits)
+    status = fields["status"]
+    if status["type"] != "closed":
+        return started
+    return (*started, *decisions.end(Conversation(UUID(fields["id"]), user_id, 1), status["reason"], limits))
+
+
+def changes(known: Conversation, before: Data, after: Data, limits: Limits = LIMITS) -> list[Event]:
+    """What a request has changed of a thread since it saw it, and nothing that others have changed since: the
+    title, the status, and each key of the metadata for itself."""
+    events: list[Event] = []
+    if after["title"] is not None and after["title"] != before["title"]:
+        events += decisions.rename(known, after["title"], limits)
+    wanted = merged(known.metadata, metadata_of(before), metadata_of(after))
+    if CHATKITS in known.metadata and isinstance(known.metadata[CHATKITS], dict):
+        own = (metadata_of(each)[CHATKITS] for each in (before, after))
+        wanted[CHATKITS] = merged(known.metadata[CHATKITS], *own)
+    events += decisions.change_metadata(known, wanted, limits)
+    if after["status"] != before["status"]:
+        events += moved(known, after["status"], limits)
+    return events
+
+
+def moved(known: Conversation, status: Data, limits: Limits) -> Sequence[Event]:
+    """Closed once more for another reason, it was open for a moment."""
+    reopened = decisions.reopen(known, limits=limits)
+    if status["type"] != "closed":
+        return reopened
+    return (*reopened, *decisions.end(replace(known, ended=False), status["reason"], limits))
+
+
+def merged(now: Data, before: Data, after: Data) -> Data:
+    result = dict(now)
+    for key in before | after:
+        if key not in after:
+            result.pop(key, None)
+        elif key not in before or not same_json([before[key]], [after[key]]):
+            result[key] = after[key]
+    return result
+
+
+ACTIVE: Final = ActiveStatus().model_dump(mode="json")
+UNSEEN: Final[Data] = {"title": None, "status": ACTIVE, "metadata": {}}
+"""A thread of which nothing was seen: everything that is said of it is meant."""
