@@ -1,4 +1,5 @@
-"""How Hansard connects to its database: its schema, and the role that may only add to the log."""
+"""How Hansard connects to its database: its schema, the role that may only add to the log, and the one that may
+empty what was said in it."""
 
 from typing import Any, Final
 
@@ -8,9 +9,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 SCHEMA: Final = "hansard"
 RUNTIME_ROLE: Final = "hansard_runtime"
+ERASER_ROLE: Final = "hansard_eraser"
 
-MAY_BE_RUNTIME: Final = """
-SELECT 1 FROM pg_roles WHERE rolname = %(role)s AND pg_has_role(current_user, oid, 'MEMBER')"""
+MAY_BE: Final = """
+SELECT rolname FROM pg_roles WHERE rolname = ANY(%(roles)s) AND pg_has_role(current_user, oid, 'MEMBER')"""
 
 RUNTIME_PARAMETERS: Final = {
     "search_path": SCHEMA,
@@ -26,12 +28,19 @@ class Database(Struct, frozen=True):
     dsn: str
     role: str | None = None
     """NULL where roles could not be made: then nothing but care keeps the log append-only."""
+    eraser: str | None = None
+    """What a process becomes for as long as it empties events. NULL beside a role: it may erase nothing."""
 
     @classmethod
     def open(cls, dsn: str) -> "Database":
         with connect(dsn) as connection:
-            found = connection.execute(MAY_BE_RUNTIME, {"role": RUNTIME_ROLE}).fetchone()
-        return cls(dsn, RUNTIME_ROLE if found else None)
+            found = connection.execute(MAY_BE, {"roles": [RUNTIME_ROLE, ERASER_ROLE]}).fetchall()
+        roles = {name for (name,) in found}
+        return cls(
+            dsn,
+            RUNTIME_ROLE if RUNTIME_ROLE in roles else None,
+            ERASER_ROLE if ERASER_ROLE in roles else None,
+        )
 
     @property
     def conninfo(self) -> str:

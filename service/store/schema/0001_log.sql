@@ -35,12 +35,13 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_position ON events (shard, position);
 CREATE UNIQUE INDEX events_command ON events (shard, command_id) WHERE command_id IS NOT NULL;
 CREATE INDEX events_message ON events (shard, conversation_id, message_id, version) WHERE message_id IS NOT NULL;
+CREATE INDEX events_user ON events (shard, user_id) WHERE version = 1;
 
 COMMENT ON TABLE events IS 'The truth. Rows are inserted and never changed; only erasing and anonymising empty columns of it.';
 COMMENT ON COLUMN events.version IS 'Place in the conversation: 1, 2, 3, … without a gap.';
 COMMENT ON COLUMN events.position IS 'Place in the shard: 1, 2, 3, … without a gap, in the order of commits.';
 COMMENT ON COLUMN events.state IS 'The event as JSON in UTF-8: SELECT convert_from(state, ''UTF8''). NULL once it is erased.';
-COMMENT ON COLUMN events.message_id IS 'The message that the event is about, so that one message can be found without reading the others.';
+COMMENT ON COLUMN events.message_id IS 'The message that the event is about, so that one message can be found without reading the others; goes with the state.';
 COMMENT ON COLUMN events.command_id IS 'On the first event of an append that named one; command_size says how many events belong to it.';
 COMMENT ON COLUMN events.digest IS 'SHA-256 over the digest before it in the conversation and over this row.';
 
