@@ -1,0 +1,87 @@
+"""Erasing and anonymising leave a chain that verifies; emptying without a record does not."""
+
+import pytest
+
+from domain.events import ConversationAnonymised, ConversationErased
+from tests.service.store.appending import said, storing
+from tests.service.tampering import VICTIM, append, change, empty, found, names, two_conversations, verify
+
+STATE, PERSON = ("state", "state_salt", "message_id"), ("actor", "request_id", "person_salt")
+
+
+@pytest.fixture
+def log(dsn: str) -> str:
+    return two_conversations(dsn)
+
+
+def test_words_that_were_emptied_without_an_erasure_are_missed(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(log, "state = NULL, state_salt = NULL, message_id = NULL", 3)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 3)
+    assert "nothing on record erased it" in line
+
+
+def test_a_person_who_was_taken_out_without_a_record_is_missed(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(log, "actor = NULL, person_salt = NULL", 3)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 3)
+    assert "nobody on record was replaced" in line
+
+
+def test_an_erased_conversation_is_what_was_recorded(log: str) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
+    empty(log, (*STATE, "user_id", *PERSON), before=6)
+    assert verify(log) == 0
+
+
+def test_an_anonymised_conversation_is_what_was_recorded_and_keeps_its_words(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationAnonymised(requested_by="ann", reason="asked")])
+    empty(log, PERSON, before=6)
+    assert verify(log) == 0
+    change(log, "state = NULL, state_salt = NULL", 3)
+    assert verify(log) == 1
+    assert names(found(capsys)[0], 3)
+
+
+def test_an_erasure_that_left_words_behind_is_told(log: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
+    empty(log, STATE, before=4)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 4)
+    assert "still says something" in line
+
+
+def test_an_erasure_that_left_a_message_id_behind_is_told(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
+    empty(log, STATE, before=6)
+    change(log, "message_id = 'left'", 3)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 3)
+    assert "not the id of the message" in line
+
+
+def test_nothing_may_follow_an_erasure(log: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
+        append(store, VICTIM, [said("I am back")])
+    empty(log, STATE, before=6)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 7)
+    assert "after the conversation was erased" in line
