@@ -14,18 +14,20 @@ from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
 
 from domain import conversation as decisions
+from domain.content import LIMITS, check_name
 from domain.conversation import Conversation
-from domain.errors import ConversationIsErased, ConversationNotFound
+from domain.errors import ContentRefused, ConversationIsErased, ConversationNotFound
 from domain.events import Event
 from domain.message import Message
 from projections import conversations, history
-from service import commands, erasing
+from service import commands
 from service.chatkit import attachments
 from service.chatkit.context import ChatContext
 from service.chatkit.items import as_added, as_revised, item_of, says_the_same
 from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
 from service.hansard import Hansard
 from service.ids import new_id
+from service.privacy import erasing
 from service.store.log import place_of_conversation, place_of_message
 
 MOST: Final = 1_000
@@ -112,7 +114,7 @@ class HansardStore(Store[ChatContext]):
 
     async def load_item(self, thread_id: str, item_id: str, context: ChatContext) -> ThreadItem:
         row = None
-        if (conversation_id := uuid_of(thread_id)) is not None:
+        if (conversation_id := uuid_of(thread_id)) is not None and is_id(item_id):
             row = await history.message(self._history, self._shard(context), conversation_id, item_id)
         if row is None or row.user_id != context.user_id:
             raise item_not_found(item_id)
@@ -147,7 +149,7 @@ class HansardStore(Store[ChatContext]):
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: ChatContext) -> None:
         place = uuid_of(thread_id)
-        if place is None:
+        if place is None or not is_id(item_id):
             return
         with CancelScope(shield=True):
             try:
@@ -162,13 +164,18 @@ class HansardStore(Store[ChatContext]):
                 await attachments.save(connection, self._shard(context), context.user_id, attachment, limits)
 
     async def load_attachment(self, attachment_id: str, context: ChatContext) -> Attachment:
-        async with self.hansard.pool.connection() as connection:
-            found = await attachments.load(connection, self._shard(context), context.user_id, attachment_id)
+        found = None
+        if is_id(attachment_id):
+            async with self.hansard.pool.connection() as connection:
+                shard = self._shard(context)
+                found = await attachments.load(connection, shard, context.user_id, attachment_id)
         if found is None:
             raise NotFoundError(f"Attachment {attachment_id} not found")
         return found
 
     async def delete_attachment(self, attachment_id: str, context: ChatContext) -> None:
+        if not is_id(attachment_id):
+            return
         with CancelScope(shield=True):
             async with self.hansard.pool.connection() as connection:
                 await attachments.drop(connection, self._shard(context), context.user_id, attachment_id)
@@ -177,6 +184,7 @@ class HansardStore(Store[ChatContext]):
         place = uuid_of(thread_id)
         if place is None:
             raise thread_not_found(thread_id)
+        check_name("item_id", item_id, self._repository.limits.message_id)
 
         def about_it(found: Conversation | None, messages: Mapping[str, Message]) -> Sequence[Event]:
             events: Sequence[Event] = decide(commands.owned(found, context.caller), messages.get(item_id))
@@ -194,10 +202,12 @@ class HansardStore(Store[ChatContext]):
 
     async def _place_of_item(self, conversation_id: UUID, item_id: str, context: ChatContext) -> int:
         """What was removed still has its place in the log."""
-        async with self.hansard.pool.connection() as connection:
-            place = await place_of_message(
-                connection, self._shard(context), context.user_id, conversation_id, item_id
-            )
+        place = None
+        if is_id(item_id):
+            async with self.hansard.pool.connection() as connection:
+                place = await place_of_message(
+                    connection, self._shard(context), context.user_id, conversation_id, item_id
+                )
         if place is not None:
             return place
         if await self._row(str(conversation_id), context) is None:
@@ -233,6 +243,15 @@ def page_of(found: list[T], limit: int) -> Page[T]:
     data = found[:limit]
     more = len(found) > limit
     return Page(data=data, has_more=more, after=data[-1].id if more else None)  # type: ignore[attr-defined]
+
+
+def is_id(text: str) -> bool:
+    """Nothing has an id that could not be one, and the database could not even be asked for it."""
+    try:
+        check_name("id", text, LIMITS.message_id)
+    except ContentRefused:
+        return False
+    return True
 
 
 def fair(limit: int) -> int:

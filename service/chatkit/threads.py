@@ -5,6 +5,7 @@ kept in the metadata under a key of its own.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +27,8 @@ CHATKITS: Final = "chatkit.thread.v1"
 """The key under which metadata holds what only ChatKit knows of a thread."""
 SHARED: Final = {"id", "title", "status", "metadata"}
 """The fields of a thread that every surface knows, in its own way."""
+
+NEVER: Final = datetime.min  # noqa: DTZ901 - ChatKit's times are naive
 
 Data = dict[str, Any]
 
@@ -56,17 +59,25 @@ def uuid_for(thread_id: str) -> UUID:
 
 def thread_of(row: conversations.Conversation) -> ThreadMetadata:
     metadata: Data = msgspec.json.decode(row.metadata)
-    own = metadata.pop(CHATKITS, None)
-    shared = {"id": str(row.conversation_id), "title": row.title, "metadata": metadata}
+    shared = {"id": str(row.conversation_id), "title": row.title, "metadata": without_own(metadata)}
     if row.ended_at is not None:
         reason = None if row.ended_reason is None else msgspec.json.decode(row.ended_reason)
         shared["status"] = {"type": "closed", "reason": reason}
-    began = {"created_at": naive(row.started_at)}
+    return ThreadMetadata.model_validate({"created_at": naive(row.started_at)} | own_in(metadata) | shared)
+
+
+def own_in(metadata: Data) -> Data:
+    """Nothing, where another surface, which may change all metadata, has put something else there."""
     try:
-        return ThreadMetadata.model_validate(began | (own or {}) | shared)
-    except (ValidationError, TypeError):
-        # Another surface, which may change all metadata, has put something else under ChatKit's key.
-        return ThreadMetadata.model_validate(began | shared)
+        own = {name: value for name, value in metadata[CHATKITS].items() if name not in SHARED - {"status"}}
+        ThreadMetadata.model_validate({"created_at": NEVER} | own | {"id": ""})
+    except (KeyError, AttributeError, ValidationError):
+        return {}
+    return own
+
+
+def without_own(metadata: Data) -> Data:
+    return {key: value for key, value in metadata.items() if key != CHATKITS}
 
 
 def fields_of(thread: ThreadMetadata) -> Data:
@@ -76,12 +87,11 @@ def fields_of(thread: ThreadMetadata) -> Data:
     return thread.model_dump(mode="json", by_alias=True, exclude={"items"})
 
 
-def metadata_of(fields: Data) -> Data:
-    """Everything of a thread that its conversation keeps in the metadata."""
+def own_of(fields: Data) -> Data:
     own = {name: value for name, value in fields.items() if name not in SHARED and value is not None}
     if fields["status"]["type"] not in ("active", "closed"):
         own["status"] = fields["status"]
-    return {**fields["metadata"], CHATKITS: own}
+    return own
 
 
 def links_of(fields: Data, active: str | None) -> Sequence[Link]:
@@ -92,7 +102,7 @@ def links_of(fields: Data, active: str | None) -> Sequence[Link]:
 
 
 def begun(fields: Data, user_id: str, active: str | None, limits: Limits = LIMITS) -> Sequence[Event]:
-    links, metadata = links_of(fields, active), metadata_of(fields)
+    links, metadata = links_of(fields, active), {**fields["metadata"], CHATKITS: own_of(fields)}
     started = decisions.start(None, user_id, fields["title"], links, metadata, limits)
     status = fields["status"]
     if status["type"] != "closed":
@@ -106,11 +116,10 @@ def changes(known: Conversation, before: Data, after: Data, limits: Limits = LIM
     events: list[Event] = []
     if after["title"] is not None and after["title"] != before["title"]:
         events += decisions.rename(known, after["title"], limits)
-    wanted = merged(known.metadata, metadata_of(before), metadata_of(after))
-    if CHATKITS in known.metadata and isinstance(known.metadata[CHATKITS], dict):
-        own = (metadata_of(each)[CHATKITS] for each in (before, after))
-        wanted[CHATKITS] = merged(known.metadata[CHATKITS], *own)
-    events += decisions.change_metadata(known, wanted, limits)
+    metadata = merged(without_own(known.metadata), before["metadata"], after["metadata"])
+    if own := merged(own_in(known.metadata), own_of(before), own_of(after)):
+        metadata[CHATKITS] = own
+    events += decisions.change_metadata(known, metadata, limits)
     if after["status"] != before["status"]:
         events += moved(known, after["status"], limits)
     return events

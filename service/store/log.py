@@ -74,7 +74,8 @@ WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND message_id
 ORDER BY version LIMIT 1"""
 PLACE_OF_CONVERSATION: Final = """
 SELECT max(position) FROM events
-WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND user_id = %(user_id)s
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s
+    AND (user_id = %(user_id)s OR user_id IS NULL)
     AND split_part(topic, '.', 1) IN ('conversation_started', 'message_added', 'message_revised')"""
 COMMAND: Final = """
 SELECT conversation_id, version, position, command_digest, command_size
@@ -196,7 +197,7 @@ async def place_of_message(
 async def place_of_conversation(
     connection: AsyncConnection[Any], shard: int, user_id: str, conversation_id: UUID
 ) -> int | None:
-    """The position of its last activity, whether or not it has been erased since."""
+    """The position of its last activity, also where it has been erased since and names nobody any more."""
     given = {"shard": shard, "user_id": user_id, "conversation_id": conversation_id}
     row = await (await connection.execute(PLACE_OF_CONVERSATION, given)).fetchone()
     return None if row is None else row[0]

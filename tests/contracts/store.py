@@ -171,7 +171,9 @@ class StoreContract:
                 await store.add_thread_item(unknown, user_said("u"), context=ann)
             with pytest.raises(NotFoundError):
                 await store.load_threads(20, unknown or "x", "desc", context=ann)
-        for unknown in ("v", "", "u2"):
+        for unknown in ("v", "", "\0", "\ud800", "u" * 10_000):
+            await store.delete_thread_item(thread.id, unknown, context=ann)
+            await store.delete_attachment(unknown, context=ann)
             with pytest.raises(NotFoundError):
                 await store.load_item(thread.id, unknown, context=ann)
             with pytest.raises(NotFoundError):

@@ -9,7 +9,7 @@ CREATE TABLE attachments (
     saved_at timestamptz NOT NULL,
     PRIMARY KEY (shard, user_id, id)
 );
-CREATE INDEX attachments_conversation ON attachments (shard, user_id, conversation_id)
+CREATE INDEX attachments_conversation ON attachments (shard, conversation_id)
     WHERE conversation_id IS NOT NULL;
 COMMENT ON COLUMN attachments.conversation_id IS 'NULL until the message that it belongs to is sent.';
 COMMENT ON COLUMN attachments.payload IS 'As ChatKit gave it, as JSON in UTF-8.';
