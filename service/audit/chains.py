@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.errors import EventUnreadable
 from service.audit.faults import Fault, Faults, missing
 from service.store.codec import CODEC, decode, message_id_of
-from service.store.digests import chain, person_digest, state_digest
+from service.store.digests import chain, microseconds, person_digest, state_digest
 from service.store.store import shard_of
 
 STARTED: Final = "conversation_started"
@@ -20,6 +20,8 @@ OURS: Final = frozenset(CODEC.types) | frozenset(CODEC.upcasters)
 
 MILLENNIUM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """What PostgreSQL counts its microseconds from."""
+BEING_ERASED: Final = 60_000_000
+"""Microseconds for which words may outlive the event that erases them: they are emptied after it."""
 
 
 class Row(NamedTuple):
@@ -49,11 +51,12 @@ class Row(NamedTuple):
 class Chain:
     """One conversation: takes its events in the order of their versions, and tells its faults."""
 
-    def __init__(self, shard: int, shards: int, conversation_id: bytes, faults: Faults) -> None:
+    def __init__(self, shard: int, shards: int, conversation_id: bytes, faults: Faults, began: int) -> None:
         self.id: Final = UUID(bytes=conversation_id)
         self._shard: Final = shard
         self._shards: Final = shards
         self._faults: Final = faults
+        self._began: Final = began
         self._before: Row | None = None
         self._known: tuple[bytes | None, bytes, str | None, str | None, str | None] | None = None
         """The person that was checked last: the events of one append have one, with one salt."""
@@ -138,7 +141,7 @@ class Chain:
             self._anonymised_at = row.version
         elif row.topic == ERASED:
             self._erased_at = row.version
-            if self._kept:
+            if self._kept and self._began - row.recorded_at > BEING_ERASED:
                 self._tell_at(self._kept, f"it still says something, though version {row.version} erased it")
         elif state is not None and self._kept is None:
             self._kept = row.version
@@ -208,12 +211,13 @@ class Chain:
 def follow(shard: int, shards: int, rows: Iterable[Row], faults: Faults) -> int:
     """All conversations of a shard, one after the other; gives back how many there are."""
     chain, current, count = None, b"", 0
+    began = microseconds(datetime.now(UTC)) - microseconds(MILLENNIUM)
     for row in rows:
         if chain is None or row.conversation_id != current:
             if chain is not None:
                 chain.end()
             current = row.conversation_id
-            chain = Chain(shard, shards, current, faults)
+            chain = Chain(shard, shards, current, faults, began)
             count += 1
         chain.take(row)
     if chain is not None:
