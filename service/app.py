@@ -18,6 +18,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from service.api import (
     asking,
     chat,
+    chatkit,
     conversations,
     links,
     messages,
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *links.HANDLERS,
             *search.HANDLERS,
             *chat.HANDLERS,
+            *chatkit.HANDLERS,
         ],
         lifespan=[ending_with_its_parent, attached, stop.heard],
         middleware=[with_request_id, counting, stop.counting],

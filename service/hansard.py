@@ -20,6 +20,7 @@ from projections.reading import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
+from service.chatkit.loading import ChatKit
 from service.replies.replies import Replies
 from service.responder import Responder
 from service.settings import Settings, taggers_of
@@ -60,6 +61,7 @@ class Hansard:
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
+        self.chatkit = ChatKit(self)
 
     async def start(self) -> None:
         await self.pool.open(wait=True)

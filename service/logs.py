@@ -19,13 +19,20 @@ class JsonLines(logging.Formatter):
             "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": message_of(record),
         }
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
         if record.exc_info and record.exc_info[0]:
             line |= without_words(record.exc_info[0], record.exc_info[2])
         return msgspec.json.encode(line).decode()
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """Where an error itself is logged, it is only named: ChatKit's package does that."""
+    if isinstance(record.msg, BaseException):
+        return f"{type(record.msg).__qualname__} was raised"
+    return record.getMessage()
 
 
 def without_words(kind: type[BaseException], trace: Any) -> dict[str, Any]:

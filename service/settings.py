@@ -133,6 +133,35 @@ class Settings(Struct, frozen=True, kw_only=True):
     replies_per_user: Annotated[
         int, Meta(ge=0, description="How many replies to one user may run at once; 0 for any number.")
     ] = 8
+    chatkit_leave: Annotated[
+        Literal["stop", "finish"],
+        Meta(
+            description="What becomes of a reply whose ChatKit client goes away: what was said is kept and "
+            "no more (stop), or it is finished and stored whole (finish)."
+        ),
+    ] = "stop"
+    chatkit_server: Annotated[
+        str,
+        Meta(
+            pattern=r"^[\w.]+:\w+$",
+            description="What answers ChatKit's requests: a module and, after a colon, its subclass of "
+            "HansardChatKit.",
+        ),
+    ] = "service.chatkit.server:HansardChatKit"
+    chatkit_upload_url: Annotated[
+        str | None,
+        Meta(
+            description="Where ChatKit clients put the files that they attach, with {id} for the "
+            "attachment's id; without it only what is known of a file is kept."
+        ),
+    ] = None
+    chatkit_upload_limit: Annotated[
+        int, Meta(ge=0, description="The most bytes that a file attached in ChatKit may have.")
+    ] = 25_000_000
+    chatkit_upload_types: Annotated[
+        str,
+        Meta(description="The types of file that may be attached in ChatKit, with blanks between them."),
+    ] = "image/* text/* application/pdf application/json"
     grace: Annotated[
         int, Meta(ge=0, le=3600, description="How many seconds running replies have when the service stops.")
     ] = 10

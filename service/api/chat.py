@@ -17,7 +17,7 @@ from projections import history
 from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
-from service.api.chat_examples import ANSWER, PLAIN, STOPPED, STREAM, refused
+from service.api.chat_examples import ANSWER, STOPPED, STREAM, refused
 from service.api.events import EventStream, Place, Tell, events_of, place_in
 from service.api.examples import gives
 from service.api.paging import position_as_cursor
@@ -26,7 +26,6 @@ from service.api.writes import etag, position_of
 from service.api.written import version_of
 from service.ids import new_id
 from service.replies.asked import asked
-from service.replies.errors import NotAMessage
 from service.replies.reply import Reply
 from service.store.repository import Caller
 
@@ -56,12 +55,6 @@ class Start(Sent, frozen=True, kw_only=True):
     session_data: dict[str, Any] | None = None
 
 
-class PlainMessage(Sent, frozen=True, kw_only=True):
-    message: str
-    conversation_id: UUID | None = None
-    user_id: str | None = None
-
-
 class StoredReply(SessionMessage, frozen=True):
     status: str
     """interrupted: it was stopped, or broke off; what came of it is here."""
@@ -87,11 +80,6 @@ class Stopped(Struct, frozen=True):
     success: bool
     stopped: bool
     reply: StoredReply | None
-
-
-class PlainReply(Struct, frozen=True):
-    reply: str
-    conversation_id: UUID
 
 
 BODY: Final = BodyKwarg(examples=[Example(value={"message": "How tall is the Eiffel Tower?"})])
@@ -239,29 +227,6 @@ async def send(
     return await replied(writing, caller, reply)
 
 
-@post(
-    "/support/chatkit",
-    status_code=200,
-    tags=TAGS,
-    summary="Send a plain message and get a plain reply",
-    responses=gives(200, PlainReply, PLAIN, "The reply; both are stored.", *refused(examples.UNKNOWN)),
-)
-async def support(data: Annotated[dict[str, Any], BODY], writing: NamedDependency[Writing]) -> ASGIResponse:
-    """For trying out with curl. With `conversation_id` the conversation goes on."""
-    plain = plain_in(data)
-    turn = NewTurn(message=plain.message, user_id=plain.user_id)
-    _, reply = await begun(writing, plain.conversation_id, turn)
-    stored = await reply.outcome()
-    return answer(PlainReply(history.decode_text(stored.content), reply.conversation_id))
-
-
-def plain_in(data: dict[str, Any]) -> PlainMessage:
-    try:
-        return msgspec.convert(data, PlainMessage)
-    except msgspec.ValidationError:
-        raise NotAMessage from None
-
-
 async def begun(
     writing: Writing, session_id: UUID | None, turn: NewTurn, session_data: dict[str, Any] | None = None
 ) -> tuple[Caller, Reply]:
@@ -314,4 +279,4 @@ def stored_reply(row: history.Message) -> StoredReply:
     return StoredReply(**known, status=row.status, in_reply_to=row.in_reply_to)
 
 
-HANDLERS: Final = (chat, stream, resume, stop, start, send, support)
+HANDLERS: Final = (chat, stream, resume, stop, start, send)

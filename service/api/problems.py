@@ -21,6 +21,7 @@ from domain.errors import Refusal
 from projections import errors as projections
 from service import responder
 from service.api import errors as api
+from service.chatkit import errors as chatkit
 from service.replies import errors as replies
 from service.store import errors as store
 from service.store import migrations
@@ -37,7 +38,7 @@ class Problem(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        return self.slug.replace("-", " ").capitalize().replace("json", "JSON")
+        return self.slug.replace("-", " ").capitalize().replace("json", "JSON").replace("chatkit", "ChatKit")
 
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
@@ -93,6 +94,15 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     replies.ReplyElsewhere: Problem(AWAY, "reply-elsewhere", retry_after=1),
     replies.NotAPlace: Problem(BAD, "bad-last-event-id"),
     replies.NotAMessage: Problem(BAD, "not-a-message"),
+    chatkit.NotAChatKitRequest: Problem(BAD, "not-a-chatkit-request"),
+    chatkit.OpportunityNotNamed: Problem(BAD, "opportunity-not-named"),
+    chatkit.ThreadIsLocked: Problem(CONFLICT, "thread-locked"),
+    chatkit.DoesNotFit: Problem(CONFLICT, "does-not-fit"),
+    chatkit.NoSuchAction: Problem(404, "no-such-action"),
+    chatkit.NoSpeech: Problem(BAD, "no-speech"),
+    chatkit.AttachmentNotFound: Problem(404, "attachment-not-found"),
+    chatkit.AttachmentTooLarge: Problem(TOO_LARGE, "attachment-too-large"),
+    chatkit.AttachmentTypeRefused: Problem(BAD, "attachment-type-refused"),
     responder.ResponderFailed: Problem(502, "responder-failed"),
     responder.ResponderTimedOut: Problem(504, "responder-timeout"),
     migrations.DatabaseTooOld: Problem(AWAY, "database-unfit"),

@@ -35,4 +35,4 @@ class ReplyElsewhere(Refusal):
 
 
 class NotAMessage(Refusal):
-    """This endpoint takes `{{"message": "…"}}` for now; ChatKit's own protocol comes with a later version."""
+    """This endpoint takes a request of ChatKit's, which says its `type`, or `{{"message": "…"}}`."""

@@ -27,6 +27,7 @@ LEFT_OUT = {
     "Idempotency-Key",
     "If-Match",
     "X-User-Id",
+    "X-Opportunity-Id",
     "user_id",
     "at",
 }
