@@ -56,8 +56,8 @@ class Fitting:
         self._role_of: dict[str, str | None] = {}
         """None where a message was removed."""
         self._speaks = False
-        self._emptied: list[str] = []
-        """What was emptied and nothing has accounted for yet."""
+        self._emptied: set[str] = set()
+        """The topics of what was emptied and nothing has accounted for yet."""
         self.version = 0
 
     def take(self, version: int, event: Event, recorded_at: datetime, user_id: str | None) -> None:
@@ -76,7 +76,7 @@ class Fitting:
     def end(self) -> None:
         """What only the whole conversation can tell."""
         if self._emptied:
-            raise DoesNotFit(what=f"a {self._emptied[0]} event is empty, though nothing erased it")
+            raise DoesNotFit(what=f"a {min(self._emptied)} event is empty, though nothing erased it")
         if self._state is not None and (self._user_id is None) != self._state.erased:
             raise DoesNotFit(
                 what="only what was erased is nobody's, and what was erased is nobody's; this is not so"
@@ -119,7 +119,7 @@ class Fitting:
                 raise DoesNotFit(what="it was erased, and still says something")
             self._emptied.clear()
         elif isinstance(event, ConversationAnonymised):
-            self._emptied = [topic for topic in self._emptied if topic in WORDS]
+            self._emptied &= WORDS
         else:
             self._speaks = True
 
@@ -131,13 +131,13 @@ class Fitting:
 
     def _check_redacted(self, event: Redacted) -> None:
         check_name("redacted", event.topic, self._limits.kind)
-        if event.topic not in CODEC.types:
+        if not is_ours(event.topic):
             raise DoesNotFit(what=f"{event.topic} is no event of a conversation")
-        self._emptied.append(event.topic)
+        self._emptied.add(event.topic)
 
     def _check_foreign(self, event: Foreign) -> None:
         check_name("topic", event.topic, self._limits.kind)
-        if event.topic in CODEC.types or event.topic in CODEC.upcasters:
+        if is_ours(event.topic):
             raise DoesNotFit(what=f"this {event.topic} event cannot be read")
         if len(event.state) > self._limits.message_bytes:
             raise DoesNotFit(what=f"a {event.topic} event is {len(event.state)} bytes long")
@@ -174,6 +174,10 @@ def decided(state: Conversation, event: Event, limits: Limits) -> decisions.Even
         case _:
             what = f"{event.__struct_config__.tag} cannot come after the first event"
             raise HistoryIsBroken(what=what, conversation_id=state.id, version=state.version + 1)
+
+
+def is_ours(topic: str) -> bool:
+    return topic in CODEC.types or topic in CODEC.upcasters
 
 
 def must_change(events: decisions.Events) -> None:

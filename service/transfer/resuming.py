@@ -1,0 +1,58 @@
+"""How far an export that was cut off had come: to the last user of whom all is there."""
+
+from typing import BinaryIO, Final
+
+import msgspec
+from msgspec import Struct
+
+from domain.errors import Refusal
+from service.transfer.lines import Selection, Tally, decode_header, decode_line
+from service.transfer.reading import BAD, TRAILER
+
+NOBODY: Final = ""
+"""Before every user: what was erased is there, and nobody's yet."""
+
+
+class CannotResume(Refusal):
+    """{what}: export it anew."""
+
+
+class Kept(Struct, frozen=True):
+    """What can stay of a file."""
+
+    size: int
+    """In bytes; 0: nothing can."""
+    selection: Selection
+    tally: Tally | None
+    complete: bool = False
+
+
+def kept_of(file: BinaryIO, selection: Selection) -> Kept:
+    """A user of whom there may be more is exported again: all of hers is of one moment."""
+    first = file.readline()
+    try:
+        header = decode_header(first)
+    except BAD:
+        return Kept(0, selection, None)
+    if header.selection != selection:
+        raise CannotResume(what="The file was begun with another selection")
+    tally, at = Tally(), len(first)
+    tally.header(first)
+    user: str | None = None
+    kept = Kept(0, selection, None)
+    for raw in file:
+        if not raw.endswith(b"\n"):
+            break
+        if raw.startswith(TRAILER):
+            return Kept(at, selection, tally, complete=True)
+        try:
+            line = decode_line(raw)
+        except BAD:
+            raise CannotResume(what=f"Line {tally.events + 2} of the file cannot be read") from None
+        if line.user_id != user:
+            after = NOBODY if user is None else user
+            kept = Kept(at, msgspec.structs.replace(selection, after=after), tally.copy())
+            user = line.user_id
+        tally.line(raw, line.version, line.event)
+        at += len(raw)
+    return kept
