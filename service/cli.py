@@ -16,6 +16,7 @@ from service.bench.arguments import arguments as bench_arguments
 from service.embedded import EmbeddedPostgresError
 from service.server import CannotServe, say, serve, warn
 from service.settings import BadSetting, Settings, as_table, explain
+from service.transfer.arguments import export_arguments, import_arguments, run_export, run_import
 
 FAILURE, WRONG_USE, INTERRUPTED = 1, 2, 130
 
@@ -327,6 +328,14 @@ def run_settings(settings: Settings, given: Namespace) -> int:
     return 0
 
 
+def also(*adding: Callable[[ArgumentParser], None]) -> Callable[[ArgumentParser], None]:
+    def add(parser: ArgumentParser) -> None:
+        for each in adding:
+            each(parser)
+
+    return add
+
+
 DATABASE = ("data", "dsn", "owner_dsn")
 SHAPING = ("search_language", "taggers")
 """What shapes the rows of projections: other values are other builds."""
@@ -349,6 +358,18 @@ COMMANDS = (
     Command("status", "Tell how far the log and everything built from it are", status_arguments, run_status),
     Command("verify", "Check that the record is what was once recorded", verify_arguments, run_verify),
     Command("seal", "Sign what the log is now, to prove later that it is still so", seal_arguments, run_seal),
+    Command(
+        "export",
+        "Write the record to a file, word for word",
+        also(takes(*DATABASE), export_arguments),
+        run_export,
+    ),
+    Command(
+        "import",
+        "Take conversations into the record, each once",
+        also(takes(*DATABASE, "message_limit", *SHAPING), import_arguments),
+        run_import,
+    ),
     Command("keys", "Make, list and revoke the keys of trusted backends", keys_arguments, run_keys),
     Command("token", "Sign a user's token, for trying out", token_arguments, run_token),
     Command("bench", "Measure how fast this machine is with Hansard", bench_arguments, run_bench),

@@ -34,6 +34,10 @@ class AlreadyThere(Refusal):
     """{path} is there already: name another file, or go on with it by --resume."""
 
 
+class NothingToResume(Refusal):
+    """Only a file can be gone on with: name it by --out."""
+
+
 class NoSuchFile(Refusal):
     """{path} cannot be read: {why}."""
 
@@ -42,6 +46,8 @@ def export_to(
     database: Database, selection: Selection, out: str | None, say: Say, resume: bool = False
 ) -> int:
     """To standard output where no file is named."""
+    if resume and out is None:
+        raise NothingToResume
     with database.connect("hansard export") as connection:
         check_migrated(connection)
         total = sum(DatabaseLog().heads(connection).values())
