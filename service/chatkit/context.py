@@ -17,8 +17,8 @@ class ChatContext(Struct, eq=False):
     opportunity: str | None = None
     """The one that is active: a thread that is created now is linked to it."""
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Each thread's fields as this request saw or saved them last. ChatKit saves a thread whole: only what
-    differs from this is what the request wants changed."""
+    """Each thread's fields as this request saw them first, or saved them last. ChatKit saves a thread whole:
+    only what differs from this is what the request wants changed."""
     replies: set[str] = field(default_factory=set)
     """The items that are replies of the server's, which it stores itself, however they end."""
 

@@ -4,9 +4,9 @@ Every call is about what its context's user owns; what is anybody else's is not 
 is written to the end, also when whoever asked for it has gone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from anyio import CancelScope
@@ -33,6 +33,7 @@ from service.store.log import place_of_conversation, place_of_message
 MOST: Final = 1_000
 """More than so many on a page nobody reads, and who asks for them gets the page after it."""
 
+DecideItem = Callable[[Conversation, Message | None], Sequence[Event]]
 T = TypeVar("T")
 
 
@@ -180,15 +181,16 @@ class HansardStore(Store[ChatContext]):
             async with self.hansard.pool.connection() as connection:
                 await attachments.drop(connection, self._shard(context), context.user_id, attachment_id)
 
-    async def _change_item(self, thread_id: str, item_id: str, context: ChatContext, decide: Any) -> None:
+    async def _change_item(
+        self, thread_id: str, item_id: str, context: ChatContext, decide: DecideItem
+    ) -> None:
         place = uuid_of(thread_id)
         if place is None:
             raise thread_not_found(thread_id)
         check_name("item_id", item_id, self._repository.limits.message_id)
 
         def about_it(found: Conversation | None, messages: Mapping[str, Message]) -> Sequence[Event]:
-            events: Sequence[Event] = decide(commands.owned(found, context.caller), messages.get(item_id))
-            return events
+            return decide(commands.owned(found, context.caller), messages.get(item_id))
 
         with CancelScope(shield=True), as_not_found(thread_id):
             await self._repository.change(context.caller, place, about_it, about=[item_id])

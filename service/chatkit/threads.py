@@ -63,17 +63,23 @@ def thread_of(row: conversations.Conversation) -> ThreadMetadata:
     if row.ended_at is not None:
         reason = None if row.ended_reason is None else msgspec.json.decode(row.ended_reason)
         shared["status"] = {"type": "closed", "reason": reason}
-    return ThreadMetadata.model_validate({"created_at": naive(row.started_at)} | own_in(metadata) | shared)
+    own = {name: value for name, value in own_in(metadata).items() if fits(name, value)}
+    return ThreadMetadata.model_validate({"created_at": naive(row.started_at)} | own | shared)
 
 
 def own_in(metadata: Data) -> Data:
-    """Nothing, where another surface, which may change all metadata, has put something else there."""
+    found = metadata.get(CHATKITS)
+    return found if isinstance(found, dict) else {}
+
+
+def fits(name: str, value: Any) -> bool:
+    """Another surface, which may change all metadata, may have put anything there; and a later release of
+    ChatKit what this one does not know."""
     try:
-        own = {name: value for name, value in metadata[CHATKITS].items() if name not in SHARED - {"status"}}
-        ThreadMetadata.model_validate({"created_at": NEVER} | own | {"id": ""})
-    except (KeyError, AttributeError, ValidationError):
-        return {}
-    return own
+        ThreadMetadata.model_validate({"id": "", "created_at": NEVER, name: value})
+    except ValidationError:
+        return False
+    return name not in SHARED or name == "status"
 
 
 def without_own(metadata: Data) -> Data:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversation import Conversation
-from service.chatkit.threads import CHATKITS, changes, merged, own_in, uuid_of
+from domain.events import MetadataChanged
+from service.chatkit.threads import CHATKITS, changes, fits, merged, own_in, uuid_of
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -61,9 +62,22 @@ def test_a_save_that_changes_nothing_is_no_event() -> None:
 
 def test_what_is_not_chatkits_under_its_key_is_taken_for_nothing() -> None:
     odd: Any
-    for odd in (None, 7, "x", [], {"created_at": []}, {"status": {"type": "odd"}}):
+    for odd in (None, 7, "x", []):
         assert own_in({CHATKITS: odd}) == {}
-    assert own_in({CHATKITS: {"title": "x", "id": "y", "later": 1}}) == {"later": 1}
+    for name, odd in {"created_at": [], "status": {"type": "odd"}, "title": "x", "id": "y"}.items():
+        assert not fits(name, odd)
+    for name, value in {"created_at": "2026-01-01T00:00:00", "status": {"type": "locked"}, "new": 1}.items():
+        assert fits(name, value)
+
+
+def test_what_a_later_release_keeps_of_a_thread_stays_when_this_one_saves_it() -> None:
+    later = {"created_at": "2026-01-01T00:00:00", "status": {"type": "paused"}, "mood": "merry"}
+    before = {"id": ID, "title": None, "status": {"type": "active"}, "metadata": {}}
+    before["created_at"] = "2026-01-01T00:00:00"
+    known = Conversation(UUID(ID), "ann", 5, metadata={CHATKITS: later})
+    assert changes(known, before, before | {"metadata": {"a": 1}}) == [
+        MetadataChanged({"a": 1, CHATKITS: later})
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "x", "\0", "é", ID.upper(), ID.replace("-", ""), f"{{{ID}}}", f"{ID} "])
