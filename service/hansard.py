@@ -21,6 +21,7 @@ from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
 from service.chatkit.loading import ChatKit
+from service.audit.reads import Reads
 from service.replies.replies import Replies
 from service.responder import Responder
 from service.settings import Settings, taggers_of
@@ -61,6 +62,7 @@ class Hansard:
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
+        self.reads = Reads(self.pool)
         self.chatkit = ChatKit(self)
 
     async def start(self) -> None:
@@ -68,6 +70,7 @@ class Hansard:
         self.store.start()
         self.follower.start()
         await self.replies.start()
+        self.reads.start()
 
     async def stop(self) -> None:
         """What was taken is stored first; nothing that could still be appended is cut off."""
@@ -75,6 +78,7 @@ class Hansard:
         await asyncio.to_thread(self.store.close)
         await self.repository.close()
         await asyncio.to_thread(self.follower.stop)
+        await self.reads.close()
         await self.pool.close()
         self._wake.close()
 

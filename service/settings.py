@@ -85,6 +85,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     jwt_audience: Annotated[
         str | None, Meta(description="The aud that users' tokens must have; any when not given.")
     ] = None
+    record_reads: Annotated[
+        Literal["audit", "all"],
+        Meta(
+            description="Whose reads are put on record: those of keys with the scope audit, which always "
+            "are (audit), or everybody's (all)."
+        ),
+    ] = "audit"
     rate_limit: Annotated[
         int,
         Meta(

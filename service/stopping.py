@@ -21,7 +21,7 @@ from service.attaching import Attachment
 
 READING: Final = 2.0
 """Seconds that those who were answered have to read it."""
-EVENTS: Final = b"text/event-stream"
+STREAMS: Final = (b"text/event-stream", b"application/jsonl", b"application/x-ndjson")
 
 
 class Stop:
@@ -89,5 +89,5 @@ class Stop:
 
 def streams(headers: object) -> bool:
     return isinstance(headers, list) and any(
-        name.lower() == b"content-type" and value.startswith(EVENTS) for name, value in headers
+        name.lower() == b"content-type" and value.startswith(STREAMS) for name, value in headers
     )

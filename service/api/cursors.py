@@ -10,7 +10,8 @@ import msgspec
 from service.api.errors import BadCursor
 
 SEAL_BYTES: Final = 8
-LONGEST: Final = 1_000
+LONGEST: Final = 60_000
+"""A place in the audit feed is one in each of 4,096 shards at most."""
 LARGEST: Final = 2**63 - 1
 
 

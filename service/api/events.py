@@ -92,8 +92,8 @@ class EventStream(ASGIResponse):
 
     _should_set_content_length = False
 
-    def __init__(self, events: AsyncIterator[bytes]) -> None:
-        super().__init__(media_type="text/event-stream", headers=HEADERS)
+    def __init__(self, events: AsyncIterator[bytes], media_type: str = "text/event-stream") -> None:
+        super().__init__(media_type=media_type, headers=HEADERS)
         self._events = events
 
     async def send_body(self, send: Send, receive: Receive) -> None:

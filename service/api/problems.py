@@ -21,6 +21,7 @@ from domain.errors import Refusal
 from projections import errors as projections
 from service import responder
 from service.api import errors as api
+from service.audit import errors as audit
 from service.chatkit import errors as chatkit
 from service.replies import errors as replies
 from service.store import errors as store
@@ -87,6 +88,10 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     store.StoreUnavailable: Problem(AWAY, "store-unavailable", retry_after=1),
     store.OutcomeUnknown: Problem(AWAY, "outcome-unknown", retry_after=1),
     store.StoreIsClosed: Problem(AWAY, "stopping", retry_after=1),
+    audit.NoSuchVersion: Problem(404, "no-such-version"),
+    audit.BeforeTheStart: Problem(404, "before-the-start"),
+    audit.NothingLeft: Problem(410, "nothing-left"),
+    audit.ReadNotRecorded: Problem(AWAY, "read-not-recorded", retry_after=1),
     replies.ReplyInProgress: Problem(CONFLICT, "reply-in-progress", retry_after=1),
     replies.TooManyReplies: Problem(429, "too-many-replies", retry_after=1),
     replies.ReplyStopped: Problem(CONFLICT, "reply-stopped"),

@@ -1,0 +1,118 @@
+"""Puts on record who reads whose history: before it is answered where an auditor asks, and behind the answer
+where anybody else does and the settings want that too."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import msgspec
+from litestar.datastructures import Headers
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from service.api.events import problem_of
+from service.api.principal import Principal, from_header
+from service.api.problems import details_of
+from service.attaching import Attachment
+from service.audit.reads import EVERYBODYS, Read
+from service.hansard import Hansard
+from service.ids import new_id
+from service.logs import REQUEST_ID
+from service.past import whereabouts
+
+NOBODYS: Final = "/api/admin/"
+"""What is asked there is nobody's history."""
+PROBLEM_JSON: Final = "application/problem+json"
+CONVERSATION: Final = ("conversation_id", "session_id")
+
+logger = logging.getLogger("hansard.audit")
+
+
+class Recording:
+    def __init__(self, attachment: Attachment, everybody: bool) -> None:
+        self._attachment = attachment
+        self._everybody = everybody
+
+    def reads(self, app: ASGIApp) -> ASGIApp:
+        async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != ScopeType.HTTP or not reads_of_somebody(scope):
+                return await app(scope, receive, send)
+
+            refused = False
+
+            async def answer(message: Message) -> None:
+                nonlocal refused
+                if message["type"] == "http.response.start" and message["status"] < 400:
+                    try:
+                        await self._put_on_record(scope)
+                    except (
+                        Exception
+                    ) as failed:  # inside, the answer is taken to have begun: nobody there can refuse it
+                        refused = True
+                        for part in refusal(failed):
+                            await send(part)
+                if not refused:
+                    await send(message)
+
+            return await app(scope, receive, answer)
+
+        return recorded
+
+    async def _put_on_record(self, scope: HTTPScope) -> None:
+        principal: Principal | None = scope.get("user")
+        if principal is None:
+            return
+        hansard = self._attachment.hansard
+        if principal.mode == "service" and "audit" in principal.scopes:
+            await hansard.reads.record(await read_of(hansard, scope, principal))
+        elif self._everybody:
+            try:
+                hansard.reads.record_soon(await read_of(hansard, scope, principal))
+            except Exception:
+                logger.exception("a read could not be put on record")
+
+
+def refusal(failed: Exception) -> Iterator[Message]:
+    told = details_of(failed)
+    headers = {"content-type": PROBLEM_JSON, **(told.headers or {})}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    yield {"type": "http.response.start", "status": told.status_code, "headers": encoded}
+    yield {"type": "http.response.body", "body": msgspec.json.encode(problem_of(failed)), "more_body": False}
+
+
+def reads_of_somebody(scope: HTTPScope) -> bool:
+    path = scope["path"]
+    return scope["method"] == "GET" and path.startswith("/api/") and not path.startswith(NOBODYS)
+
+
+async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> Read:
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    given = {key: values[-1] for key, values in query.items()} | scope.get("path_params", {})
+    conversation_id = next((UUID(str(given[key])) for key in CONVERSATION if key in given), None)
+    user_id = principal.user_id or named_in(scope, given)
+    shard = EVERYBODYS
+    if user_id is not None:
+        shard = hansard.store.shard_of(user_id)
+    elif conversation_id is not None:
+        async with hansard.pool.connection() as connection:
+            whose = await whereabouts(connection, hansard.store.shards, conversation_id)
+        if whose is not None:
+            shard, user_id = whose.shard, whose.user_id
+    return Read(
+        shard,
+        new_id(),
+        user_id,
+        conversation_id,
+        principal.name,
+        f"GET {scope['path_template']}",
+        REQUEST_ID.get(),
+        datetime.now(UTC),
+    )
+
+
+def named_in(scope: HTTPScope, given: dict[str, str]) -> str | None:
+    in_header = Headers.from_scope(scope).get("x-user-id")
+    return given.get("user_id") if in_header is None else from_header(in_header)
