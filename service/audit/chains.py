@@ -20,8 +20,8 @@ OURS: Final = frozenset(CODEC.types) | frozenset(CODEC.upcasters)
 
 MILLENNIUM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """What PostgreSQL counts its microseconds from."""
-BEING_ERASED: Final = 60_000_000
-"""Microseconds for which words may outlive the event that erases them: they are emptied after it."""
+UNDER_WAY: Final = 60_000_000
+"""Microseconds for which events may still be as they were, before one that erases or anonymises them."""
 
 
 class Row(NamedTuple):
@@ -60,6 +60,7 @@ class Chain:
         self._before: Row | None = None
         self._known: tuple[bytes | None, bytes, str | None, str | None, str | None] | None = None
         """The person that was checked last: the events of one append have one, with one salt."""
+        self._of_others: list[int] = []
         self._emptied: list[tuple[int, str]] = []
         self._rewritten: list[int] = []
         self._renamed: list[int] = []
@@ -82,6 +83,8 @@ class Chain:
 
     def end(self) -> None:
         """What only the whole conversation can tell."""
+        for version in self._of_others:
+            self._tell_at(version, "its user is not the one of the event before it")
         for version, topic in self._emptied:
             by_anonymising = version < self._anonymised_at and topic not in WORDS
             if version >= self._erased_at and not by_anonymising:
@@ -114,7 +117,7 @@ class Chain:
         if self._erased_at:
             self._tell(row, f"it comes after the conversation was erased at version {self._erased_at}")
         if row.user_id != before.user_id and row.topic != ANONYMISED and row.topic != ERASED:
-            self._tell(row, "its user is not the one of the event before it")
+            self._of_others.append(row.version)
         if row.position <= before.position:
             self._tell(row, f"its position comes before that of version {before.version}, {before.position}")
         if row.version == before.version + 1:
@@ -139,9 +142,11 @@ class Chain:
             self._tell(row, "what it says is not what was recorded: the digest of its state differs")
         if row.topic == ANONYMISED:
             self._anonymised_at = row.version
+            if self._under_way(row):
+                self._of_others.clear()
         elif row.topic == ERASED:
             self._erased_at = row.version
-            if self._kept and self._began - row.recorded_at > BEING_ERASED:
+            if self._kept and not self._under_way(row):
                 self._tell_at(self._kept, f"it still says something, though version {row.version} erased it")
         elif state is not None and self._kept is None:
             self._kept = row.version
@@ -200,6 +205,9 @@ class Chain:
             )
         except (ValueError, OverflowError):  # a digest that is none; a time that is infinite
             return False
+
+    def _under_way(self, row: Row) -> bool:
+        return self._began - row.recorded_at <= UNDER_WAY
 
     def _tell(self, row: Row, what: str) -> None:
         self._faults.add(Fault(what, self._shard, self.id, row.version, row.position))

@@ -1,6 +1,6 @@
 """Reads one shard, or one conversation, as it stood at one moment, and tells what is wrong in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -107,12 +107,15 @@ def verify_conversation(connection: Connection[Any], conversation_id: UUID) -> V
     return Verified(read, min(1, len(found)), tuple(faults.listed), faults.total)
 
 
-def verify_elsewhere(connection: Connection[Any], shards: int) -> Verified:
-    """Events in shards that do not exist, where nobody would ever look."""
+def verify_lanes(connection: Connection[Any], shards: Collection[int]) -> Verified:
+    """That they are 0, 1, 2, …, and that no events lie elsewhere, where nobody would ever look."""
+    count = max(shards, default=-1) + 1
+    gone = "its row in lanes is missing, so that its events belong to no shard"
+    faults = [Fault(gone, shard) for shard in range(count) if shard not in shards]
     with as_of_now(connection):
-        rows = connection.execute(ELSEWHERE, {"shards": shards, "limit": MOST_LISTED}).fetchall()
-    faults = tuple(Fault("there is no such shard", *row) for row in rows)
-    return Verified(0, 0, faults, len(faults))
+        rows = connection.execute(ELSEWHERE, {"shards": count, "limit": MOST_LISTED}).fetchall()
+    faults += [Fault("there is no such shard", *row) for row in rows]
+    return Verified(0, 0, tuple(faults[:MOST_LISTED]), len(faults))
 
 
 def read_too_far(connection: Connection[Any]) -> list[str]:

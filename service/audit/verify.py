@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from projections.progress import Meter, Progress
-from service.audit.shard import Verified, reading, verify_elsewhere, verify_shard
+from service.audit.shard import Verified, reading, verify_lanes, verify_shard
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 
@@ -24,7 +24,7 @@ def verify_log(database: Database, report: Callable[[Progress], None] = lambda p
     meter = Meter(report)
     with reading(database) as connection:
         heads = DatabaseLog().heads(connection)
-        found = verify_elsewhere(connection, len(heads))
+        found = verify_lanes(connection, heads)
     total = sum(heads.values())
     meter.begin("checking the log", total)
     shards = sorted(heads, key=lambda shard: -heads[shard])

@@ -1,10 +1,24 @@
 """Erasing and anonymising leave a chain that verifies; emptying without a record does not."""
 
+from itertools import count
+
 import pytest
 
 from domain.events import ConversationAnonymised, ConversationErased
-from tests.service.store.appending import said, storing
-from tests.service.tampering import VICTIM, append, change, empty, found, names, two_conversations, verify
+from service.store.store import shard_of
+from tests.conftest import SHARDS
+from tests.service.store.appending import asked, said, storing
+from tests.service.tampering import (
+    SHARD_OF_ANN,
+    VICTIM,
+    append,
+    change,
+    empty,
+    found,
+    names,
+    two_conversations,
+    verify,
+)
 
 STATE, PERSON = ("state", "state_salt", "message_id"), ("actor", "request_id", "person_salt")
 
@@ -16,8 +30,8 @@ def log(dsn: str) -> str:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if an erasure had had the time that it takes."""
-    monkeypatch.setattr("service.audit.chains.BEING_ERASED", 0)
+    """As if whoever erases or anonymises had had the time that it takes."""
+    monkeypatch.setattr("service.audit.chains.UNDER_WAY", 0)
 
 
 def test_words_that_were_emptied_without_an_erasure_are_missed(
@@ -63,6 +77,32 @@ def test_an_erasure_that_is_under_way_is_no_fault(log: str) -> None:
     with storing(log) as store:
         append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
     assert verify(log) == 0
+
+
+def anonymised_in_part(log: str) -> None:
+    """The first two of the events before it are the pseudonym's already."""
+    pseudonym = next(name for name in map(str, count()) if shard_of(name, SHARDS) == SHARD_OF_ANN)
+    said_so = [ConversationAnonymised(requested_by="ann", reason="asked")]
+    with storing(log) as store:
+        store.append_blocking(asked(store, VICTIM, said_so, user_id=pseudonym))
+    for version in (1, 2):
+        change(log, f"user_id = '{pseudonym}', actor = NULL, request_id = NULL, person_salt = NULL", version)
+
+
+def test_an_anonymisation_that_is_under_way_is_no_fault(log: str) -> None:
+    anonymised_in_part(log)
+    assert verify(log) == 0
+
+
+@pytest.mark.usefixtures("later")
+def test_an_anonymisation_that_was_left_half_done_is_told(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anonymised_in_part(log)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 3)
+    assert "its user is not the one" in line
 
 
 @pytest.mark.usefixtures("later")
