@@ -109,9 +109,9 @@ def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversatio
         case SessionReopened() | Redacted(name="session_reopened"):
             return replace(conversation, version=version, ended=False)
         case ConversationAnonymised() | Redacted(name="conversation_anonymised"):
-            return bare(conversation, recorded, anonymised=True)
+            return bare(conversation, recorded, recorded.user_id, anonymised=True)
         case ConversationErased() | Redacted(name="conversation_erased"):
-            return bare(conversation, recorded, erased=True)
+            return bare(conversation, recorded, None, erased=True)
         case Redacted(name="conversation_started"):
             raise misfit(conversation, recorded)
         case MessageRevised() | MessageRated() | ReplyFailed() | Redacted() | Foreign():
@@ -132,12 +132,13 @@ def begin(recorded: Recorded) -> Conversation:
             raise misfit(None, recorded)
 
 
-def bare(conversation: Conversation, recorded: Recorded, **now: bool) -> Conversation:
-    """Without what could lead to the person; the envelope names who stands for the user from now on."""
+def bare(conversation: Conversation, recorded: Recorded, user_id: str | None, **now: bool) -> Conversation:
+    """Without what could lead to the person: an anonymised one is its pseudonym's, whom the envelope names,
+    and an erased one nobody's, though its envelope may not be emptied yet."""
     return replace(
         conversation,
         version=recorded.originator_version,
-        user_id=recorded.user_id,
+        user_id=user_id,
         title=None,
         links=(),
         metadata={},

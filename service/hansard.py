@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from psycopg import AsyncConnection
@@ -34,6 +34,10 @@ from service.store.store import Store
 
 
 class Hansard:
+ERASURES_AT_ONCE: Final = 4
+"""Each has a connection of its own, beside the pool's."""
+
+
     """Made in an event loop, which its reads and commands then belong to."""
 
     def __init__(
@@ -61,6 +65,7 @@ class Hansard:
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
+        self.erasing = asyncio.Semaphore(ERASURES_AT_ONCE)
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
         self.reads = Reads(self.pool)
         self.chatkit = ChatKit(self)

@@ -92,6 +92,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "are (audit), or everybody's (all)."
         ),
     ] = "audit"
+    erasure_journal: Annotated[
+        Path | None,
+        Meta(
+            description="A file to which each erasure is added, without saying whose, so that it can be "
+            "applied again to a restored backup; none when not given."
+        ),
+    ] = None
     rate_limit: Annotated[
         int,
         Meta(

@@ -14,7 +14,7 @@ from domain import events
 from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
 from projections import conversations
-from service import commands, erasing
+from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
 from service.api.examples import gives
@@ -45,6 +45,7 @@ ActiveOnly = Annotated[bool, QueryParameter(description="Leaves out what has end
 class NewConversation(Sent, frozen=True, kw_only=True):
     title: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+from service.privacy import erasing
     links: list[Link] = field(default_factory=list)
     messages: list[NewMessage] = field(default_factory=list)
     user_id: str | None = None
@@ -272,15 +273,16 @@ def details(data: Changes) -> commands.Details:
 async def erase(conversation_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, page and search."""
     caller = await writing.caller_for(conversation_id)
-    changed = await erasing.erase(
+    erased = await erasing.erase(
         writing.hansard,
         caller,
         conversation_id,
         expected=writing.expected(),
         command=writing.command(caller),
     )
-    counts, version = ErasedMessages(erasing.messages_of(changed)), version_of(changed)
-    body = ErasedConversation(conversation_id, counts, version, position_of(caller, changed))
+    position = position_as_cursor(caller.user_id, erased.position)
+    counts, version = ErasedMessages(erased.messages), erased.version
+    body = ErasedConversation(conversation_id, counts, version, position)
     return answer(body, headers=etag(version))
 
 

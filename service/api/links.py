@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from domain.content import check_link
 from domain.events import Link
-from service import erasing
 from service.api import examples
 from service.api.asking import Asking, Writing
 from service.api.conversations import LISTED, ActiveOnly, Conversations, listed
@@ -18,6 +17,7 @@ from service.api.examples import gives
 from service.api.paging import Cursor, Limit, position_as_cursor
 from service.api.wire import answer
 from service.store.repository import Caller
+from service.privacy import erasing
 
 TAGS: Final = ["links"]
 OPPORTUNITY: Final = "opportunity"
@@ -80,12 +80,13 @@ async def of_opportunity(
         "They are erased; how many there were.",
     ),
 )
-async def erase_opportunity(opportunity_id: FromPath[str], writing: NamedDependency[Writing]) -> ASGIResponse:
+async def erase_opportunity(opportunity_id: OpportunityId, writing: NamedDependency[Writing]) -> ASGIResponse:
     """The user's own. A service key with the scope admin that names no user erases everybody's."""
     link = fit(Link(OPPORTUNITY, opportunity_id))
     if writing.for_everybody:
         backend = Caller("", writing.principal.name, writing.request_id)
-        return told(await erasing.erase_everybodys(writing.hansard, backend, link), None)
+        command = writing.command(backend)
+        return told(await erasing.erase_everybodys(writing.hansard, backend, link, command), None)
     caller = writing.caller()
     erased = await erasing.erase_all(writing.hansard, caller, link, writing.command(caller))
     return told(erased, caller)

@@ -23,6 +23,8 @@ from service import responder
 from service.api import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
+from service.privacy import errors as privacy
+from service.chatkit import errors as chatkit
 from service.replies import errors as replies
 from service.store import errors as store
 from service.store import migrations
@@ -110,6 +112,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     chatkit.AttachmentTypeRefused: Problem(BAD, "attachment-type-refused"),
     responder.ResponderFailed: Problem(502, "responder-failed"),
     responder.ResponderTimedOut: Problem(504, "responder-timeout"),
+    privacy.MayNotErase: Problem(AWAY, "database-unfit"),
+    privacy.ReceiptNotFound: Problem(404, "receipt-not-found"),
     migrations.DatabaseTooOld: Problem(AWAY, "database-unfit"),
     migrations.DatabaseNotUtf8: Problem(AWAY, "database-unfit"),
     migrations.DatabaseIsNewer: Problem(AWAY, "database-unfit"),

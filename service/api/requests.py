@@ -55,6 +55,15 @@ async def closing_what_is_unread(message: Message, scope: Scope) -> None:
 
 
 def with_request_id(app: ASGIApp) -> ASGIApp:
+async def telling_all_methods(message: Message, scope: Scope) -> None:
+    """The framework's own answer to OPTIONS knows only those of the path's first handler."""
+    if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
+        path = scope.get("path_template")
+        for route in scope["litestar_app"].routes:
+            if isinstance(route, HTTPRoute) and route.path_format == path:
+                MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(route.methods))
+
+
     async def numbered(scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers.from_scope(scope).get(HEADER, "")
         request_id = given if DECENT.fullmatch(given) else uuid4().hex
@@ -76,7 +85,7 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
 async def log_the_unexpected(error: Exception, scope: Scope) -> None:
     """A refusal is an answer. What is away says so in a line; only what nobody foresaw says where."""
     told = details_of(error)
-    kind, path = scope["type"], scope["path"]
+    kind, path = scope["type"], scope.get("path_template") or "a path"
     if told.status_code == BROKEN:
         logger.error("%s %s failed", kind, path, exc_info=error)
     elif told.status_code > BROKEN:

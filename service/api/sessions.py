@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from projections import conversations
-from service import commands, erasing
+from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
 from service.api.examples import gives
@@ -38,6 +38,7 @@ from service.api.writes import etag, position_of
 from service.api.written import version_of
 
 TAGS: Final = ["sessions"]
+from service.privacy import erasing
 
 
 class Sessions(Struct, frozen=True):
@@ -234,15 +235,16 @@ async def end_session(
 async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, history and search."""
     caller = await writing.caller_for(session_id)
-    changed = await erasing.erase(
+    erased = await erasing.erase(
         writing.hansard,
         caller,
         session_id,
         expected=writing.expected(),
         command=writing.command(caller),
     )
-    counts, version = ErasedMessages(erasing.messages_of(changed)), version_of(changed)
-    return answer(ErasedSession(True, counts, version, position_of(caller, changed)), headers=etag(version))
+    position = position_as_cursor(caller.user_id, erased.position)
+    counts, version = ErasedMessages(erased.messages), erased.version
+    return answer(ErasedSession(True, counts, version, position), headers=etag(version))
 
 
 @delete(
@@ -257,8 +259,11 @@ async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Wri
         "They are erased; how many there were.",
     ),
 )
-async def erase_sessions(user_id: FromPath[str], writing: NamedDependency[Writing]) -> ASGIResponse:
-    """Safe to repeat: what is erased already is not counted again."""
+async def erase_sessions(
+    user_id: Annotated[str, PathParameter(schema_extra=parameter(USER_ID))],
+    writing: NamedDependency[Writing],
+) -> ASGIResponse:
+    """Asked for again, it answers the same, unless there is something new to erase."""
     caller = writing.caller(user_id)
     erased = await erasing.erase_all(writing.hansard, caller, command=writing.command(caller))
     position = position_as_cursor(caller.user_id, erased.position) if erased.position else None

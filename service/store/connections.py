@@ -1,5 +1,5 @@
-"""How Hansard connects to its database: its schema, the role that may only add to the log, and the one that may
-empty what was said in it."""
+"""How Hansard connects to its database: its schema, the role that may only add to the log, and the one that
+may empty what was said in it."""
 
 from typing import Any, Final
 

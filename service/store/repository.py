@@ -35,7 +35,9 @@ INSERT INTO snapshots AS s (shard, conversation_id, version, shape, state)
 VALUES (%(shard)s, %(conversation_id)s, %(version)s, %(shape)s, %(state)s)
 ON CONFLICT (shard, conversation_id) DO UPDATE
 SET version = excluded.version, shape = excluded.shape, state = excluded.state
-WHERE s.version < excluded.version OR s.shape <> excluded.shape"""
+WHERE s.version < excluded.version OR (s.version = excluded.version AND s.shape <> excluded.shape)"""
+FORGET_SNAPSHOT: Final = """
+DELETE FROM snapshots WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s"""
 
 RULES: Final = 1
 """To be raised when `evolve` makes another state of the same events."""
@@ -110,10 +112,12 @@ class Repository:
         about: Sequence[str] = (),
         command: Command | None = None,
         expected: int | None = None,
+        as_user: str | None = None,
     ) -> Changed:
         """Decides on the newest state, and again on a newer one if another append came between.
 
-        `about` names the messages that the decision is about: it is given what is stored of them.
+        `about` names the messages that the decision is about: it is given what is stored of them. `as_user`
+        is whose the events are where it is not the conversation's user: the pseudonym that stands for her.
         """
         shard = self.store.shard_of(caller.user_id)
         doubted = bool(about)
@@ -137,7 +141,7 @@ class Repository:
                 refused = refusal
             if events:
                 try:
-                    return await self._append(caller, shard, conversation_id, known, events, command)
+                    return await self._append(caller, shard, conversation_id, known, events, command, as_user)
                 except VersionConflict:
                     doubted = bool(about)
             elif not loaded:
@@ -153,6 +157,18 @@ class Repository:
                 return Changed(await self.load(shard, conversation_id) if about else known.state, None)
         raise Contended(attempts=ATTEMPTS)
 
+    async def settle(self, shard: int, conversation_id: UUID) -> Conversation | None:
+        """After erasing and anonymising: no snapshot of what was before is left, and none that another
+        process is just about to save can come to lie over the one that is saved here."""
+        state = await self.load(shard, conversation_id)
+        if state is not None and state.version >= SNAPSHOT_EVERY:
+            await self._save(shard, state)
+        else:
+            async with self._pool.connection() as connection:
+                given = {"shard": shard, "conversation_id": conversation_id}
+                await connection.execute(FORGET_SNAPSHOT, given)
+        return state
+
     async def _append(
         self,
         caller: Caller,
@@ -161,16 +177,19 @@ class Repository:
         known: Known,
         events: Sequence[Event],
         command: Command | None,
+        as_user: str | None,
     ) -> Changed:
         before = known.state
+        # What comes late to an anonymised conversation must not tell whose it was.
+        named = before is None or not before.anonymised
         append = append_of(
             shard,
             conversation_id,
             events,
             datetime.now(UTC),
-            user_id=before.user_id if before else caller.user_id,
-            actor=caller.actor,
-            request_id=caller.request_id,
+            user_id=as_user or (before.user_id if before else caller.user_id),
+            actor=caller.actor if named else None,
+            request_id=caller.request_id if named else None,
             expected=before.version if before else 0,
             based_on=known.pending,
             command=command,

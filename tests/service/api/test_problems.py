@@ -22,7 +22,7 @@ from tests.service.api.calling import problem
 from tests.service.api.routes import telling
 
 README = Path(__file__).parents[3] / "README.md"
-ON_THE_COMMAND_LINE = {"service.replaying", "service.bench", "service.keys"}
+ON_THE_COMMAND_LINE = {"service.replaying", "service.bench", "service.keys", "service.privacy.journal"}
 """Refusals of commands, which no request meets."""
 ALICE = {"X-User-Id": "alice"}
 

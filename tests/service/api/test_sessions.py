@@ -156,9 +156,7 @@ async def test_what_is_erased_is_answered_as_if_it_had_never_been(dsn: str) -> N
     async with calling(dsn) as client:
         session_id = await of_two_messages(client)
         await client.delete(f"/api/chat/session/{session_id}")
-        await never_been(client, session_id, "ann", ASKED[:-1])
-        ending = await client.post("/api/chat/end-session", json={"session_id": session_id})
-        assert problem(ending) == (410, "conversation-erased")
+        await never_been(client, session_id, "ann", ASKED)
 
 
 async def test_somebody_elses_session_is_answered_as_if_it_did_not_exist(dsn: str) -> None:
@@ -203,7 +201,7 @@ async def test_all_of_a_users_sessions_are_erased_and_nobody_elses(dsn: str) -> 
         assert (await got(client, "/api/chat/history"))["messages"] == []
         assert (await got(client, "/api/chat/sessions", by_user="bob"))["count"] == 1
         again = await client.delete("/api/session/ann")
-        assert again.text == '{"success":true,"erased":{"sessions":0,"messages":0},"position":null}'
+        assert again.text == answer.text
 
 
 @pytest.mark.parametrize("params", ["limit=0", "limit=1001", "limit=x", "cursor=x", "active_only=x"])

@@ -1,0 +1,192 @@
+"""Anonymises conversations: a last event names the pseudonym, and then everything before it is the
+pseudonym's, in the log and in every projection. The words stay."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from domain import conversation as decisions
+from domain.conversation import Conversation
+from domain.errors import ConversationIsErased, ConversationNotFound
+from domain.events import Event
+from projections import generations
+from projections.again import take_again
+from projections.guard import guarded
+from projections.projection import Projection
+from service.commands import owned
+from service.hansard import Hansard
+from service.privacy.clearing import FORGET, clear_reads, delete, live_builds, places
+from service.privacy.erasure import carried_out
+from service.privacy.finding import Standing, standing
+from service.privacy.names import unnamed
+from service.privacy.receipts import Receipt
+from service.privacy.redacting import as_eraser
+from service.privacy.rewriting import mentions_in, without_person
+from service.privacy.wishes import decode_wish
+from service.store.append import Appended, Command
+from service.store.codec import encode, message_id_of
+from service.store.log import conversation_after
+from service.store.repository import Caller
+from service.store.store import Store
+
+PAGE: Final = 500
+
+PSEUDONYM: Final = """
+SELECT version, user_id AS pseudonym FROM events
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND topic = 'conversation_anonymised'
+ORDER BY version LIMIT 1"""
+REWRITE: Final = """
+UPDATE events
+SET state = %(state)s, message_id = %(message_id)s, state_salt = CASE WHEN %(same)s THEN state_salt END,
+    user_id = %(pseudonym)s, actor = %(actor)s,
+    request_id = NULL, person_salt = NULL
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND version = %(version)s"""
+
+
+class Cut(Struct, frozen=True):
+    """Where a conversation became its pseudonym's."""
+
+    version: int
+    pseudonym: str
+
+
+class Anonymity:
+    """What one receipt anonymises; it is always about one user."""
+
+    def __init__(
+        self, hansard: Hansard, connection: AsyncConnection[Any], receipt: Receipt, caller: Caller
+    ) -> None:
+        self._hansard = hansard
+        self._connection = connection
+        self._receipt = receipt
+        self._caller = caller
+        self._user_id = decode_wish(receipt.wish or b"").user_id or ""
+        self._standing: dict[UUID, Standing] = {}
+
+    async def count(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
+        self._standing = await standing(self._connection, shard, conversation_ids)
+        there = [each.conversation_id for each in self._standing.values() if each.now_of == self._user_id]
+        return {each: {"mentions": await self._mentions(shard, each)} for each in there}
+
+    async def _mentions(self, shard: int, conversation_id: UUID) -> int:
+        found, version = 0, 0
+        while page := await conversation_after(self._connection, shard, conversation_id, version, PAGE):
+            found += sum(mentions_in(each.event, self._user_id) for each in page)
+            version = page[-1].version
+        return found
+
+    async def append(
+        self, shard: int, conversation_id: UUID, command: Command, expected: int | None
+    ) -> Appended | None:
+        found = self._standing.get(conversation_id)
+        if found is None or found.now_of != self._user_id:
+            return await carried_out(self._connection, shard, command)
+        owner = Caller(self._user_id, self._receipt.requested_by)
+        try:
+            changed = await self._hansard.repository.change(
+                owner,
+                conversation_id,
+                lambda known, _: self._decide(owned(known, owner)),
+                command=command,
+                expected=expected,
+                as_user=pseudonym(self._hansard.store, shard),
+            )
+        except (ConversationNotFound, ConversationIsErased):
+            return None
+        return changed.appended
+
+    def _decide(self, known: Conversation) -> Sequence[Event]:
+        receipt, limits = self._receipt, self._hansard.repository.limits
+        return decisions.anonymise(known, receipt.requested_by, receipt.reason, limits=limits)
+
+    async def settle(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
+        """In this order: once the log is rewritten, whoever reads it reads of the pseudonym."""
+        counts: dict[UUID, dict[str, int]] = {}
+        for conversation_id in conversation_ids:
+            given = {"shard": shard, "conversation_id": conversation_id}
+            cut = await self._cut(given)
+            if cut is None:
+                continue
+            await self._hansard.replies.forget(shard, conversation_id)
+            await self._rewrite(shard, conversation_id, cut)
+            await asyncio.to_thread(self._take_again, shard, conversation_id)
+            await forget_elsewhere(self._connection, self._hansard.projections, given)
+            state = await self._hansard.repository.settle(shard, conversation_id)
+            messages = state.message_count if state else 0
+            counts[conversation_id] = {"messages": messages, "events": cut.version - 1}
+        return counts
+
+    async def _cut(self, given: dict[str, Any]) -> Cut | None:
+        cursor = self._connection.cursor(row_factory=class_row(Cut))
+        await cursor.execute(PSEUDONYM.encode(), given)
+        return await cursor.fetchone()
+
+    async def _rewrite(self, shard: int, conversation_id: UUID, cut: Cut) -> None:
+        """What was rewritten before is rewritten to the same. An event that says nothing of the person keeps
+        the salt by which it can be proved that its words are the ones that were recorded."""
+        version = 0
+        while page := await conversation_after(self._connection, shard, conversation_id, version, PAGE):
+            async with as_eraser(self._connection, self._hansard.database):
+                for each in page:
+                    if each.version < cut.version:
+                        left = without_person(each.event, self._user_id, cut.pseudonym)
+                        state = None if left is None else encode(left)[1]
+                        given = {
+                            "shard": shard,
+                            "conversation_id": conversation_id,
+                            "version": each.version,
+                            "state": state,
+                            "message_id": None if left is None else message_id_of(left),
+                            "same": left == each.event,
+                            "pseudonym": cut.pseudonym,
+                            "actor": acting(each.actor, self._user_id),
+                        }
+                        await self._connection.execute(REWRITE, given)
+            version = page[-1].version
+
+    def _take_again(self, shard: int, conversation_id: UUID) -> None:
+        """Builds that were begun and left lying are begun anew by the next replay; one that is under way has
+        read what was there before, and has to be done first."""
+        database, log = self._hansard.database, self._hansard.log
+        with database.connect("hansard eraser") as connection:
+            for projection in self._hansard.projections:
+                if generations.building(connection, projection) is not None:
+                    with guarded(connection, [projection]):
+                        begun = generations.building(connection, projection)
+                        if begun is not None:
+                            generations.drop(connection, begun)
+                live = generations.live(connection, projection)
+                if live is not None:
+                    take_again(connection, log, projection, live, shard, conversation_id)
+
+
+def acting(actor: str | None, user_id: str) -> str | None:
+    """Who acted, unless that was the person."""
+    return None if actor is None or actor == user_id else unnamed(actor, user_id)
+
+
+def pseudonym(store: Store, shard: int) -> str:
+    """Random, and of the same shard, for what is there cannot move to another."""
+    while True:
+        drawn = f"anonymous-{secrets.token_hex(12)}"
+        if store.shard_of(drawn) == shard:
+            return drawn
+
+
+async def forget_elsewhere(
+    connection: AsyncConnection[Any], projections: Sequence[Projection], given: dict[str, Any]
+) -> None:
+    """In the tables that other versions of the code read, or nobody any more, it cannot be rewritten."""
+    live = await live_builds(connection, projections)
+    others = [
+        place for place in await places(connection) if place.of_conversations and place.build not in live
+    ]
+    for place in others:
+        await delete(connection, FORGET, place, given | {"conversation_ids": [given["conversation_id"]]})
+    await clear_reads(connection, given["shard"], [given["conversation_id"]])

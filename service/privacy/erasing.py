@@ -1,0 +1,78 @@
+"""Erasing, as it is asked for: one conversation, all of a user's, all that are linked to something."""
+
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.errors import ConversationNotFound
+from domain.events import Link
+from service.hansard import Hansard
+from service.privacy.carrying_out import Asked, carry_out
+from service.privacy.receipts import Receipt
+from service.privacy.wishes import Wish
+from service.store.append import Command
+from service.store.repository import Caller
+
+REASON: Final = "the user asked for it"
+
+
+class Erased(Struct, frozen=True):
+    """What an erasure came to, now or when it was first asked for."""
+
+    receipt: Receipt
+
+    @property
+    def conversations(self) -> int:
+        return self.receipt.counts.get("conversations", 0)
+
+    @property
+    def messages(self) -> int:
+        return self.receipt.counts.get("messages", 0)
+
+    @property
+    def version(self) -> int:
+        """Of the conversation, where it is one."""
+        return self.receipt.version or 0
+
+    @property
+    def position(self) -> int:
+        """Of the last event; they are all in one shard, unless they were several users'."""
+        return self.receipt.position or 0
+
+
+async def erase(
+    hansard: Hansard,
+    caller: Caller,
+    conversation_id: UUID,
+    *,
+    expected: int | None = None,
+    command: Command | None = None,
+    reason: str = REASON,
+) -> Erased:
+    """What was erased before is answered as if it had never been, unless the command is the same."""
+    wish = Wish("conversation", user_id=caller.user_id, conversation_id=conversation_id, expected=expected)
+    receipt = await carry_out(hansard, wish, Asked(caller, reason, command))
+    if receipt.version is None:
+        raise ConversationNotFound  # somebody else has erased it just now
+    return Erased(receipt)
+
+
+async def erase_all(
+    hansard: Hansard,
+    caller: Caller,
+    link: Link | None = None,
+    command: Command | None = None,
+    reason: str = REASON,
+) -> Erased:
+    """Everything that a user has said, or all of her conversations with this link; whatever is started
+    meanwhile too. Asked for again, it answers the same, unless there is something new."""
+    wish = Wish("link" if link else "user", user_id=caller.user_id, link=link)
+    return Erased(await carry_out(hansard, wish, Asked(caller, reason, command)))
+
+
+async def erase_everybodys(
+    hansard: Hansard, caller: Caller, link: Link, command: Command | None = None, reason: str = REASON
+) -> Erased:
+    """All conversations with this link, whoever's they are; the caller only says who acts."""
+    return Erased(await carry_out(hansard, Wish("link", link=link), Asked(caller, reason, command)))

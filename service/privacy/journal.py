@@ -1,0 +1,52 @@
+"""What was erased, written down outside the database: a restored backup does not know of it any more.
+
+One line of JSON a receipt, and in it only what the receipt holds in the end: who was erased can be tried from
+it and not read.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from domain.errors import Refusal
+from service.privacy.receipts import Receipt
+
+encode: Final = msgspec.json.Encoder().encode
+decode: Final = msgspec.json.Decoder(Receipt).decode
+
+
+class JournalUnreadable(Refusal):
+    """Line {line} of {path} is no receipt: {why}."""
+
+
+async def write_down(path: Path | None, receipt: Receipt) -> None:
+    """On the disk when this returns: a receipt is finished only after that. Written twice, it counts once."""
+    if path is not None:
+        await asyncio.to_thread(append_line, path, encode(receipt) + b"\n")
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """By one write at the end, so that the lines of several processes do not run into each other."""
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(opened, line)
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def read(path: Path) -> Iterator[Receipt]:
+    """Each receipt once."""
+    seen = set()
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            receipt = decode(line)
+        except msgspec.DecodeError as broken:
+            raise JournalUnreadable(line=number, path=path, why=broken) from None
+        if receipt.id not in seen:
+            seen.add(receipt.id)
+            yield receipt
