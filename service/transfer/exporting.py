@@ -144,7 +144,7 @@ def directory(connection: Connection[Any], selection: Selection) -> Iterator[Ent
     if selection.after is not None:
         parts.append(AFTER)
         given |= {"after": selection.after}
-    statement = sql.SQL(DIRECTORY).format(sql.SQL("").join(map(sql.SQL, parts)))
+    statement = sql.SQL(DIRECTORY).format(sql.SQL("\n").join(map(sql.SQL, parts)))
     with connection.cursor("directory") as cursor:
         cursor.execute(statement, given, binary=True)
         while page := cursor.fetchmany(DIRECTORY_PAGE):
