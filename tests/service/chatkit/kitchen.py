@@ -1,5 +1,6 @@
 """A server of an application's own, which makes whatever it is asked for."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -98,6 +99,13 @@ class Kitchen(HansardChatKit):
         yield ThreadItemUpdatedEvent(item_id=NOBODYS, update=update)
         content = [AssistantMessageContent(text="Hello.")]
         yield ThreadItemDoneEvent(item=AssistantMessageItem(**about, content=content))
+
+    async def _endless(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
+        item = AssistantMessageItem(**self.about(thread, context), content=[])
+        yield ThreadItemAddedEvent(item=item)
+        update = AssistantMessageContentPartTextDelta(content_index=0, delta="Once ")
+        yield ThreadItemUpdatedEvent(item_id=item.id, update=update)
+        await asyncio.Event().wait()
 
     async def _lock(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
         thread.status = LockedStatus(reason="We are counting.")
