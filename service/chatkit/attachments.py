@@ -12,7 +12,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from domain.content import LIMITS, Limits, check_name, check_payload
 from domain.events import Payload
 from service.chatkit.items import dumped
-from service.chatkit.threads import uuid_of
 
 SCHEMA: Final = "chatkit.attachment.v1"
 ATTACHMENT: Final[TypeAdapter[Attachment]] = TypeAdapter(Attachment)
@@ -26,9 +25,6 @@ LOAD: Final = """
 SELECT payload FROM attachments WHERE shard = %(shard)s AND user_id = %(user_id)s AND id = %(id)s"""
 DROP: Final = """
 DELETE FROM attachments WHERE shard = %(shard)s AND user_id = %(user_id)s AND id = %(id)s"""
-FORGET_USER: Final = """
-DELETE FROM attachments WHERE shard = %(shard)s AND user_id = %(user_id)s"""
-FORGET_CONVERSATION: Final = FORGET_USER + " AND conversation_id = %(conversation_id)s"
 
 
 class LaterAttachment(AttachmentBase):
@@ -44,8 +40,10 @@ async def save(
     shard: int,
     user_id: str,
     attachment: Attachment,
+    conversation_id: UUID | None,
     limits: Limits = LIMITS,
 ) -> None:
+    """With its conversation, if that is there and the user's own, an attachment is erased too."""
     data = dumped(attachment)
     check_name("attachment_id", attachment.id, limits.message_id)
     check_payload(Payload(SCHEMA, data), limits)
@@ -53,7 +51,7 @@ async def save(
         "shard": shard,
         "user_id": user_id,
         "id": attachment.id,
-        "conversation_id": uuid_of(attachment.thread_id) if attachment.thread_id else None,
+        "conversation_id": conversation_id,
         "payload": msgspec.json.encode(data),
         "saved_at": datetime.now(UTC),
     }
@@ -77,12 +75,3 @@ def restored(data: dict[str, Any]) -> Attachment:
 
 async def drop(connection: AsyncConnection[Any], shard: int, user_id: str, attachment_id: str) -> None:
     await connection.execute(DROP, {"shard": shard, "user_id": user_id, "id": attachment_id})
-
-
-async def forget_attachments(
-    connection: AsyncConnection[Any], shard: int, user_id: str, conversation_id: UUID | None = None
-) -> int:
-    """Those of one of a user's conversations, or all of hers; how many there were."""
-    given = {"shard": shard, "user_id": user_id, "conversation_id": conversation_id}
-    cursor = await connection.execute(FORGET_USER if conversation_id is None else FORGET_CONVERSATION, given)
-    return cursor.rowcount

@@ -94,8 +94,6 @@ class HansardStore(Store[ChatContext]):
                 await erasing.erase(self.hansard, context.caller, place)
             except ConversationNotFound:
                 return
-            async with self.hansard.pool.connection() as connection:
-                await attachments.forget_attachments(connection, self._shard(context), context.user_id, place)
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: ChatContext
@@ -160,9 +158,12 @@ class HansardStore(Store[ChatContext]):
 
     async def save_attachment(self, attachment: Attachment, context: ChatContext) -> None:
         with CancelScope(shield=True):
+            thread_id, limits = attachment.thread_id, self._repository.limits
+            row = await self._row(thread_id, context) if thread_id else None
+            place = row.conversation_id if row else None
             async with self.hansard.pool.connection() as connection:
-                limits = self._repository.limits
-                await attachments.save(connection, self._shard(context), context.user_id, attachment, limits)
+                shard = self._shard(context)
+                await attachments.save(connection, shard, context.user_id, attachment, place, limits)
 
     async def load_attachment(self, attachment_id: str, context: ChatContext) -> Attachment:
         found = None

@@ -1,15 +1,16 @@
 """What is known of attached files: kept for one user, and forgotten with her conversations."""
 
 from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 from chatkit.store import NotFoundError
 from chatkit.types import AttachmentBase
 
 from domain.errors import ContentRefused
-from service.chatkit.attachments import forget_attachments
 from service.chatkit.context import ChatContext
-from service.chatkit.threads import uuid_of
+from service.privacy import erasing
+from service.store.repository import Caller
 from tests.contracts.items import ANYTHING, attachment
 from tests.contracts.store import whole
 from tests.service.chatkit.test_store import NEIGHBOUR, ann, storing, thread_with
@@ -52,7 +53,8 @@ async def test_what_is_known_of_a_file_has_the_limits_of_a_message(dsn: str) -> 
             await store.save_attachment(attachment(name="x" * 1_000_000), context=ann())
 
 
-async def test_what_is_forgotten_is_one_users_of_one_conversation_or_of_all(dsn: str) -> None:
+async def test_attachments_are_erased_with_their_conversation_and_with_their_user(dsn: str) -> None:
+    """Each user's own, whatever she says of a thread that is not hers."""
     async with storing(dsn) as store:
         thread, other = await thread_with(store), await thread_with(store)
         bob = ChatContext.of(NEIGHBOUR)
@@ -61,10 +63,8 @@ async def test_what_is_forgotten_is_one_users_of_one_conversation_or_of_all(dsn:
             await store.save_attachment(attachment("b", thread_id=other.id), context=context)
             await store.save_attachment(attachment("c"), context=context)
             await store.save_attachment(attachment("d", thread_id="thr_odd"), context=context)
-        shard = store.hansard.store.shard_of("ann")
-        async with store.hansard.pool.connection() as connection:
-            assert await forget_attachments(connection, shard, "ann", uuid_of(thread.id)) == 1
-            assert await left(store, ann(), *"abcd") == ["b", "c", "d"]
-            assert await forget_attachments(connection, shard, "ann") == 3
+        await erasing.erase(store.hansard, Caller("ann"), UUID(thread.id))
+        assert await left(store, ann(), *"abcd") == ["b", "c", "d"]
+        await erasing.erase_all(store.hansard, Caller("ann"))
         assert await left(store, ann(), *"abcd") == []
         assert await left(store, bob, *"abcd") == ["a", "b", "c", "d"]
