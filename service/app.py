@@ -30,10 +30,17 @@ from service.api import (
     writes,
 )
 from service.api.auth import OPEN, SECURITY, Authentication
+from service.api.documented import WhatIsSent
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.origins import cors, secured
-from service.api.requests import JsonRequest, closing_what_is_unread, log_the_unexpected, with_request_id
+from service.api.requests import (
+    JsonRequest,
+    closing_what_is_unread,
+    log_the_unexpected,
+    telling_all_methods,
+    with_request_id,
+)
 from service.attaching import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
@@ -69,9 +76,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         middleware=[with_request_id, counting, stop.counting],
         guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
-        plugins=[problems.plugin()],
+        plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
-        before_send=[secured, closing_what_is_unread],
+        before_send=[secured, closing_what_is_unread, telling_all_methods],
         cors_config=cors(settings),
         request_max_body_size=settings.body_limit,
         after_exception=[log_the_unexpected, count_the_unmatched],

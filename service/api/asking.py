@@ -14,6 +14,7 @@ from msgspec import Struct
 from domain.errors import ConversationNotFound
 from projections import conversations, history
 from service.api import writes
+from service.api.documented import ETAG, KEY, USER_ID, parameter
 from service.api.paging import Page, Place, page_at
 from service.api.principal import (
     Principal,
@@ -101,10 +102,15 @@ def asking_of(
     state: State,
     x_user_id: Annotated[
         str | None,
-        HeaderParameter(name="X-User-Id", description="The user, where no token says who it is."),
+        HeaderParameter(
+            name="X-User-Id",
+            description="The user, where no token says who it is.",
+            schema_extra=parameter(USER_ID),
+        ),
     ] = None,
     user_id_in_query: Annotated[
-        str | None, QueryParameter(name="user_id", description="The same as X-User-Id.")
+        str | None,
+        QueryParameter(name="user_id", description="The same as X-User-Id.", schema_extra=parameter(USER_ID)),
     ] = None,
 ) -> Asking:
     named = named_user(x_user_id, user_id_in_query)
@@ -119,6 +125,7 @@ async def writing_of(
         HeaderParameter(
             name="Idempotency-Key",
             description="Repeating a request with its key adds nothing, and gets the first result again.",
+            schema_extra=parameter(KEY),
         ),
     ] = None,
     if_match: Annotated[
@@ -126,6 +133,7 @@ async def writing_of(
         HeaderParameter(
             name="If-Match",
             description="The version (an ETag) that the conversation must still be at; or expected_version.",
+            schema_extra=parameter(ETAG),
         ),
     ] = None,
 ) -> Writing:

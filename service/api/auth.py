@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, SecurityRequirement, SecurityScheme
 from msgspec import Struct
 
 from service.api.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
@@ -22,6 +22,8 @@ from service.tokens import BadToken, Tokens
 NEEDS: Final = "needs"
 OPEN: Final[dict[str, Any]] = {NEEDS: None}
 """For the `opt` of a handler that everybody may call: nobody is asked who he is."""
+NOBODY_IS_ASKED: Final[list[SecurityRequirement]] = [{}]
+"""The same for the API document."""
 READING: Final = frozenset({"GET", "HEAD"})
 
 SECURITY: Final = Components(

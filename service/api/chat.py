@@ -18,6 +18,7 @@ from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
 from service.api.chat_examples import ANSWER, STOPPED, STREAM, refused
+from service.api.documented import A_WORD, EVENT_ID, TITLE, USER_ID, parameter
 from service.api.events import EventStream, Place, Tell, events_of, place_in
 from service.api.examples import gives
 from service.api.paging import position_as_cursor
@@ -33,12 +34,12 @@ TAGS: Final = ["chat"]
 
 
 class NewTurn(Sent, frozen=True, kw_only=True):
-    message: str
+    message: Annotated[str, A_WORD]
     is_fortune: bool = False
     metadata: dict[str, Any] | None = None
     interrupt: bool = False
     """Stops the reply that is running in the session, if there is one."""
-    user_id: str | None = None
+    user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
@@ -50,8 +51,8 @@ class NewChat(NewTurn, frozen=True, kw_only=True):
 
 
 class Start(Sent, frozen=True, kw_only=True):
-    user_id: str | None = None
-    title: str | None = None
+    user_id: Annotated[str | None, USER_ID] = None
+    title: Annotated[str | None, TITLE] = None
     session_data: dict[str, Any] | None = None
 
 
@@ -144,7 +145,11 @@ async def resume(
     asking: NamedDependency[Asking],
     last_event_id: Annotated[
         str | None,
-        HeaderParameter(name="Last-Event-ID", description="The id of the last event that was heard."),
+        HeaderParameter(
+            name="Last-Event-ID",
+            description="The id of the last event that was heard.",
+            schema_extra=parameter(EVENT_ID),
+        ),
     ] = None,
 ) -> ASGIResponse:
     """The running reply, or the latest one; with Last-Event-ID that reply, from there on. Any worker has
@@ -187,6 +192,7 @@ async def stop(session_id: FromPath[UUID], writing: NamedDependency[Writing]) ->
         Started,
         {"session_id": examples.CONVERSATION_ID, "version": 1, "position": examples.NEWER},
         "It is there, without a message.",
+        examples.BODY,
         examples.CONFLICT,
     ),
 )

@@ -54,6 +54,9 @@ def refused(unknown: Sequence[Refusal]) -> tuple[Sequence[Refusal], ...]:
     """What keeps a turn from beginning, and what keeps it from ending well."""
     return (
         unknown,
+        unknown,
+        examples.BODY,
+        examples.ERASED,
         (*examples.ENDED, ReplyInProgress()),
         (TooManyReplies(limit=8),),
         (ResponderFailed(why="it answered 500 Internal Server Error"),),

@@ -17,6 +17,7 @@ from projections import conversations
 from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
+from service.api.documented import BATCH, LINK, LINKS, NO_NUL, TITLE, USER_ID, Limited, parameter
 from service.api.examples import gives
 from service.api.messages import NewMessage, wish
 from service.api.paging import Cursor, Limit, first_of, position_as_cursor, recent
@@ -31,9 +32,10 @@ from service.api.wire import (
     links_from,
     summary,
 )
-from service.api.writes import etag, position_of
-from service.api.written import as_changed, as_started, version_of
+from service.api.writes import etag
+from service.api.written import as_changed, as_started
 from service.as_of import conversation_at
+from service.privacy import erasing
 from service.store.append import Appended
 from service.store.repository import Caller, Changed
 
@@ -43,23 +45,22 @@ ActiveOnly = Annotated[bool, QueryParameter(description="Leaves out what has end
 
 
 class NewConversation(Sent, frozen=True, kw_only=True):
-    title: str | None = None
+    title: Annotated[str | None, TITLE] = None
     metadata: dict[str, Any] = field(default_factory=dict)
-from service.privacy import erasing
-    links: list[Link] = field(default_factory=list)
-    messages: list[NewMessage] = field(default_factory=list)
-    user_id: str | None = None
+    links: Annotated[list[Link], LINKS] = field(default_factory=list)
+    messages: Annotated[list[NewMessage], BATCH] = field(default_factory=list)
+    user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
 class Changes(Sent, frozen=True, kw_only=True):
     """What is left out stays as it is; metadata and links are given whole."""
 
-    title: str | UnsetType = UNSET
+    title: Annotated[str | UnsetType, TITLE] = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
-    links: list[Link] | UnsetType = UNSET
+    links: Annotated[list[Link] | UnsetType, LINKS] = UNSET
     ended: bool | UnsetType = UNSET
-    user_id: str | None = None
+    user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
@@ -97,6 +98,7 @@ NEW: Final = {
         Conversation,
         examples.CONVERSATION,
         "It is stored; Location and ETag name it.",
+        examples.BODY,
         examples.CONFLICT,
     ),
 )
@@ -137,9 +139,19 @@ async def list_all(
     cursor: Cursor = None,
     active_only: ActiveOnly = False,
     link: Annotated[
-        str | None, QueryParameter(description="Only what is linked to this, as in `opportunity:opp_42`.")
+        str | None,
+        QueryParameter(
+            description="Only what is linked to this, as in `opportunity:opp_42`.",
+            schema_extra=parameter(LINK),
+        ),
     ] = None,
-    q: Annotated[str | None, QueryParameter(description="Only what has this in its title.")] = None,
+    q: Annotated[
+        str | None,
+        QueryParameter(
+            description="Only what has this in its title.",
+            schema_extra=parameter(Limited(max_length=LIMITS.title, pattern=NO_NUL)),
+        ),
+    ] = None,
 ) -> ASGIResponse:
     """Activity is what is said: ending or renaming a conversation leaves it at its place."""
     wanted = None if link is None else link_in(link)
@@ -199,6 +211,8 @@ async def read(conversation_id: FromPath[UUID], asking: NamedDependency[Asking])
         Conversation,
         examples.CONVERSATION,
         "All of it is stored, as one change.",
+        examples.BODY,
+        examples.ERASED,
         examples.UNKNOWN,
         examples.CONFLICT,
     ),

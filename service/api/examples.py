@@ -4,6 +4,8 @@ No example holds a null: it would be left out of the document.
 """
 
 from collections.abc import Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from litestar.openapi.datastructures import ResponseSpec
@@ -12,6 +14,7 @@ from msgspec import Struct
 
 from domain.errors import (
     CommandReused,
+    ConversationIsErased,
     ConversationNotFound,
     NameTooLong,
     Refusal,
@@ -19,7 +22,15 @@ from domain.errors import (
     VersionConflict,
 )
 from service.api.cursors import encode
-from service.api.errors import BadCursor, NotAuthenticated, NotYourUser
+from service.api.errors import (
+    BadCursor,
+    BodyNotJson,
+    BodyTooLong,
+    NotAuthenticated,
+    NotYourUser,
+    ScopeMissing,
+    TooManyRequests,
+)
 from service.api.paging import CONVERSATIONS, position_as_cursor
 from service.api.problems import details_of
 from service.store.errors import StoreUnavailable
@@ -104,9 +115,13 @@ ANSWER: Final = QUESTION | {
 BAD: Final = (BadCursor(), NameTooLong(field="title", size=300, limit=255))
 NOBODY: Final = (NotAuthenticated(why="There is no token"),)
 ANOTHER: Final = (NotYourUser(),)
+MAY_NOT: Final = (ScopeMissing(scope="audit"),)
 UNKNOWN: Final = (ConversationNotFound(),)
 CONFLICT: Final = (VersionConflict(current_version=5, expected_version=3), CommandReused())
 ENDED: Final = (*CONFLICT, SessionHasEnded())
+BODY: Final = (BodyNotJson(content_type="text/plain"), BodyTooLong(limit=20_000_000))
+ERASED: Final = (ConversationIsErased(),)
+TOO_OFTEN: Final = (TooManyRequests(limit=600, retry_after=3),)
 AWAY: Final = (StoreUnavailable(why="the connection was refused", retry_after=1),)
 
 
@@ -125,20 +140,22 @@ def gives(
     shown = ResponseSpec(
         shape, generate_examples=False, description=description, examples=[Example(value=example)]
     )
-    refused = [refusal_shown(group) for group in (BAD, NOBODY, ANOTHER, *refusals, AWAY)]
-    return {status: shown, **dict(refused)}
+    return {status: shown, **refuses(BAD, NOBODY, ANOTHER, *refusals, TOO_OFTEN, AWAY)}
 
 
-def refusal_shown(refusals: Sequence[Refusal]) -> tuple[int, ResponseSpec]:
-    problems = [problem(refusal) for refusal in refusals]
-    spec = ResponseSpec(
+def refuses(*refusals: Sequence[Refusal]) -> dict[int, ResponseSpec]:
+    problems = sorted(map(problem, chain.from_iterable(refusals)), key=itemgetter("status"))
+    return {status: refused(list(shown)) for status, shown in groupby(problems, itemgetter("status"))}
+
+
+def refused(problems: Sequence[dict[str, Any]]) -> ResponseSpec:
+    return ResponseSpec(
         ProblemDetails,
         generate_examples=False,
         description=" ".join(dict.fromkeys(each["title"] + "." for each in problems)),
         media_type="application/problem+json",
         examples=[Example(summary=each["title"], value=each) for each in problems],
     )
-    return problems[0]["status"], spec
 
 
 def problem(refusal: Refusal) -> dict[str, Any]:

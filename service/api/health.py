@@ -8,7 +8,7 @@ from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
-from service.api.auth import OPEN
+from service.api.auth import NOBODY_IS_ASKED, OPEN
 from service.attaching import Attachment
 from service.watching import Look, Watch
 
@@ -31,7 +31,14 @@ class Ready(Struct, frozen=True):
     """Conversations that a projection could not take whole; all others are answered."""
 
 
-@get("/health/live", tags=["health"], summary="The process runs", opt=OPEN, sync_to_thread=False)
+@get(
+    "/health/live",
+    tags=["health"],
+    summary="The process runs",
+    opt=OPEN,
+    security=NOBODY_IS_ASKED,
+    sync_to_thread=False,
+)
 def live() -> Response[Live]:
     """Always 200 while the process can answer at all, whatever the database does."""
     return Response(Live(), headers=NEVER_KEPT)
@@ -42,6 +49,7 @@ def live() -> Response[Live]:
     tags=["health"],
     summary="The service can answer",
     opt=OPEN,
+    security=NOBODY_IS_ASKED,
     responses={503: ResponseSpec(Ready, description="Not ready: what is missing, and what to do")},
 )
 async def ready(state: State) -> Response[Ready]:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from litestar import delete, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, PathParameter
+from litestar.params import PathParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
@@ -13,14 +13,17 @@ from domain.events import Link
 from service.api import examples
 from service.api.asking import Asking, Writing
 from service.api.conversations import LISTED, ActiveOnly, Conversations, listed
+from service.api.documented import LINK_KIND, LINK_TARGET, parameter
 from service.api.examples import gives
 from service.api.paging import Cursor, Limit, position_as_cursor
 from service.api.wire import answer
-from service.store.repository import Caller
 from service.privacy import erasing
+from service.store.repository import Caller
 
 TAGS: Final = ["links"]
 OPPORTUNITY: Final = "opportunity"
+
+OpportunityId = Annotated[str, PathParameter(schema_extra=parameter(LINK_TARGET))]
 
 
 class ErasedCounts(Struct, frozen=True):
@@ -41,8 +44,15 @@ class ErasedConversations(Struct, frozen=True):
 )
 async def linked(
     asking: NamedDependency[Asking],
-    kind: Annotated[str, PathParameter(description="Such as `opportunity`.")],
-    target: Annotated[str, PathParameter(description="Which one: its id in the host application.")],
+    kind: Annotated[
+        str, PathParameter(description="Such as `opportunity`.", schema_extra=parameter(LINK_KIND))
+    ],
+    target: Annotated[
+        str,
+        PathParameter(
+            description="Which one: its id in the host application.", schema_extra=parameter(LINK_TARGET)
+        ),
+    ],
     limit: Limit = 20,
     cursor: Cursor = None,
     active_only: ActiveOnly = False,
@@ -59,7 +69,7 @@ async def linked(
 )
 async def of_opportunity(
     asking: NamedDependency[Asking],
-    opportunity_id: FromPath[str],
+    opportunity_id: OpportunityId,
     limit: Limit = 20,
     cursor: Cursor = None,
     active_only: ActiveOnly = False,

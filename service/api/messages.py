@@ -17,6 +17,7 @@ from projections import history
 from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
+from service.api.documented import BATCH, MESSAGE_ID, TOKENS, USER_ID
 from service.api.examples import gives
 from service.api.paging import After, Before, Limit, place_of
 from service.api.wire import Message, Sent, answer, message
@@ -34,22 +35,22 @@ class NewMessage(Sent, frozen=True, kw_only=True):
 
     role: events.Role
     content: str
-    id: str | None = None
+    id: Annotated[str | None, MESSAGE_ID] = None
     is_fortune: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
-    in_reply_to: str | None = None
+    in_reply_to: Annotated[str | None, MESSAGE_ID] = None
     status: events.Status = "complete"
-    tokens: int | None = None
+    tokens: Annotated[int | None, TOKENS] = None
 
 
 class OneMessage(NewMessage, frozen=True, kw_only=True):
-    user_id: str | None = None
+    user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
 class NewMessages(Sent, frozen=True, kw_only=True):
-    messages: list[NewMessage]
-    user_id: str | None = None
+    messages: Annotated[list[NewMessage], BATCH]
+    user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
@@ -109,6 +110,8 @@ async def read(
         Message,
         examples.ANSWER | {"position": examples.NEWER},
         "It is stored.",
+        examples.BODY,
+        examples.ERASED,
         examples.UNKNOWN,
         examples.ENDED,
     ),
@@ -161,6 +164,8 @@ async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_i
             "position": examples.NEWER,
         },
         "All of them are stored, in this order.",
+        examples.BODY,
+        examples.ERASED,
         examples.UNKNOWN,
         examples.ENDED,
     ),

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import metrics
 from service.api.auth import needing
+from service.api.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
 from service.watching import Watch
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -20,7 +21,14 @@ UNMATCHED: Final = "unmatched"
 """One name for all paths that there are not: everybody can make up more of them."""
 
 
-@get("/metrics", tags=["health"], summary="Counts for Prometheus", opt=needing("audit"))
+@get(
+    "/metrics",
+    tags=["health"],
+    summary="Counts for Prometheus",
+    opt=needing("audit"),
+    media_type=CONTENT_TYPE_LATEST,
+    responses=refuses(NOBODY, MAY_NOT, TOO_OFTEN),
+)
 async def metrics_of_all_workers(state: State) -> Response[bytes]:
     """Prometheus' text format: the sum over all workers, and how far the projections are."""
     watch: Watch = state["watch"]

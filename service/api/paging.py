@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from projections import conversations, history
 from service.api.cursors import decode, encode
+from service.api.documented import CURSOR, parameter
 from service.api.wire import unfit
 
 MESSAGES: Final = "position"
@@ -21,12 +22,24 @@ Limit = Annotated[
     int, QueryParameter(ge=1, le=MOST, description="How many a page holds at most: 1 to 1,000.")
 ]
 Cursor = Annotated[
-    str | None, QueryParameter(description="The next_cursor of the page before; none for the first page.")
+    str | None,
+    QueryParameter(
+        description="The next_cursor of the page before; none for the first page.",
+        schema_extra=parameter(CURSOR),
+    ),
 ]
 Before = Annotated[
-    str | None, QueryParameter(description="What a page gave as `older`: the page before that one.")
+    str | None,
+    QueryParameter(
+        description="What a page gave as `older`: the page before that one.", schema_extra=parameter(CURSOR)
+    ),
 ]
-After = Annotated[str | None, QueryParameter(description="What a page gave as `newer`: what has come since.")]
+After = Annotated[
+    str | None,
+    QueryParameter(
+        description="What a page gave as `newer`: what has come since.", schema_extra=parameter(CURSOR)
+    ),
+]
 
 
 class Place(Struct, frozen=True):

@@ -8,6 +8,7 @@ from uuid import uuid4
 from litestar import Request
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.exceptions import SerializationException
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import BROKEN, details_of
@@ -54,7 +55,6 @@ async def closing_what_is_unread(message: Message, scope: Scope) -> None:
             MutableScopeHeaders.from_message(message)["Connection"] = "close"
 
 
-def with_request_id(app: ASGIApp) -> ASGIApp:
 async def telling_all_methods(message: Message, scope: Scope) -> None:
     """The framework's own answer to OPTIONS knows only those of the path's first handler."""
     if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
@@ -64,6 +64,7 @@ async def telling_all_methods(message: Message, scope: Scope) -> None:
                 MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(route.methods))
 
 
+def with_request_id(app: ASGIApp) -> ASGIApp:
     async def numbered(scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers.from_scope(scope).get(HEADER, "")
         request_id = given if DECENT.fullmatch(given) else uuid4().hex

@@ -1,6 +1,6 @@
 """The user's own words, found again."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -18,9 +18,11 @@ from projections.search import ALWAYS, FIRST_PAGE, After, Found, Order
 from service.api import examples
 from service.api.asking import Asking
 from service.api.cursors import decode, encode
+from service.api.documented import A_ROLE, A_TIME, LINK, Limited, parameter
 from service.api.examples import gives
-from service.api.paging import MOST, Cursor, Limit
-from service.api.wire import answer, link_in, moment, unfit
+from service.api.paging import MOST, Cursor, Limit, position_as_cursor
+from service.api.times import time_in
+from service.api.wire import answer, link_in, moment, value_in
 
 LONGEST: Final = 1_000
 KIND: Final = "search"
@@ -28,7 +30,8 @@ PLACE: Final = tuple[float, int]
 
 
 class Result(Struct, frozen=True):
-    """The snippet is HTML in which nothing is markup but `<mark>` around what was found."""
+    """The snippet is HTML in which nothing is markup but `<mark>` around what was found. Messages that are
+    asked for `after` its place begin with this one."""
 
     message_id: str
     conversation_id: UUID
@@ -36,6 +39,7 @@ class Result(Struct, frozen=True):
     timestamp: datetime
     rank: float
     snippet: str
+    place: str
 
 
 class Results(Struct, frozen=True):
@@ -50,6 +54,7 @@ FOUND: Final[dict[str, Any]] = {
     "timestamp": examples.ASKED_AT,
     "rank": 0.0608,
     "snippet": "How tall is the <mark>Eiffel</mark> <mark>Tower</mark>?",
+    "place": examples.OLDER,
 }
 
 
@@ -68,17 +73,33 @@ async def find(
         QueryParameter(
             description='Words, `"a phrase"`, `or`, and `-` before what must not be there.',
             examples=[Example(value="eiffel tower")],
+            schema_extra=parameter(Limited(max_length=LONGEST)),
         ),
     ],
-    role: Annotated[Role | None, QueryParameter(description="Only what this side said.")] = None,
+    role: Annotated[
+        str | None, QueryParameter(description="Only what this side said.", schema_extra=A_ROLE)
+    ] = None,
     since: Annotated[
-        str | None, QueryParameter(name="from", description="A day or a time, in UTC unless it says more.")
+        str | None,
+        QueryParameter(
+            name="from",
+            description="A day or a time, in UTC unless it says more.",
+            schema_extra=A_TIME,
+        ),
     ] = None,
     until: Annotated[
-        str | None, QueryParameter(name="to", description="The same; what was said from then on is left out.")
+        str | None,
+        QueryParameter(
+            name="to",
+            description="The same; what was said from then on is left out.",
+            schema_extra=A_TIME,
+        ),
     ] = None,
     link: Annotated[
-        str | None, QueryParameter(description="Only where this is linked, as in `opportunity:opp_42`.")
+        str | None,
+        QueryParameter(
+            description="Only where this is linked, as in `opportunity:opp_42`.", schema_extra=parameter(LINK)
+        ),
     ] = None,
     order: Annotated[Order, QueryParameter(description="Best match first, or newest first.")] = "best",
     limit: Limit = 20,
@@ -95,7 +116,7 @@ async def find(
         q,
         limit + 1,
         order,
-        role,
+        None if role is None else value_in("role", role, Role),
         ALWAYS[0] if since is None else time_in("from", since),
         ALWAYS[1] if until is None else time_in("to", until),
         None if link is None else await conversations_with(asking, caller.user_id, link),
@@ -104,10 +125,10 @@ async def find(
     page = found[:limit]
     more = len(found) > limit
     next_cursor = encode(KIND, caller.user_id, (page[-1].rank, page[-1].position)) if more else None
-    return answer(Results([result(each) for each in page], next_cursor))
+    return answer(Results([result(caller.user_id, each) for each in page], next_cursor))
 
 
-def result(found: Found) -> Result:
+def result(user_id: str, found: Found) -> Result:
     return Result(
         found.message_id,
         found.conversation_id,
@@ -115,6 +136,7 @@ def result(found: Found) -> Result:
         moment(found.recorded_at),
         found.rank,
         found.html,
+        position_as_cursor(user_id, found.position - 1),
     )
 
 
@@ -126,15 +148,6 @@ async def conversations_with(asking: Asking, user_id: str, link: str) -> list[UU
         ids += [row.conversation_id for row in rows]
         before = rows[-1].last_position
     return ids
-
-
-def time_in(name: str, text: str) -> datetime:
-    """A plus that was not escaped in the address has become a blank."""
-    try:
-        at = datetime.fromisoformat(text.strip().replace(" ", "+"))
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise unfit(name, "Expected a day or a time, as in 2026-03-14 or 2026-03-14T09:26:53Z") from None
 
 
 HANDLERS: Final = (find,)

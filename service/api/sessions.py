@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.params import BodyKwarg, FromPath, PathParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from projections import conversations
 from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
+from service.api.documented import AN_ID, USER_ID, parameter
 from service.api.examples import gives
 from service.api.paging import (
     After,
@@ -33,12 +34,13 @@ from service.api.wire import (
     answer,
     session,
     session_message,
+    value_in,
 )
 from service.api.writes import etag, position_of
 from service.api.written import version_of
+from service.privacy import erasing
 
 TAGS: Final = ["sessions"]
-from service.privacy import erasing
 
 
 class Sessions(Struct, frozen=True):
@@ -62,7 +64,7 @@ class History(Struct, frozen=True):
 
 class EndSession(Sent, frozen=True, kw_only=True):
     session_id: UUID
-    user_id: str | None = None
+    user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
@@ -146,7 +148,8 @@ async def list_sessions(
 async def read_history(
     asking: NamedDependency[Asking],
     session_id: Annotated[
-        UUID | None, QueryParameter(description="The session; all of the user's without it.")
+        str | None,
+        QueryParameter(description="The session; all of the user's without it.", schema_extra=AN_ID),
     ] = None,
     limit: Limit = 50,
     before: Before = None,
@@ -154,7 +157,7 @@ async def read_history(
 ) -> ASGIResponse:
     """The newest `limit` messages, the page `before` one, or what came `after` one."""
     if session_id is not None:
-        return await of_session(asking, session_id, limit, before, after)
+        return await of_session(asking, value_in("session_id", session_id, UUID), limit, before, after)
     caller = asking.caller()
     place = place_of(caller.user_id, limit, before, after)
     return told(None, await asking.messages_of_user(caller, place))
@@ -196,7 +199,9 @@ def told(of: Session | None, page: Page) -> ASGIResponse:
     status_code=200,
     tags=TAGS,
     summary="End a session",
-    responses=gives(200, Ended, ENDED, "It has ended, now or before.", examples.UNKNOWN, examples.CONFLICT),
+    responses=gives(
+        200, Ended, ENDED, "It has ended, now or before.", examples.BODY, examples.UNKNOWN, examples.CONFLICT
+    ),
 )
 async def end_session(
     data: Annotated[

@@ -6,7 +6,7 @@ nothing is decoded to be encoded again.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from domain import events
 from domain.content import check_link
 from projections import conversations, history
+from service.api.documented import LINK_KIND, LINK_TARGET
 
 encode: Final = msgspec.json.Encoder().encode
 json: Final[Any] = Raw
@@ -31,8 +32,8 @@ class Sent(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 class Link(Sent, frozen=True, kw_only=True):
     """A tie to something of the host application: `opportunity`, `opp_42`."""
 
-    kind: str
-    id: str
+    kind: Annotated[str, LINK_KIND]
+    id: Annotated[str, LINK_TARGET]
 
 
 class Session(Struct, frozen=True):
@@ -215,6 +216,14 @@ def link_in(text: str) -> events.Link:
     link = events.Link(kind, target)
     check_link(link)
     return link
+
+
+def value_in(name: str, text: str, kind: Any) -> Any:
+    """Of a query, where a value may be left out: the framework would take the word `null` for that, too."""
+    try:
+        return msgspec.convert(text, kind)
+    except msgspec.ValidationError as wrong:
+        raise unfit(name, str(wrong)) from None
 
 
 def unfit(name: str, why: str) -> ValidationException:

@@ -61,6 +61,7 @@ async def test_a_batch_is_stored_whole_and_in_order(dsn: str) -> None:
         (user("x", tokens=-1), (400, "out-of-range")),
         (user("x", mood="good"), (400, "bad-request")),
         (user("x" * 1_000_001), (413, "content-too-long")),
+        (user("x", id="a\0b"), (400, "name-has-nul")),
     ],
 )
 async def test_of_a_batch_with_one_bad_message_nothing_is_stored(

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import psycopg_pool
@@ -160,6 +161,12 @@ async def test_a_method_that_a_path_does_not_take_is_told_those_that_it_does() -
         answer = await client.delete("/write")
     assert problem(answer) == (405, "method-not-allowed")
     assert set(answer.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+
+
+async def test_whoever_asks_for_the_methods_of_a_path_is_told_all_of_them() -> None:
+    async with telling(None) as client:
+        answer = await client.options(f"/api/conversations/{uuid4()}")
+    assert set(answer.headers["Allow"].split(", ")) == {"DELETE", "GET", "OPTIONS", "PATCH"}
 
 
 BODIES: dict[str, tuple[bytes, str, str | None, str]] = {

@@ -221,9 +221,12 @@ async def test_before_and_after_at_once_are_refused(dsn: str) -> None:
         assert answer.json()["field"] == "after"
 
 
-async def test_an_id_that_is_none_is_said_to_be_none(dsn: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/api/chat/not-an-id/history", "/api/chat/history?user_id=ann&session_id=null"]
+)
+async def test_an_id_that_is_none_is_said_to_be_none(dsn: str, path: str) -> None:
     async with calling(dsn) as client:
-        answer = await client.get("/api/chat/not-an-id/history")
+        answer = await client.get(path)
         assert problem(answer) == (400, "bad-request")
         assert answer.json()["field"] == "session_id"
 
