@@ -196,7 +196,7 @@ def verify_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         choices=("chains", "seal", "projections", "replies"),
-        help="this part only [everything: chains, the seal where one is given, projections, replies]",
+        help="this part only; with chains, the seal too, where one is given [everything]",
     )
     parser.add_argument("--json", action="store_true", help="one object, for a program")
 
@@ -370,7 +370,12 @@ COMMANDS = (
         also(takes(*DATABASE, "message_limit", *SHAPING), import_arguments),
         run_import,
     ),
-    Command("keys", "Make, list and revoke the keys of trusted backends", keys_arguments, run_keys),
+    Command(
+        "keys",
+        "Make, list and revoke the keys of trusted backends, and make those of seals",
+        keys_arguments,
+        run_keys,
+    ),
     Command("token", "Sign a user's token, for trying out", token_arguments, run_token),
     Command("bench", "Measure how fast this machine is with Hansard", bench_arguments, run_bench),
     Command("settings", "Print every setting as a Markdown table", takes(), run_settings),

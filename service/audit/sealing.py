@@ -100,12 +100,13 @@ class Comparison:
         self._faults = faults
 
     def run(self, count: Count) -> int:
-        """Gives back how many marks are the same."""
+        """Gives back how many marks are the same, or may be."""
         sealed = self._sealed
         found = digested(blocks(self._connection, sealed.shard, sealed.every, self._there), count)
         before, now = marks_of(bytes.fromhex(sealed.marks)), marks_of(found.marks)
-        if self._there % sealed.every and self._cut_off:
-            now = now[:-1]  # of fewer events than the one in the seal
+        in_the_middle = self._cut_off and self._there % sealed.every > 0
+        if in_the_middle:
+            now.pop()  # of fewer events than the one in the seal
         differing = [at for at, (one, other) in enumerate(zip(before, now, strict=False)) if one != other]
         for first, last in stretches(differing):
             self._tell_stretch(first * sealed.every + 1, min((last + 1) * sealed.every, sealed.events))
@@ -114,7 +115,7 @@ class Comparison:
             self._tell(f"{gone}: the log was longer when it was sealed", self._there + 1)
         elif found.digest != sealed.digest and not differing:
             self._tell("the digest of all that was sealed differs, though that of no part does", 1)
-        return len(now) - len(differing)
+        return len(now) - len(differing) + in_the_middle
 
     def _tell_stretch(self, first: int, last: int) -> None:
         given = {"shard": self._sealed.shard, "first": first, "last": last, "limit": MOST_NAMED + 1}

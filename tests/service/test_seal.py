@@ -258,7 +258,7 @@ def test_in_a_large_log_a_seal_narrows_it_down(
 
 
 @pytest.mark.usefixtures("few_marks")
-@pytest.mark.parametrize("last", [12, 13])
+@pytest.mark.parametrize("last", [3, 12, 13])
 def test_what_was_cut_off_between_two_marks_does_not_make_the_rest_look_changed(
     log: str, key: Path, tmp_path: Path, last: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
