@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from domain.events import ConversationStarted
 from service.store.store import shard_of
-from service.transfer.incoming import Incoming
+from service.transfer.incoming import Incoming, Skipped
 from service.transfer.standing import events_at
 
 
@@ -30,7 +30,9 @@ class Beginnings:
             for each in events_at(self._connection, places)
         )
 
-    def going_on(self, incoming: Incoming) -> Incoming:
+    def going_on(self, incoming: Incoming | Skipped) -> Incoming | Skipped:
+        if isinstance(incoming, Skipped):
+            return incoming
         place = (shard_of(incoming.user_id, self._shards), incoming.conversation_id, 1)
         for began in events_at(self._connection, [place]):
             if began.user_id == incoming.user_id and isinstance(began.event, ConversationStarted):

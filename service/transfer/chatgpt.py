@@ -14,10 +14,10 @@ from domain.errors import Refusal
 from domain.events import ConversationStarted, Event, Link, MessageAdded
 from service.transfer.chatgpt_archive import Part
 from service.transfer.chatgpt_messages import added, read_message
-from service.transfer.chatgpt_order import Head, oldest_first
-from service.transfer.chatgpt_times import BEGINNING, time_of
+from service.transfer.chatgpt_order import Head, LeftAside, oldest_first
 from service.transfer.chatgpt_tree import Node, shown_branch
 from service.transfer.incoming import Incoming, Skipped
+from service.transfer.times import BEGINNING, time_of
 
 CONVERSATIONS: Final = UUID("5d6c0a3e-6c1f-4e0b-9a53-3f7b8f0c2a11")
 """The name space of the ids that conversations get which bring none that can be kept."""
@@ -107,11 +107,12 @@ class Reading:
         messages = self._messages()
         if not messages:
             if not self.skipped:
-                self._skip("a conversation", "nothing was said in it")
+                self.skipped.append(LeftAside(self._where, "a conversation", "nothing was said in it"))
             return None
         if self._branch.others:
             what = f"{self._branch.messages_elsewhere:,} messages on {self._branch.others:,} other branches"
-            self._skip(what, "of a conversation only the branch that was shown last is imported")
+            why = "of a conversation only the branch that was shown last is imported"
+            self.skipped.append(LeftAside(self._where, what, why))
         started_at = self._started_at(messages)
         events: list[tuple[datetime, Event]] = [(started_at, self._started())]
         for time, message in messages:

@@ -13,6 +13,7 @@ from typing import IO, Final
 
 from msgspec import Struct
 
+from domain.errors import Refusal
 from service.transfer.chatgpt_elements import NotAnArray, elements
 
 CONVERSATIONS: Final = re.compile(r"conversations([-_]\d+)?\.json", re.IGNORECASE)
@@ -23,8 +24,8 @@ PACKED_AT_MOST: Final = 400
 WORTH_A_LOOK: Final = 1 << 24
 
 
-class NotAnExport(Exception):
-    """The text says what was found, and what would be right."""
+class NotFromChatGPT(Refusal):
+    """{what}."""
 
 
 class Part(Struct, frozen=True):
@@ -39,7 +40,9 @@ class Part(Struct, frozen=True):
             with self.open() as file:
                 yield from elements(file)
         except (NotAnArray, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as broken:
-            raise NotAnExport(f"{self.name} cannot be read: {str(broken) or 'it breaks off'}") from None
+            raise NotFromChatGPT(
+                what=f"{self.name} cannot be read: {str(broken) or 'it breaks off'}"
+            ) from None
 
 
 def parts_of(place: Path) -> list[Part]:
@@ -51,9 +54,9 @@ def parts_of(place: Path) -> list[Part]:
     else:
         return [Part(place.name, lambda: place.open("rb"))]
     if not parts:
-        raise NotAnExport(
-            f"{place} holds no conversations.json (or conversations-000.json, …): give the zip that ChatGPT "
-            "sent, the folder that it was unpacked to, or the JSON itself"
+        raise NotFromChatGPT(
+            what=f"{place} holds no conversations.json (or conversations-000.json, …): give the zip that "
+            "ChatGPT sent, the folder that it was unpacked to, or the JSON itself"
         )
     return parts
 
@@ -68,10 +71,10 @@ def parts_of_zip(place: Path) -> list[Part]:
         with zipfile.ZipFile(place) as archive:
             found = [each for each in archive.infolist() if is_part(each.filename)]
     except (zipfile.BadZipFile, NotImplementedError, UnicodeError) as broken:
-        raise NotAnExport(f"{place} is no zip that can be read: {broken}") from None
+        raise NotFromChatGPT(what=f"{place} is no zip that can be read: {broken}") from None
     if len(found) > MOST_PARTS:
-        raise NotAnExport(
-            f"{place} holds {len(found):,} files of conversations; at most {MOST_PARTS:,} are taken"
+        raise NotFromChatGPT(
+            what=f"{place} holds {len(found):,} files of conversations; at most {MOST_PARTS:,} are taken"
         )
     for member in found:
         check_member(place, member)
@@ -80,10 +83,12 @@ def parts_of_zip(place: Path) -> list[Part]:
 
 def check_member(place: Path, member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 1:
-        raise NotAnExport(f"{member.filename} in {place} is encrypted; unpack it, and give the folder")
+        raise NotFromChatGPT(
+            what=f"{member.filename} in {place} is encrypted; unpack it, and give the folder"
+        )
     if member.file_size > max(WORTH_A_LOOK, PACKED_AT_MOST * member.compress_size):
-        raise NotAnExport(
-            f"{member.filename} in {place} would unpack from {member.compress_size:,} bytes to "
+        raise NotFromChatGPT(
+            what=f"{member.filename} in {place} would unpack from {member.compress_size:,} bytes to "
             f"{member.file_size:,}, which no export does; if it is one all the same, give it unpacked"
         )
 

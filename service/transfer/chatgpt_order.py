@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from service.transfer.chatgpt_archive import Part
-from service.transfer.chatgpt_times import seconds_of
 from service.transfer.incoming import Skipped
+from service.transfer.times import seconds_of
 
 AT_ONCE: Final = 1 << 27
 
@@ -39,6 +39,10 @@ class Found(Struct, frozen=True):
     name: str | None
 
 
+class LeftAside(Skipped, frozen=True):
+    """What is not imported by design: it is told, and nothing is wrong."""
+
+
 class Standing(Struct, frozen=True):
     """A conversation as it stands in the export."""
 
@@ -56,7 +60,7 @@ def oldest_first(parts: Sequence[Part], at_once: int = AT_ONCE) -> Iterator[Stan
     for each in found:
         if each.name is not None and newest[each.name] != each.place:
             why = f"it is in {where(parts, newest[each.name])} too, and more recent there"
-            yield Skipped(where(parts, each.place), f"conversation {each.name}", why)
+            yield LeftAside(where(parts, each.place), f"conversation {each.name}", why)
     for group in groups(kept, at_once):
         wanted = {each.place for each in group}
         held = {place: raw for place, raw in read(parts) if place in wanted}

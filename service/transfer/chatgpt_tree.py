@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.transfer.chatgpt_times import seconds_of
+from service.transfer.times import seconds_of
 
 
 class Node(Struct, frozen=True):

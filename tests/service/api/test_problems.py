@@ -23,7 +23,13 @@ from tests.service.api.calling import problem
 from tests.service.api.routes import telling
 
 README = Path(__file__).parents[3] / "README.md"
-ON_THE_COMMAND_LINE = {"service.replaying", "service.bench", "service.keys", "service.privacy.journal"}
+ON_THE_COMMAND_LINE = {
+    "service.replaying",
+    "service.bench",
+    "service.keys",
+    "service.privacy.journal",
+    "service.transfer",
+}
 """Refusals of commands, which no request meets."""
 ALICE = {"X-User-Id": "alice"}
 

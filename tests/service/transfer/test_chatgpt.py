@@ -15,7 +15,7 @@ from domain.content import Limits, check_message
 from domain.events import ConversationStarted, Link, MessageAdded
 from service.transfer import chatgpt_elements
 from service.transfer.chatgpt import conversations
-from service.transfer.chatgpt_archive import NotAnExport, parts_of
+from service.transfer.chatgpt_archive import NotFromChatGPT, parts_of
 from service.transfer.chatgpt_elements import NotAnArray, elements
 from service.transfer.chatgpt_order import Standing, oldest_first
 from service.transfer.chatgpt_tree import Node, shown_branch
@@ -464,7 +464,7 @@ def test_of_a_conversation_in_two_exports_the_later_is_taken(tmp_path: Path) -> 
 
 def broken(place: Path, content: bytes) -> str:
     place.write_bytes(content)
-    with pytest.raises(NotAnExport) as told:
+    with pytest.raises(NotFromChatGPT) as told:
         read(place)
     return str(told.value)
 
@@ -527,7 +527,7 @@ def test_an_array_may_end_the_file_or_not(tmp_path: Path) -> None:
 
 def test_a_zip_without_conversations_says_what_would_be_right(tmp_path: Path) -> None:
     place = as_zip(tmp_path / "holiday.zip", {"photos.json": []})
-    with pytest.raises(NotAnExport, match=r"holds no conversations\.json .* give the zip that ChatGPT"):
+    with pytest.raises(NotFromChatGPT, match=r"holds no conversations\.json .* give the zip that ChatGPT"):
         parts_of(place)
 
 
@@ -535,7 +535,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     place = tmp_path / "bomb.zip"
     with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("conversations.json", b"[" + b" " * 30_000_000 + b"]")
-    with pytest.raises(NotAnExport, match="which no export does"):
+    with pytest.raises(NotFromChatGPT, match="which no export does"):
         parts_of(place)
 
 
@@ -544,7 +544,7 @@ def test_a_zip_that_was_damaged_is_refused(tmp_path: Path) -> None:
     whole = place.read_bytes()
     at = whole.index(b"conversations.json") + 60
     place.write_bytes(whole[:at] + b"\0\1\2\3" + whole[at + 4 :])
-    with pytest.raises(NotAnExport, match=r"conversations\.json cannot be read"):
+    with pytest.raises(NotFromChatGPT, match=r"conversations\.json cannot be read"):
         read(place)
 
 

@@ -1,0 +1,136 @@
+"""The tables in which applications kept their conversations before, read as they stand.
+
+A user's conversations come in the order in which they were last active, each with its messages in order; no
+more than one of them is in memory at a time.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.content import LIMITS, Limits
+from domain.errors import Refusal
+from domain.events import MessageAdded
+from service.transfer.chatgpt import UUID_TEXT, IsAnothers, nobodys, shortened
+from service.transfer.incoming import Incoming, Skipped
+from service.transfer.tables_conversation import Told, zone_of
+from service.transfer.tables_mapping import Messages, as_toml, resolved
+from service.transfer.tables_query import query_of
+from service.transfer.tables_rows import Row
+from service.transfer.tables_source import naming_errors
+
+CONVERSATIONS: Final = UUID("b8c1f0a4-2a57-4c53-8c0b-3d2f7a64e9d5")
+"""The name space of the ids that conversations get which bring none that can be kept."""
+AT_ONCE: Final = 2_000
+SHOWN: Final = 5
+"""How much a dry run shows."""
+
+
+class Tables:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        given: Messages,
+        user_id: str | None = None,
+        is_anothers: IsAnothers = nobodys,
+        limits: Limits = LIMITS,
+    ) -> None:
+        """The user is whose the rows are of which no column says it."""
+        with naming_errors():
+            self.known = resolved(connection, given)
+        self._connection = connection
+        self._query = query_of(self.known)
+        self._user_id = user_id
+        self._is_anothers = is_anothers
+        self._limits = limits
+        self._zone = zone_of(self.known)
+
+    def conversations(self) -> Iterator[Incoming | Skipped]:
+        for (user_id, name, first), rows in groupby(self._rows(), key=whose):
+            owner = user_id or self._user_id
+            if owner is not None:
+                conversation_id = self._id(owner, name, user_id == first)
+                yield from self._conversation(owner, name, conversation_id, rows)
+                continue
+            for row in rows:
+                yield self._skipped(row, "nothing says whose it is; --user can")
+
+    def events(self) -> int:
+        """About as many as will come of it."""
+        messages, _, conversations = self._counts()
+        return messages + conversations
+
+    def dry_run(self) -> Iterator[str]:
+        """The mapping, which can be saved, changed and given; and as comments what would come of it."""
+        yield from as_toml(self.known)
+        messages, users, conversations = self._counts()
+        yield ""
+        yield f"# {messages:,} messages in {conversations:,} conversations of {users:,} users, such as:"
+        for each in self._first():
+            yield f"# {each}"
+
+    def _counts(self) -> tuple[int, int, int]:
+        with naming_errors():
+            found = self._connection.execute(self._query.counts).fetchone()
+        messages, users, conversations = found or (0, 0, 0)
+        return messages, users, conversations
+
+    def _first(self) -> Iterator[str]:
+        shown = 0
+        for each in self.conversations():
+            if isinstance(each, Skipped):
+                shown += 1
+                yield f"{each.where}: {each.what}: {each.why}"
+            else:
+                for time, event in each.events[: SHOWN - shown + 1]:
+                    if isinstance(event, MessageAdded):
+                        shown += 1
+                        said = f"{event.role}: {shortened(event.content)!r}"
+                        yield f"{time:%Y-%m-%d %H:%M:%S} {each.user_id}, {said}"
+            if shown >= SHOWN:
+                return
+
+    def _rows(self) -> Iterator[Row]:
+        with naming_errors(), self._connection.cursor("rows", row_factory=class_row(Row)) as cursor:
+            cursor.itersize = AT_ONCE
+            yield from cursor.execute(self._query.rows)
+
+    def _conversation(
+        self, user_id: str, name: str | None, conversation_id: UUID, rows: Iterable[Row]
+    ) -> Iterator[Incoming | Skipped]:
+        told = Told(user_id, name, str(conversation_id), self.known, self._zone, self._limits)
+        for row in rows:
+            try:
+                told.take(row)
+            except Refusal as unfit:
+                yield self._skipped(row, str(unfit))
+        where = f"{self.known.table}: {f'conversation {name}' if name else f'user {user_id}'}"
+        try:
+            events = told.events()
+        except Refusal as unfit:
+            yield Skipped(where, f"{len(told.messages):,} messages", str(unfit))
+            return
+        if events:
+            yield Incoming(user_id, conversation_id, events, where=where)
+
+    def _id(self, user_id: str, name: str | None, first: bool) -> UUID:
+        """As it was, if it is a UUID, and nobody else's: there, where she who came first has it, and here."""
+        if name and first and UUID_TEXT.fullmatch(name):
+            kept = UUID(name)
+            if not self._is_anothers(kept, user_id):
+                return kept
+        return uuid5(
+            CONVERSATIONS, "\0".join((self.known.source or "", self.known.table or "", user_id, name or ""))
+        )
+
+    def _skipped(self, row: Row, why: str) -> Skipped:
+        what = f"row {row.id}" if row.id is not None else f"conversation {row.conversation}"
+        return Skipped(self.known.table or "", what, why)
+
+
+def whose(row: Row) -> tuple[str | None, str | None, str | None]:
+    return row.user_id, row.conversation, row.first_user

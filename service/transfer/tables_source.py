@@ -1,0 +1,67 @@
+"""The database of the older tables: one view of it throughout, in which nothing can be written."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, IsolationLevel
+from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
+from psycopg.types.json import set_json_loads
+
+from domain.errors import Refusal
+
+DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
+"""As in postgresql+asyncpg://, which applications know their database by."""
+
+
+class CannotBeRead(Refusal):
+    """The tables cannot be read: {why}."""
+
+
+@contextmanager
+def reading_from(dsn: str) -> Iterator[Connection[Any]]:
+    with naming_errors():
+        connection = psycopg.connect(
+            DRIVER.sub(r"\1://", dsn), application_name="hansard import", connect_timeout=10
+        )
+    with connection:
+        connection.read_only = True
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.adapters.register_loader("date", patient(DateLoader))
+        connection.adapters.register_loader("timestamp", patient(TimestampLoader))
+        connection.adapters.register_loader("timestamptz", patient(TimestamptzLoader))
+        set_json_loads(loads, connection)
+        yield connection
+
+
+@contextmanager
+def naming_errors() -> Iterator[None]:
+    """So that they are not taken for errors of Hansard's own database."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise CannotBeRead(why=" ".join(str(error).split())) from None
+
+
+def patient(kind: Any) -> Any:
+    """A time that Python does not know is no time, and no reason to stop."""
+
+    class Patient(kind):  # type: ignore[misc]
+        def load(self, data: Any) -> Any:
+            try:
+                return super().load(data)
+            except psycopg.DataError:
+                return None
+
+    return Patient
+
+
+def loads(data: str | bytes) -> Any:
+    """JSON that is nested too deep stays the text that it is."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        return data if isinstance(data, str) else data.decode()
