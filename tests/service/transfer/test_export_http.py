@@ -4,9 +4,15 @@ from typing import Any
 
 import msgspec
 
+from domain.events import ConversationErased
+from service.api.export import begun
+from service.store.connections import Database
+from service.transfer.exporting import export
 from service.transfer.lines import Selection
 from tests.service.api.calling import Client, as_user, asked_who, bearer, key
+from tests.service.store.appending import asked, rows, storing
 from tests.service.transfer.test_export_import import file_of, taken_in
+from tests.service.transfer.test_import_conversations import TALK, said, taken, talk
 
 
 def events_in(file: bytes) -> list[dict[str, Any]]:
@@ -67,3 +73,43 @@ async def test_what_was_exported_over_http_can_be_imported(dsn: str) -> None:
         answer = await client.get("/api/export", headers=as_user("alice"))
     again = taken_in(dsn, answer.content)
     assert (again.there_already, again.events, again.skipped) == (1, 0, [])
+
+
+async def test_what_was_erased_is_in_the_file_as_that_and_does_not_come_back(dsn: str) -> None:
+    async with asked_who(dsn) as client:
+        auditor = bearer(key(dsn, "auditor", "audit"))
+        gone, kept = await say(client, "alice", "the marker"), await say(client, "alice", "stays")
+        before = (await client.get("/api/export", headers=auditor)).content
+        erased = await client.delete(f"/api/conversations/{gone}", headers=as_user("alice"))
+        assert erased.status_code < 300, erased.text
+        after = (await client.get("/api/export", headers=auditor)).content
+        hers = (await client.get("/api/export", headers=as_user("alice"))).content
+    assert b"the marker" in before
+    assert b"the marker" not in after
+    of_gone = [line for line in events_in(after) if line["conversation_id"] == gone]
+    assert [line.get("user_id") for line in of_gone] == [None] * len(of_gone)
+    assert of_gone[-1]["event"]["event"] == "conversation_erased"
+    assert {line["conversation_id"] for line in events_in(hers)} == {kept}
+    assert [each.why for each in taken_in(dsn, before).skipped] == ["it was erased here"]
+    assert taken_in(dsn, after).there_already == 2
+    assert file_of(dsn) == after
+
+
+async def test_an_erasure_that_has_only_begun_is_kept_by_the_export_already(dsn: str) -> None:
+    taken(dsn, talk(said(1), said(2)))
+    with storing(dsn) as store:
+        store.append_blocking(asked(store, TALK, [ConversationErased(requested_by="her", reason="so")]))
+    file = file_of(dsn)
+    assert b"word 1" not in file
+    assert b"ann" not in file
+    assert file_of(dsn, Selection(user_id="ann")).count(b"\n") == 2
+
+
+async def test_a_listener_who_goes_away_leaves_nothing_open(dsn: str) -> None:
+    blocks = export(Database.open(dsn))
+    answer = await begun(blocks)
+    await anext(answer)
+    await answer.aclose()  # type: ignore[attr-defined]
+    open_ones = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hansard export'"
+    while rows(dsn, open_ones) != [(0,)]:
+        pass
