@@ -57,6 +57,10 @@ POOL: Final = Gauge(
 POOL_WAITING: Final = Gauge(
     "hansard_read_waiting", "Reads that wait for a connection.", registry=HERE, multiprocess_mode="livesum"
 )
+POOL_WAITS: Final = Counter("hansard_read_waits", "Reads that had to wait for a connection.", registry=HERE)
+POOL_WAIT_SECONDS: Final = Counter(
+    "hansard_read_wait_seconds", "How long they waited, all together.", registry=HERE
+)
 
 OUTCOMES: Final = {
     name: APPENDS.labels(name) for name in ("stored", "repeated", "conflict", "refused", "failed")
@@ -102,11 +106,13 @@ def seconds_of(route: str, method: str) -> Histogram:
 def measure(hansard: Hansard) -> None:
     """What is not counted as it happens, but is so and so now."""
     WAITING.set(hansard.store.waiting())
-    stats = hansard.pool.get_stats()
+    stats = hansard.pool.pop_stats()  # the counters since the last time, and how it is now
     free, size = stats.get("pool_available", 0), stats.get("pool_size", 0)
     POOL.labels("free").set(free)
     POOL.labels("taken").set(size - free)
     POOL_WAITING.set(stats.get("requests_waiting", 0))
+    POOL_WAITS.inc(stats.get("requests_queued", 0))
+    POOL_WAIT_SECONDS.inc(stats.get("requests_wait_ms", 0) / 1000)
 
 
 class OfTheDatabase(Collector):
@@ -123,6 +129,10 @@ class OfTheDatabase(Collector):
         if status is None:
             return
         yield GaugeMetricFamily("hansard_events", "Events in the log.", status.events)
+        drafts = GaugeMetricFamily("hansard_drafts", "Replies that are under way.", labels=["state"])
+        drafts.add_metric(["running"], status.drafts.running)
+        drafts.add_metric(["orphaned"], status.drafts.orphaned)
+        yield drafts
         behind = by_projection("hansard_projection_behind_events", "Events that a projection has not got.")
         seconds = by_projection("hansard_projection_behind_seconds", "The age of the oldest of them.")
         parked = by_projection("hansard_parked_conversations", "Conversations that it could not take whole.")

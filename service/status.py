@@ -37,6 +37,10 @@ LEFT JOIN LATERAL (
     ORDER BY e.position LIMIT 1
 ) AS next ON true
 GROUP BY 1, 2"""
+DRAFTS: Final = """
+SELECT count(*) FILTER (WHERE lease_until >= now()) AS running,
+    count(*) FILTER (WHERE lease_until < now()) AS orphaned
+FROM drafts"""
 RIGHTS: Final = """
 SELECT current_user AS name, session_user AS login, r.oid IS NOT NULL AS role_exists,
     COALESCE(pg_has_role(session_user, r.oid, 'MEMBER'), false) AS is_member,
@@ -92,6 +96,14 @@ class Build(Struct, frozen=True):
     behind: int
 
 
+class Drafts(Struct, frozen=True):
+    """Replies that are under way."""
+
+    running: int
+    orphaned: int
+    """Whose process has been silent for longer than its lease: another one is about to end them."""
+
+
 class Status(Struct, frozen=True):
     at: datetime
     postgresql: str
@@ -104,6 +116,7 @@ class Status(Struct, frozen=True):
     building: list[Build]
     leftovers: list[Build]
     parked: list[Parked]
+    drafts: Drafts
 
     @property
     def not_built(self) -> list[ProjectionStatus]:
@@ -135,6 +148,7 @@ def status(connection: Connection[Any], projections: Sequence[Projection]) -> St
     live = {(each.projection, each.version): each for each in builds if each.stage == "live"}
     ours = {(each.name, each.version): live.get((each.name, each.version)) for each in projections}
     (rights,) = rows(connection, Rights, RIGHTS, {"role": RUNTIME_ROLE})
+    (drafts,) = rows(connection, Drafts, DRAFTS)
     read = {build for build in ours.values() if build is not None}
     read_now = {(build.projection, build.number) for build in read}
     others = [build_of(each, reached) for each in builds if each not in read]
@@ -152,6 +166,7 @@ def status(connection: Connection[Any], projections: Sequence[Projection]) -> St
         building=[each for each in others if each.stage == "building"],
         leftovers=[each for each in others if each.stage != "building"],
         parked=[each for each in parked if (each.projection, each.generation) in read_now],
+        drafts=drafts,
     )
 
 

@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.errors import CommandReused, VersionConflict
 from service.app import create_app
-from service.metrics import CountingObserver, outcome_of
+from service.hansard import running
+from service.metrics import CountingObserver, measure, outcome_of
 from service.settings import Settings
 from service.store.append import Command
 from service.store.errors import StoreUnavailable
+from tests.conftest import SHARDS
 from tests.service.store.appending import asked, said, started, storing
 from tests.service.test_health import change, listening
 from tests.serving import serving
@@ -128,6 +130,21 @@ async def test_projections_tell_how_far_behind_they_are_and_what_is_parked(dsn: 
     assert told["hansard_projection_built{projection=history}"] == 0
 
 
+async def test_replies_under_way_are_told_and_those_that_their_process_has_left(dsn: str) -> None:
+    draft = "0, '{}', '{}', 'ann', 'q', false, '', '{}', false, now() + interval '{}', now()"
+    columns = (
+        "shard, conversation_id, reply_id, user_id, in_reply_to, is_fortune, content, process_id,"
+        " stop_wanted, lease_until, started_at"
+    )
+    for lease in ("1 hour", "1 hour", "-1 hour"):
+        given = draft.format(uuid4(), uuid4(), uuid4(), lease)
+        change(dsn, f"INSERT INTO drafts ({columns}) VALUES ({given})")  # noqa: S608
+    async with asking(dsn) as client:
+        told = await scraped(client)
+    assert told["hansard_drafts{state=running}"] == 2
+    assert told["hansard_drafts{state=orphaned}"] == 1
+
+
 async def test_without_its_database_the_service_still_tells_what_it_counted() -> None:
     with listening() as nowhere:
         async with asking(nowhere) as client:
@@ -146,6 +163,23 @@ async def test_the_connections_for_reading_are_told_once_they_are_there(dsn: str
             assert asyncio.get_running_loop().time() < deadline, told
     assert told["hansard_read_waiting{}"] == 0
     assert told["hansard_appends_waiting{}"] == 0
+
+
+async def test_reads_that_wait_for_a_connection_are_counted_with_their_time(dsn: str) -> None:
+    async with running(Settings(shards=SHARDS, pool_size=1), dsn) as hansard, asking(None) as client:
+        measure(hansard)
+        before = await scraped(client)
+        async with hansard.pool.connection():
+            second = asyncio.ensure_future(hansard.pool.getconn())
+            while not hansard.pool.get_stats().get("requests_waiting"):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            measure(hansard)
+            assert (await scraped(client))["hansard_read_waiting{}"] == 1
+        await hansard.pool.putconn(await second)
+        measure(hansard)
+        after = await scraped(client)
+    assert difference(before, after, "hansard_read_waits_total{}") >= 1  # the process reads, too
+    assert difference(before, after, "hansard_read_wait_seconds_total{}") > 0
 
 
 REQUESTS = "hansard_http_requests_total{method=GET,route=/health/live,status=2xx}"
