@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from service.hansard import Hansard
+from service.privacy.carrying_out import finish_under_way
 from service.settings import Settings
 from service.store.connections import Database
 from service.store.errors import StoreUnavailable
@@ -26,6 +27,7 @@ class Attachment:
         self._why = "it has not been asked yet"
         self._hansard: Hansard | None = None
         self._trying: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
 
     @property
     def is_there(self) -> bool:
@@ -46,10 +48,11 @@ class Attachment:
         await asyncio.wait([self._trying], timeout=FIRST_TRY)
 
     async def stop(self) -> None:
-        if self._trying is not None:
-            self._trying.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._trying
+        for task in (self._trying, self._finishing):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         if self._hansard is not None:
             await self._hansard.stop()
 
@@ -59,6 +62,7 @@ class Attachment:
                 # In a thread, for it may take long, and once more by Hansard, which is then quick.
                 await asyncio.to_thread(reach, dsn)
                 self._hansard = await started(Hansard(self._settings, dsn, self._observer))
+                self._finishing = asyncio.create_task(finish(self._hansard))
             except Exception as failed:  # whatever it is, trying goes on
                 self._why = (str(failed).splitlines() or [type(failed).__name__])[0]
                 log.warning("the database cannot be used yet: %s", self._why)
@@ -74,6 +78,14 @@ async def started(hansard: Hansard) -> Hansard:
         await hansard.pool.close()
         raise
     return hansard
+
+
+async def finish(hansard: Hansard) -> None:
+    """The erasures that were cut off when some process ended."""
+    try:
+        await finish_under_way(hansard)
+    except Exception:  # they are tried again by the next process that starts, and once a day
+        log.exception("erasures that are under way could not be finished")
 
 
 def reach(dsn: str) -> None:

@@ -17,6 +17,7 @@ from domain.events import (
     SessionEnded,
     SessionReopened,
 )
+from domain.recorded import Redacted, Unreadable
 from service.privacy.names import renamed
 
 
@@ -59,6 +60,8 @@ def without_person(event: Event, user_id: str, pseudonym: str) -> Event | None:
             return replace(event, reason=None)
         case ConversationRenamed() | MetadataChanged() | ConversationLinked() | ConversationUnlinked():
             return None
+        case Redacted() | Unreadable():
+            return None  # of what cannot be read nobody knows what it tells
         case _:
             return event
 

@@ -21,6 +21,8 @@ MADE_UP: dict[str, Any] = {
 LEFT_OUT = {
     "before",
     "after",
+    "receipt_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
+    "reason": "asked",
     "cursor",
     "from",
     "to",

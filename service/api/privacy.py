@@ -1,0 +1,168 @@
+"""Being forgotten: a user erased, a conversation anonymised, and the receipt that shows it was done."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, PathParameter, QueryParameter
+from litestar.response.base import ASGIResponse
+from msgspec import Struct
+
+from domain.content import LIMITS, check_words
+from service.api import examples
+from service.api.asking import Asking, Writing
+from service.api.documented import USER_ID, Limited, parameter
+from service.api.examples import gives
+from service.api.wire import answer, moment
+from service.privacy import anonymising, erasing, receipts
+from service.privacy.errors import ReceiptNotFound
+from service.privacy.wishes import Action, Kind, Wish
+
+TAGS: Final = ["privacy"]
+LONGEST_REASON: Final = 500
+"""Short of what the log takes: the user's id is replaced in it by longer words."""
+
+Reason = Annotated[
+    str,
+    QueryParameter(
+        description="Why; the log and the receipt keep it.",
+        schema_extra=parameter(Limited(1, LONGEST_REASON)),
+    ),
+]
+
+
+class Receipt(Struct, frozen=True):
+    """What was forgotten, without saying whose: `counts` tells how many conversations and messages, how many
+    events were emptied, and how many rows went from each projection. `finished_at` is null while it is under
+    way."""
+
+    id: UUID
+    action: Action
+    kind: Kind
+    requested_by: str
+    reason: str
+    counts: dict[str, int]
+    requested_at: datetime
+    finished_at: datetime | None
+
+
+RECEIPT: Final = {
+    "id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
+    "action": "erase",
+    "kind": "user",
+    "requested_by": "the user",
+    "reason": erasing.REASON,
+    "counts": {
+        "conversations": 12,
+        "messages": 131,
+        "events": 160,
+        "conversations_rows": 14,
+        "history_rows": 131,
+        "search_rows": 131,
+        "usage_rows": 12,
+    },
+    "requested_at": "2026-01-31T09:30:00.000000Z",
+    "finished_at": "2026-01-31T09:30:00.250000Z",
+}
+
+
+@post(
+    "/api/users/{user_id:str}/erase",
+    status_code=200,
+    tags=TAGS,
+    summary="Erase everything of a user",
+    responses=gives(200, Receipt, RECEIPT, "The receipt: all of it is gone."),
+)
+async def erase_user(
+    user_id: Annotated[str, PathParameter(schema_extra=parameter(USER_ID))],
+    writing: NamedDependency[Writing],
+    reason: Reason = erasing.REASON,
+) -> ASGIResponse:
+    """From the log, every projection, drafts, attachments and search. Asked for again, it answers the same
+    receipt, unless there is something new to erase."""
+    caller = writing.caller(user_id)
+    check_reason(reason)
+    erased = await erasing.erase_all(writing.hansard, caller, command=writing.command(caller), reason=reason)
+    return answer(shown(erased.receipt))
+
+
+@post(
+    "/api/conversations/{conversation_id:str}/anonymise",
+    status_code=200,
+    tags=TAGS,
+    summary="Cut the tie between a conversation and its user",
+    responses=gives(
+        200,
+        Receipt,
+        RECEIPT
+        | {
+            "action": "anonymise",
+            "kind": "conversation",
+            "counts": {"conversations": 1, "messages": 12, "events": 15, "mentions": 2},
+        },
+        "The receipt: it is a pseudonym's now.",
+        examples.UNKNOWN,
+        examples.CONFLICT,
+    ),
+)
+async def anonymise(
+    conversation_id: FromPath[UUID], writing: NamedDependency[Writing], reason: Reason = anonymising.REASON
+) -> ASGIResponse:
+    """The words stay, except for the user's own id in them; titles, links, metadata, comments and payloads
+    go. To the user it is as if it had never been."""
+    caller = await writing.caller_for(conversation_id)
+    check_reason(reason)
+    receipt = await anonymising.anonymise(
+        writing.hansard,
+        caller,
+        conversation_id,
+        expected=writing.expected(),
+        command=writing.command(caller),
+        reason=reason,
+    )
+    return answer(shown(receipt))
+
+
+@get(
+    "/api/audit/receipts/{receipt_id:str}",
+    tags=TAGS,
+    summary="The receipt of an erasure",
+    responses=gives(200, Receipt, RECEIPT, "The receipt, as it stands now."),
+)
+async def read_receipt(receipt_id: FromPath[UUID], asking: NamedDependency[Asking]) -> ASGIResponse:
+    """For auditors; and for the user whose erasure it shows, since nobody else's id fits its digest."""
+    hansard, principal = asking.hansard, asking.principal
+    async with hansard.pool.connection() as connection:
+        found = await receipts.find(connection, hansard.store.shards, receipt_id)
+    if found is None:
+        raise ReceiptNotFound
+    if "audit" not in principal.scopes:
+        user_id = asking.caller().user_id
+        if not any(found.is_about(Wish("user", action, user_id).subject) for action in ACTIONS):
+            raise ReceiptNotFound
+    return answer(shown(found))
+
+
+ACTIONS: Final[tuple[Action, ...]] = ("erase", "anonymise")
+
+
+def check_reason(reason: str) -> None:
+    check_words("reason", reason, min(LONGEST_REASON, LIMITS.reason))
+
+
+def shown(receipt: receipts.Receipt) -> Receipt:
+    return Receipt(
+        receipt.id,
+        receipt.action,
+        receipt.kind,
+        receipt.requested_by,
+        receipt.reason,
+        receipt.counts,
+        moment(receipt.requested_at),
+        moment(receipt.finished_at) if receipt.finished_at else None,
+    )
+
+
+HANDLERS: Final = (erase_user, anonymise, read_receipt)

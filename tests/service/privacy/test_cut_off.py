@@ -1,0 +1,89 @@
+"""An erasure cut off at any statement is finished by whoever comes next: once, with the same counts."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from service.audit.verify import verify_log
+from service.hansard import Hansard, running
+from service.privacy import anonymising, carrying_out, erasing
+from service.privacy.receipts import Receipt
+from service.settings import Settings
+from service.store.repository import Caller
+from tests.conftest import SHARDS
+from tests.service.privacy.dumping import dumped, in_bytes
+from tests.service.privacy.marking import MARKER, USER, marked
+from tests.service.store.appending import rows
+
+Work = Callable[[Hansard], Awaitable[Receipt]]
+COUNTED = ("conversations", "messages", "events")
+
+
+class Cut(Exception):
+    """As if the process were killed here: nothing that it does comes after it."""
+
+
+class Cutting(AsyncConnection[Any]):
+    """Counts the statements of the erasures' connections, and dies at one of them."""
+
+    left = 1_000_000
+    after = False
+
+    async def execute(self, *given: Any, **more: Any) -> Any:
+        Cutting.left -= 1
+        if Cutting.left == 0 and not Cutting.after:
+            raise Cut
+        found = await super().execute(*given, **more)
+        if Cutting.left == 0:
+            raise Cut
+        return found
+
+
+async def erase(hansard: Hansard) -> Receipt:
+    return (await erasing.erase_all(hansard, Caller(USER, USER, f"request-{MARKER}"))).receipt
+
+
+async def anonymise(hansard: Hansard) -> Receipt:
+    return await anonymising.anonymise_all(hansard, Caller(USER, USER, f"request-{MARKER}"))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("work", [erase, anonymise])
+async def test_cut_off_anywhere_it_is_finished_once(
+    dsn: str, work: Work, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    at, receipts = 0, list[Receipt]()
+    async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
+        finished = False
+        while not finished:
+            at += 1
+            await marked(hansard)
+            await marked(hansard)
+            Cutting.left, Cutting.after = at, after
+            try:
+                await work(hansard)
+                finished = True
+            except Cut:
+                Cutting.left = 1_000_000
+                begun = rows(dsn, "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL")
+                done = await carrying_out.finish_under_way(hansard)
+                assert len(done) == begun[0][0]
+            Cutting.left = 1_000_000
+            receipt = await work(hansard)
+            assert {name: receipt.counts[name] for name in COUNTED} == {
+                "conversations": 2,
+                "messages": 4,
+                "events": 22,
+            }, at
+            receipts.append(receipt)
+            assert rows(dsn, "SELECT count(*) FROM hansard.receipts") == [(at,)]
+        assert at > 15
+        assert len({receipt.id for receipt in receipts}) == at
+        assert USER not in dumped(dsn)
+        if work is erase:
+            assert not [held for held in in_bytes(dsn) if MARKER in held]
+        assert rows(dsn, "SELECT count(*) FROM hansard.redactions") == [(0,)]
+        assert verify_log(hansard.database).faults == ()
