@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service import server
 from service.cli import COMMANDS, parser
 from service.settings import explain
 
@@ -93,6 +94,13 @@ def test_the_service_starts_after_the_migration_which_starts_after_the_database(
 def test_two_workers_share_the_database_of_the_compose_file() -> None:
     given = parser().parse_args(SERVICES["hansard"]["command"][1:])
     assert given.workers == "2"
+
+
+def test_a_stop_gives_the_service_all_the_time_that_it_gives_its_workers() -> None:
+    """Docker kills what has not stopped by then; the workers are killed after their own grace."""
+    grace = int(SERVICES["hansard"]["environment"]["HANSARD_GRACE"])
+    stop = int(SERVICES["hansard"]["stop_grace_period"].removesuffix("s"))
+    assert stop > grace + server.GRACE
 
 
 def test_the_database_keeps_its_data_in_a_named_volume_where_version_18_looks_for_it() -> None:
