@@ -17,6 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from service.api import (
     asking,
+    audit,
     chat,
     chatkit,
     conversations,
@@ -35,6 +36,7 @@ from service.api.documented import WhatIsSent
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.origins import cors, secured
+from service.api.reading import Recording
 from service.api.requests import (
     JsonRequest,
     closing_what_is_unread,
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
     attachment = Attachment(settings, CountingObserver())
     stop = Stop(attachment)
+    recording = Recording(attachment, everybody=settings.record_reads == "all")
     return Litestar(
         route_handlers=[
             home,
@@ -74,7 +77,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *chatkit.HANDLERS,
         ],
         lifespan=[ending_with_its_parent, attached, stop.heard],
-        middleware=[with_request_id, counting, stop.counting],
+        middleware=[with_request_id, counting, stop.counting, recording.reads],
         guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
             *privacy.HANDLERS,

@@ -83,17 +83,17 @@ class Stood(Struct, frozen=True):
             while len(found) < limit:
                 wanted = limit - len(found)
                 if after is not None:
-                    ids = await past.stood_after(after, self.version, wanted)
+                    added = await past.added_after(after, self.version, wanted)
                 else:
-                    ids = await past.stood_before(before, self.version, wanted)
-                if not ids:
+                    added = await past.added_before(before, self.version, wanted)
+                if not added:
                     break
-                stood = await self._messages(past, ids)
+                stood = await self._messages(past, [message_id for message_id, _ in added])
                 shown = [each for each in stood if self.everything or each.kind in SHOWN]
                 if after is not None:
-                    found, after = found + shown, stood[-1].position
+                    found, after = found + shown, added[-1][1]
                 else:
-                    found, before = shown + found, stood[0].position
+                    found, before = shown + found, added[-1][1]
         return found
 
     async def _messages(self, past: Past, message_ids: Sequence[str]) -> list[Message]:

@@ -82,19 +82,15 @@ SELECT {COLUMNS} {OF_ONE} AND version > %(after)s AND version <= %(until)s
 ORDER BY version LIMIT %(limit)s"""
 # Positions and versions of one conversation grow together. Where the position is that of one of its events,
 # as in the cursors of its own pages, its version leads straight there.
-STOOD: Final = f"""
-SELECT message_id FROM events AS e
-WHERE {ONE} AND version <= %(until)s AND topic = ANY(%(added)s) AND state IS NOT NULL
-    AND NOT EXISTS (
-        SELECT FROM events AS r
-        WHERE r.shard = e.shard AND r.conversation_id = e.conversation_id AND r.message_id = e.message_id
-            AND r.topic = ANY(%(removed)s) AND r.version <= %(until)s)"""  # noqa: S608
+SAID_ONCE: Final = f"""
+SELECT message_id, position {OF_ONE} AND version <= %(until)s
+    AND topic = ANY(%(added)s) AND state IS NOT NULL"""
 PLACE: Final = f"(SELECT version {OF_ONE} AND position = %(place)s)"
-STOOD_BEFORE: Final = f"""
-{STOOD} AND position < %(place)s AND version < COALESCE({PLACE}, {END})
+ADDED_BEFORE: Final = f"""
+{SAID_ONCE} AND position < %(place)s AND version < COALESCE({PLACE}, {END})
 ORDER BY version DESC LIMIT %(limit)s"""
-STOOD_AFTER: Final = f"""
-{STOOD} AND position > %(place)s AND version > COALESCE({PLACE}, 0)
+ADDED_AFTER: Final = f"""
+{SAID_ONCE} AND position > %(place)s AND version > COALESCE({PLACE}, 0)
 ORDER BY version LIMIT %(limit)s"""
 COUNTED: Final = f"""
 SELECT count(*) FILTER (WHERE topic = ANY(%(added)s)) - count(*) FILTER (WHERE topic = ANY(%(removed)s))
@@ -191,12 +187,12 @@ class Past:
                 yield each
             after, limit = page[-1].version, min(limit * 4, PAGE)
 
-    async def stood_before(self, place: int, until: int, limit: int) -> list[str]:
-        """The messages that were there at a version, newest first, before a position."""
-        return await self._ids(STOOD_BEFORE, place, until, limit)
+    async def added_before(self, place: int, until: int, limit: int) -> list[tuple[str, int]]:
+        """The messages that had been added at a version, newest first, before a position, and theirs."""
+        return await self._added(ADDED_BEFORE, place, until, limit)
 
-    async def stood_after(self, place: int, until: int, limit: int) -> list[str]:
-        return await self._ids(STOOD_AFTER, place, until, limit)
+    async def added_after(self, place: int, until: int, limit: int) -> list[tuple[str, int]]:
+        return await self._added(ADDED_AFTER, place, until, limit)
 
     async def counted(self, until: int) -> int:
         row = await self._row(COUNTED, until=until, added=ADDED, removed=REMOVED)
@@ -209,9 +205,9 @@ class Past:
             raise ConversationNotFound
         return row[0], row[1]
 
-    async def _ids(self, query: str, place: int, until: int, limit: int) -> list[str]:
-        rows = await self._rows(query, place=place, until=until, limit=limit, added=ADDED, removed=REMOVED)
-        return [row[0] for row in rows]
+    async def _added(self, query: str, place: int, until: int, limit: int) -> list[tuple[str, int]]:
+        rows = await self._rows(query, place=place, until=until, limit=limit, added=ADDED)
+        return [(row[0], row[1]) for row in rows]
 
     async def _recorded(self, query: str, **given: Any) -> list[Recorded]:
         return [recorded(row) for row in await self._rows(query, **given)]

@@ -16,11 +16,21 @@ from domain.errors import ConversationNotFound
 from projections import conversations
 from service import commands
 from service.api import examples
+from service.api.as_of import At, ConversationRead, as_it_stood
 from service.api.asking import Asking, Writing
 from service.api.documented import BATCH, LINK, LINKS, NO_NUL, TITLE, USER_ID, Limited, parameter
 from service.api.examples import gives
 from service.api.messages import NewMessage, wish
-from service.api.paging import Cursor, Limit, first_of, position_as_cursor, recent
+from service.api.paging import (
+    After,
+    Before,
+    Cursor,
+    Limit,
+    first_of,
+    place_of,
+    position_as_cursor,
+    recent,
+)
 from service.api.wire import (
     Conversation,
     Link,
@@ -188,12 +198,22 @@ async def listed(
     tags=TAGS,
     summary="One conversation",
     responses=gives(
-        200, Conversation, examples.CONVERSATION, "As it stands; ETag is its version.", examples.UNKNOWN
+        200, ConversationRead, examples.CONVERSATION, "As it stands; ETag is its version.", examples.UNKNOWN
     ),
 )
-async def read(conversation_id: FromPath[UUID], asking: NamedDependency[Asking]) -> ASGIResponse:
-    """Without its messages, which have pages of their own."""
+async def read(
+    conversation_id: FromPath[UUID],
+    asking: NamedDependency[Asking],
+    at: At = None,
+    limit: Limit = 50,
+    before: Before = None,
+    after: After = None,
+) -> ASGIResponse:
+    """Without its messages, which have pages of their own; with `at`, as it stood then and with them."""
+    if at is not None:
+        return await as_it_stood(asking, conversation_id, at, limit, before, after)
     caller = await asking.caller_for(conversation_id)
+    place_of(caller.user_id, limit, before, after)
     found = await asking.conversation(caller, conversation_id)
     linked = await conversations.links_of(
         asking.hansard.views["conversations"], asking.shard_of(caller), [conversation_id]

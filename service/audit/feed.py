@@ -8,12 +8,14 @@ There is no index for what is asked, and no need of one: a user's events are in 
 each look goes through a bounded number of rows and says how far it came.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from heapq import merge
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from domain.recorded import Recorded, Redacted
 from service.audit.words import Redaction, in_words
@@ -24,20 +26,23 @@ LOOKED_AT: Final = 20_000
 """Rows that one statement goes through where only some are wanted."""
 LOOKS: Final = 10
 """Statements that one page takes at most, each with a connection for itself."""
+FEWEST: Final = 16
+"""Rows of one shard that a look goes through at least."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 
 Place = Mapping[int, int]
 """The last position that was seen of each shard."""
 
-# `due` grows with the position: so whatever is taken by it is, of every shard, all up to some position. What
-# is due later than the last row of a shard that was not looked through is left for the next time.
+# The last row that was looked at comes too, wanted or not: it says how far the look came.
 LOOK: Final = """
-WITH looked AS (
-    SELECT e.*, max(e.recorded_at) OVER (PARTITION BY e.shard ORDER BY e.position) AS due
+SELECT shard, position, due, wanted, size
+FROM (
+    SELECT e.*, max(e.recorded_at) OVER (PARTITION BY e.shard ORDER BY e.position) AS due,
+        e.position = max(e.position) OVER (PARTITION BY e.shard) AS last
     FROM unnest(%(shards)s::smallint[], %(after)s::bigint[], %(until)s::bigint[])
         AS given (shard, after, until)
     CROSS JOIN LATERAL (
-        SELECT shard, position, recorded_at, octet_length(state) AS size, COALESCE(
+        SELECT shard, position, recorded_at, COALESCE(octet_length(state), 0) AS size, COALESCE(
             (%(topics)s::text[] IS NULL OR topic = ANY(%(topics)s))
             AND (%(user_id)s::text IS NULL OR user_id = %(user_id)s)
             AND (%(actor)s::text IS NULL OR actor = %(actor)s)
@@ -47,23 +52,9 @@ WITH looked AS (
         FROM events
         WHERE shard = given.shard AND position > given.after AND position <= given.until
         ORDER BY position LIMIT %(each)s) AS e
-), horizon AS (
-    SELECT min(due) AS due
-    FROM (SELECT max(due) AS due FROM looked GROUP BY shard HAVING count(*) = %(each)s) AS not_at_their_ends
-), counted AS (
-    SELECT shard, position, looked.due, wanted,
-        count(*) FILTER (WHERE wanted) OVER earlier AS found,
-        COALESCE(sum(size) FILTER (WHERE wanted) OVER earlier, 0) AS bytes
-    FROM looked, horizon
-    WHERE horizon.due IS NULL OR looked.due <= horizon.due
-    WINDOW earlier AS (
-        ORDER BY looked.due, shard, position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-)
-SELECT shard, max(position),
-    array_agg(shard ORDER BY due, shard, position) FILTER (WHERE wanted),
-    array_agg(position ORDER BY due, shard, position) FILTER (WHERE wanted)
-FROM counted WHERE found < %(limit)s AND bytes < %(bytes)s
-GROUP BY GROUPING SETS ((shard), ())"""
+) AS looked
+WHERE wanted OR last
+ORDER BY shard, position"""
 THESE: Final = f"""
 SELECT {COLUMNS}
 FROM unnest(%(shards)s::smallint[], %(positions)s::bigint[]) WITH ORDINALITY AS given (s, p, place)
@@ -75,7 +66,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which events are wanted; None: whichever."""
 
     user_id: str | None = None
-    topics: tuple[str, ...] | None = None
+    topics: list[str] | None = None
     actor: str | None = None
     conversation_id: UUID | None = None
     since: datetime | None = None
@@ -94,78 +85,121 @@ class Page(Struct, frozen=True):
     ended: bool
 
 
-class Feed:
-    """Of some shards, up to where they ended when it was asked for."""
+class Found(NamedTuple):
+    """An event that is wanted, in the order in which it is due: its shard has come to that time with it."""
 
-    def __init__(self, pool: Pool, wanted: Filter, until: Place) -> None:
+    due: datetime
+    shard: int
+    position: int
+    size: int
+
+
+class Ahead:
+    """What was looked at of one shard and not given yet."""
+
+    def __init__(self, reached: int, until: int) -> None:
+        self.found: deque[Found] = deque()
+        self._reached = reached
+        self._until = until
+        self.due = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def place(self) -> int:
+        """Everything that is wanted up to here was given."""
+        return self.found[0].position - 1 if self.found else self._reached
+
+    @property
+    def to_look_at(self) -> tuple[int, int]:
+        return self._reached, self._until
+
+    @property
+    def ended(self) -> bool:
+        return self._reached >= self._until
+
+    def take(self, shard: int, position: int, due: datetime, wanted: bool, size: int) -> None:
+        self._reached, self.due = position, max(due, self.due)
+        if wanted:
+            self.found.append(Found(self.due, shard, position, size))
+
+
+class Feed:
+    """Of some shards, from a place in each to where they ended when it was asked for."""
+
+    def __init__(self, pool: Pool, wanted: Filter, place: Place, until: Place) -> None:
         self._pool = pool
         self._wanted = wanted
-        self._until = until
+        self._ahead = {shard: Ahead(place[shard], end) for shard, end in until.items()}
 
-    async def page(self, place: Place, limit: int) -> Page:
+    async def page(self, limit: int) -> Page:
         """May hold less than the limit, even nothing, before the end: it has then come as far as it may in
         one go."""
-        entries: list[Entry] = []
-        for _ in range(LOOKS):
-            if self.ends_at(place) or len(entries) >= limit:
+        due, size = list[Found](), 0
+        for look in range(LOOKS + 1):
+            for found in self._due():
+                if len(due) >= limit or size >= PAGE_BYTES:
+                    break
+                self._ahead[found.shard].found.popleft()
+                due.append(found)
+                size += found.size
+            if self._ended or len(due) >= limit or size >= PAGE_BYTES or look == LOOKS:
                 break
-            found, place = await self._look(place, limit - len(entries))
-            entries += found
-            if sum(map(size, found)) >= PAGE_BYTES // 2:
-                break
-        return Page(entries, place, self.ends_at(place))
+            await self._look(limit)
+        place = {shard: ahead.place for shard, ahead in self._ahead.items()}
+        return Page(await self._read(due), place, self._ended)
 
-    async def pages(self, place: Place, limit: int) -> AsyncIterator[Page]:
+    async def pages(self, limit: int) -> AsyncIterator[Page]:
         """To the end; no connection is held between one and the next."""
-        page = await self.page(place, limit)
-        yield page
-        while not page.ended:
-            page = await self.page(page.place, limit)
+        ended = False
+        while not ended:
+            page = await self.page(limit)
+            ended = page.ended
             yield page
 
-    def ends_at(self, place: Place) -> bool:
-        return all(place[shard] >= until for shard, until in self._until.items())
+    @property
+    def _ended(self) -> bool:
+        return all(ahead.ended and not ahead.found for ahead in self._ahead.values())
 
-    async def _look(self, place: Place, limit: int) -> tuple[list[Entry], Place]:
-        looked_at = 2 * limit if self._wanted == Filter() else max(2 * limit, LOOKED_AT)
-        left = [shard for shard, until in self._until.items() if place[shard] < until]
-        wanted = self._wanted
-        given = {
-            "shards": left,
-            "after": [place[shard] for shard in left],
-            "until": [self._until[shard] for shard in left],
-            "each": looked_at // len(left) + 1,
-            "limit": limit,
-            "bytes": PAGE_BYTES,
-            "topics": None if wanted.topics is None else list(wanted.topics),
-            "user_id": wanted.user_id,
-            "actor": wanted.actor,
-            "conversation_id": wanted.conversation_id,
-            "since": wanted.since,
-            "before": wanted.before,
+    def _due(self) -> Iterator[Found]:
+        """What comes next for certain: nothing that was not looked at yet can be due before it."""
+        horizon = min((ahead.due for ahead in self._ahead.values() if not ahead.ended), default=None)
+        for found in merge(*(list(ahead.found) for ahead in self._ahead.values())):
+            if horizon is not None and found.due > horizon:
+                return
+            yield found
+
+    async def _look(self, limit: int) -> None:
+        """On, where nothing is known to come, and where the others wait for it."""
+        left = {shard: ahead for shard, ahead in self._ahead.items() if not ahead.ended}
+        horizon = min((ahead.due for ahead in left.values()), default=None)
+        here = {shard: ahead for shard, ahead in left.items() if not ahead.found or ahead.due == horizon}
+        if not here:
+            return
+        rows_at_once = 4 * limit if self._wanted == Filter() else LOOKED_AT
+        given = structs.asdict(self._wanted) | {
+            "shards": list(here),
+            "after": [ahead.to_look_at[0] for ahead in here.values()],
+            "until": [ahead.to_look_at[1] for ahead in here.values()],
+            "each": max(FEWEST, rows_at_once // len(here)),
         }
         async with self._pool.connection() as connection:
             looked = await rows(connection, LOOK, given)
-            reached = {shard: position for shard, position, _, _ in looked if shard is not None}
-            these = next(row for row in looked if row[0] is None)
-            found = []
-            if these[2]:
-                at = {"shards": these[2], "positions": these[3]}
-                found = [recorded(row) for row in await rows(connection, THESE, at)]
+        for row in looked:
+            here[row[0]].take(*row)
+
+    async def _read(self, due: Sequence[Found]) -> list[Entry]:
+        if not due:
+            return []
+        given = {"shards": [each.shard for each in due], "positions": [each.position for each in due]}
+        async with self._pool.connection() as connection:
+            found = [recorded(row) for row in await rows(connection, THESE, given)]
             why = await redactions(connection, found)
-        entries = [entry(each, why[each.shard, each.conversation_id]) for each in found]
-        return entries, {**place, **reached}
+        return [entry(each, why[each.shard, each.conversation_id]) for each in found]
 
 
 def entry(recorded: Recorded, redaction: Redaction) -> Entry:
     recorded = emptied(recorded, redaction == "erased")
     empty = isinstance(recorded.event, Redacted)
     return Entry(recorded, in_words(recorded, None, redaction), redaction if empty else None)
-
-
-def size(entry: Entry) -> int:
-    """About how long it is: what is long is what was said."""
-    return len(getattr(entry.recorded.event, "content", ""))
 
 
 async def ends_of(pool: Pool, only: int | None = None) -> dict[int, int]:

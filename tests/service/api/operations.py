@@ -9,20 +9,25 @@ from service.app import create_app
 from service.settings import Settings
 
 OPEN = {"/health/live", "/health/ready"}
-NOT_FOR_USERS = {"/metrics"}
+NOT_FOR_USERS = {
+    "/metrics",
+    "/api/audit/events",
+    "/api/audit/reads",
+    "/api/audit/conversations/{conversation_id}/verify",
+}
 MADE_UP: dict[str, Any] = {
     "q": "words",
     "limit": 5,
     "order": "newest",
     "role": "user",
     "active_only": "false",
+    "receipt_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
+    "reason": "asked",
 }
 """Parameters that name nothing of anybody's."""
 LEFT_OUT = {
     "before",
     "after",
-    "receipt_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
-    "reason": "asked",
     "cursor",
     "from",
     "to",
@@ -32,6 +37,8 @@ LEFT_OUT = {
     "X-Opportunity-Id",
     "user_id",
     "at",
+    "topic",
+    "actor",
 }
 """Parameters that are given on purpose or not at all."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.api import chat, conversations, links, messages, search, sessions
+from service.api import audit, chat, conversations, links, messages, search, sessions
 from service.app import create_app
 from service.settings import Settings
 from tests.service.api.calling import calling
@@ -46,6 +46,10 @@ GET /api/links/{kind}/{target}/conversations
 GET /api/opportunities/{opportunity_id}/conversations
 DELETE /api/opportunities/{opportunity_id}
 GET /api/search
+GET /api/conversations/{conversation_id}/events
+GET /api/audit/events
+GET /api/audit/conversations/{conversation_id}/verify
+GET /api/audit/reads
 """.strip().splitlines()
 )
 OF_ANOTHER_SHAPE = {
@@ -59,7 +63,7 @@ OF_ANOTHER_SHAPE = {
 """Promised as well: streams, texts, and what its protocol makes of it."""
 SHAPES = {
     name: shape
-    for module in (chat, sessions, conversations, messages, links, search)
+    for module in (chat, sessions, conversations, messages, links, search, audit)
     for name, shape in vars(module).items()
     if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
 }
