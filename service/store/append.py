@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from service.store.codec import encode, message_id_of
 from service.store.digests import person_digest, state_digest
 
 SALT_BYTES = 16
+SALTS_AT_ONCE = 1_000
 
 
 class Command(Struct, frozen=True):
@@ -134,10 +135,17 @@ def append_of(
     )
 
 
-def stored_event(event: Event, recorded_at: datetime | None = None) -> Stored:
-    salt = os.urandom(SALT_BYTES)
+def stored_event(event: Event, recorded_at: datetime | None = None, salt: bytes | None = None) -> Stored:
+    salt = os.urandom(SALT_BYTES) if salt is None else salt
     if isinstance(event, Redacted):
         # Nobody keeps the salt, so that its digest tells nothing, as where the words were erased.
         return Stored(event, event.topic, None, None, None, state_digest(salt, b""), recorded_at)
     topic, state = encode(event)
     return Stored(event, topic, state, message_id_of(event), salt, state_digest(salt, state), recorded_at)
+
+
+def salts() -> Iterator[bytes]:
+    """For whoever needs many: each call for random bytes lets the other threads go first."""
+    while True:
+        several = os.urandom(SALT_BYTES * SALTS_AT_ONCE)
+        yield from (several[at : at + SALT_BYTES] for at in range(0, len(several), SALT_BYTES))

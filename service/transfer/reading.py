@@ -14,7 +14,7 @@ from msgspec import Struct
 from domain.content import LIMITS, Limits, check_name
 from domain.errors import Refusal
 from domain.events import ConversationAnonymised
-from service.store.append import Command, stored_event
+from service.store.append import Command, salts, stored_event
 from service.transfer.fitting import DoesNotFit, Fitting
 from service.transfer.incoming import Skipped
 from service.transfer.lines import (
@@ -103,7 +103,7 @@ class Reader:
 
     def pieces(self, checked: Checked) -> Iterator[Piece]:
         """Of all that holds."""
-        numbered = self._lines()
+        numbered, salt = self._lines(), salts()
         self._header(numbered)
         for _, raw in numbered:
             if raw.startswith(TRAILER):
@@ -120,7 +120,7 @@ class Reader:
             yield Piece(
                 line.conversation_id,
                 line.version,
-                stored_event(fact, line.recorded_at),
+                stored_event(fact, line.recorded_at, next(salt)),
                 self._user_id if mine else line.user_id,
                 None if mine else line.actor,
                 None if mine else line.request_id,
