@@ -20,8 +20,8 @@ from projections.reading import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
-from service.chatkit.loading import ChatKit
 from service.audit.reads import Reads
+from service.chatkit.loading import ChatKit
 from service.replies.replies import Replies
 from service.responder import Responder
 from service.settings import Settings, taggers_of
@@ -33,11 +33,11 @@ from service.store.repository import Repository
 from service.store.store import Store
 
 
-class Hansard:
 ERASURES_AT_ONCE: Final = 4
 """Each has a connection of its own, beside the pool's."""
 
 
+class Hansard:
     """Made in an event loop, which its reads and commands then belong to."""
 
     def __init__(
