@@ -82,8 +82,6 @@ def create_app(settings: Settings | None = None) -> Litestar:
         middleware=[with_request_id, counting, stop.counting, recording.reads],
         guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
-            *privacy.HANDLERS,
-            *audit.HANDLERS,
         plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
         before_send=[secured, closing_what_is_unread, telling_all_methods],
