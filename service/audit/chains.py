@@ -18,6 +18,7 @@ WORDS: Final = frozenset({"message_added", "message_revised"})
 """What anonymising does not empty: it keeps what was said."""
 OURS: Final = frozenset(CODEC.types) | frozenset(CODEC.upcasters)
 
+NOBODY: Final = (None, None, None)
 MILLENNIUM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """What PostgreSQL counts its microseconds from."""
 UNDER_WAY: Final = 60_000_000
@@ -66,6 +67,8 @@ class Chain:
         self._renamed: list[int] = []
         self._kept: int | None = None
         """The first event that still says something: there may be none once all is erased."""
+        self._naming: int | None = None
+        """The first event that still names somebody: none, once all is erased."""
         self._anonymised_at = self._erased_at = 0
         self._of_command = 0
         """How many more events belong to the append that named the last command."""
@@ -95,6 +98,9 @@ class Chain:
         for version in self._renamed:
             if version > max(self._anonymised_at, self._erased_at):
                 self._tell_at(version, "who it was cannot be checked, though nobody on record was replaced")
+        if self._erased_at and self._naming and self._before and not self._under_way(self._before):
+            what = f"it still names somebody, though version {self._erased_at} erased it"
+            self._tell_at(self._naming, what)
         if self._of_command and self._before:
             self._tell(self._before, f"{self._of_command} events of its command are missing after it")
 
@@ -136,6 +142,7 @@ class Chain:
                 self._tell(row, "what it held is gone, but not the id of the message that it was about")
         elif salt is None:
             self._rewritten.append(row.version)
+            self._check_content(row, state)
         elif state_digest(salt, state) == row.state_digest:
             self._check_content(row, state)
         else:
@@ -161,6 +168,9 @@ class Chain:
             self._tell(row, "the message in its column is not the one that it is about")
 
     def _check_person(self, row: Row) -> None:
+        if self._naming is None and self._erased_at in (0, row.version):
+            named = (row.user_id, row.actor, row.request_id) != NOBODY
+            self._naming = row.version if named else None
         person = (row.person_salt, row.person_digest, row.user_id, row.actor, row.request_id)
         if person == self._known:
             return

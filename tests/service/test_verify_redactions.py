@@ -110,10 +110,23 @@ def test_an_erasure_that_left_words_behind_is_told(log: str, capsys: pytest.Capt
     with storing(log) as store:
         append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
     empty(log, STATE, before=4)
+    empty(log, ("user_id", *PERSON), before=7)
     assert verify(log) == 1
     (line,) = found(capsys)
     assert names(line, 4)
     assert "still says something" in line
+
+
+@pytest.mark.usefixtures("later")
+def test_an_erasure_that_left_the_person_behind_is_told(log: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="the user", reason="asked")])
+    empty(log, STATE, before=6)
+    empty(log, ("user_id", *PERSON), before=6)
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 6)
+    assert "still names somebody" in line
 
 
 def test_an_erasure_that_left_a_message_id_behind_is_told(
@@ -135,7 +148,8 @@ def test_nothing_may_follow_an_erasure(log: str, capsys: pytest.CaptureFixture[s
         append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
         append(store, VICTIM, [said("I am back")])
     empty(log, STATE, before=6)
+    empty(log, ("user_id", *PERSON), before=7)
     assert verify(log) == 1
-    (line,) = found(capsys)
-    assert names(line, 7)
-    assert "after the conversation was erased" in line
+    lines = found(capsys)
+    assert all(names(line, 7) for line in lines)
+    assert "after the conversation was erased" in lines[0]
