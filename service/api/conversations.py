@@ -5,8 +5,9 @@ from uuid import UUID
 
 from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.params import BodyKwarg, FromPath, HeaderParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -18,7 +19,17 @@ from service import commands
 from service.api import examples
 from service.api.as_of import At, ConversationRead, as_it_stood
 from service.api.asking import Asking, Writing
-from service.api.documented import BATCH, LINK, LINKS, NO_NUL, TITLE, USER_ID, Limited, parameter
+from service.api.documented import (
+    BATCH,
+    ETAGS,
+    LINK,
+    LINKS,
+    NO_NUL,
+    TITLE,
+    USER_ID,
+    Limited,
+    parameter,
+)
 from service.api.examples import gives
 from service.api.messages import NewMessage, wish
 from service.api.paging import (
@@ -42,7 +53,7 @@ from service.api.wire import (
     links_from,
     summary,
 )
-from service.api.writes import etag
+from service.api.writes import etag, is_known
 from service.api.written import as_changed, as_started
 from service.as_of import conversation_at
 from service.privacy import erasing
@@ -197,9 +208,16 @@ async def listed(
     "/api/conversations/{conversation_id:str}",
     tags=TAGS,
     summary="One conversation",
-    responses=gives(
-        200, ConversationRead, examples.CONVERSATION, "As it stands; ETag is its version.", examples.UNKNOWN
-    ),
+    responses={
+        **gives(
+            200,
+            ConversationRead,
+            examples.CONVERSATION,
+            "As it stands; ETag is its version.",
+            examples.UNKNOWN,
+        ),
+        304: ResponseSpec(None, description="It is still at a version that If-None-Match names."),
+    },
 )
 async def read(
     conversation_id: FromPath[UUID],
@@ -208,6 +226,14 @@ async def read(
     limit: Limit = 50,
     before: Before = None,
     after: After = None,
+    if_none_match: Annotated[
+        str | None,
+        HeaderParameter(
+            name="If-None-Match",
+            description="The ETag that is known already: while it is still true, the answer is 304.",
+            schema_extra=parameter(ETAGS),
+        ),
+    ] = None,
 ) -> ASGIResponse:
     """Without its messages, which have pages of their own; with `at`, as it stood then and with them."""
     if at is not None:
@@ -215,6 +241,8 @@ async def read(
     caller = await asking.caller_for(conversation_id)
     place_of(caller.user_id, limit, before, after)
     found = await asking.conversation(caller, conversation_id)
+    if is_known(if_none_match, found.version):
+        return ASGIResponse(status_code=304, headers=etag(found.version))
     linked = await conversations.links_of(
         asking.hansard.views["conversations"], asking.shard_of(caller), [conversation_id]
     )

@@ -52,6 +52,7 @@ TOKENS: Final = Limited(minimum=0, maximum=MOST_TOKENS)
 A_WORD: Final = Limited(min_length=1)
 KEY: Final = Limited(1, LONGEST_KEY, r"^[!-~]+$")
 ETAG: Final = Limited(pattern=r'^((W/)?"?[0-9]{1,18}"?|\*)$')
+ETAGS: Final = Limited(min_length=1)
 CURSOR: Final = Limited(1, cursors.LONGEST, r"^[\w-]+$")
 EVENT_ID: Final = Limited(pattern=r"^.+:([0-9]{1,9}|end)$")
 

@@ -41,6 +41,7 @@ SENT: Final = [
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
+    "If-None-Match",
     "Last-Event-ID",
     "X-Opportunity-Id",
     "X-Request-Id",

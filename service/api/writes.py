@@ -82,6 +82,12 @@ def version_in(if_match: str | None) -> int | None:
     return int(found[1])
 
 
+def is_known(if_none_match: str | None, version: int) -> bool:
+    """Whether the caller names this version as one that she has; what is no ETag names none."""
+    named = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+    return not named.isdisjoint({"*", f'"{version}"'})
+
+
 async def digest_of(request: Request[Any, Any, Any], key: str) -> bytes:
     """The same for the same wish, however its JSON is laid out; whoever does not know the key cannot guess
     from it what was said."""

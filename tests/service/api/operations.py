@@ -33,6 +33,7 @@ LEFT_OUT = {
     "to",
     "Idempotency-Key",
     "If-Match",
+    "If-None-Match",
     "X-User-Id",
     "X-Opportunity-Id",
     "user_id",

@@ -138,6 +138,35 @@ async def test_who_expects_another_version_is_told_the_current_one(dsn: str, how
         assert fits.status_code == 200
 
 
+@pytest.mark.parametrize("named", ['"3"', 'W/"3"', '"1", "3"', "*"])
+async def test_who_knows_a_conversation_as_it_stands_is_told_just_that(dsn: str, named: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("How tall is it?"), assistant("330 metres."))
+        path, known = f"/api/conversations/{made['id']}", by("ann") | {"If-None-Match": named}
+        same = await client.get(path, headers=known)
+        assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", '"3"')
+        assert (await client.patch(path, json={"title": "T"}, headers=by("ann"))).status_code == 200
+        if named != "*":
+            newer = await client.get(path, headers=known)
+            assert (newer.status_code, newer.json()["title"]) == (200, "T")
+
+
+@pytest.mark.parametrize("named", ['"2"', "3", "", '""', "three"])
+async def test_who_knows_another_version_or_none_is_told_all(dsn: str, named: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("How tall is it?"), assistant("330 metres."))
+        known = by("ann") | {"If-None-Match": named}
+        assert (await client.get(f"/api/conversations/{made['id']}", headers=known)).json() == made
+
+
+async def test_nobody_is_told_whether_a_version_of_anothers_conversation_is_known(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client, user("How tall is it?"))
+        known = by("eve") | {"If-None-Match": "*"}
+        answer = await client.get(f"/api/conversations/{made['id']}", headers=known)
+        assert problem(answer) == (404, "conversation-not-found")
+
+
 async def test_the_list_is_filtered_by_link_by_title_and_by_what_goes_on(dsn: str) -> None:
     async with calling(dsn) as client:
         await started(client, user("100% sure"), links=[LINK])
