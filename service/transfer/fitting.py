@@ -131,8 +131,6 @@ class Fitting:
 
     def _check_redacted(self, event: Redacted) -> None:
         check_name("redacted", event.topic, self._limits.kind)
-        if not is_ours(event.topic):
-            raise DoesNotFit(what=f"{event.topic} is no event of a conversation")
         self._emptied.add(event.topic)
 
     def _check_foreign(self, event: Foreign) -> None:
