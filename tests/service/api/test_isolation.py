@@ -274,7 +274,7 @@ async def places(record: Record) -> list[str]:
         (f"/api/conversations/{hers}/messages", {"limit": 1}, "older"),
         (f"/api/conversations/{hers}/messages", {"limit": 1}, "newer"),
         (f"/api/conversations/{hers}/events", {"limit": 1}, "next_cursor"),
-        (f"/api/conversations/{hers}?at=3", {"limit": 1}, "older"),
+        (f"/api/conversations/{hers}", {"at": "3", "limit": 1}, "older"),
         ("/api/chat/history", {"limit": 1}, "older"),
     ]
     for path, params, name in lists:
