@@ -24,7 +24,6 @@ from service.api import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
 from service.privacy import errors as privacy
-from service.chatkit import errors as chatkit
 from service.replies import errors as replies
 from service.store import errors as store
 from service.store import migrations
