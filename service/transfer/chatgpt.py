@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
@@ -28,12 +28,6 @@ LONGEST_NAME: Final = 100
 
 Timed = tuple[datetime | None, MessageAdded]
 """A message, and its time where it has one."""
-IsAnothers = Callable[[UUID, str], bool]
-"""Whether a conversation of another user has this id."""
-
-
-def nobodys(conversation_id: UUID, user_id: str) -> bool:
-    return False
 
 
 class Exported(Head, frozen=True):
@@ -49,7 +43,7 @@ class Exported(Head, frozen=True):
 
 
 def conversations(
-    parts: Sequence[Part], user_id: str, is_anothers: IsAnothers = nobodys, limits: Limits = LIMITS
+    parts: Sequence[Part], user_id: str, limits: Limits = LIMITS
 ) -> Iterator[Incoming | Skipped]:
     """The least recently active first."""
     for each in oldest_first(parts):
@@ -61,7 +55,7 @@ def conversations(
         except NotAConversation as broken:
             yield Skipped(each.where, "an entry", str(broken))
             continue
-        if incoming := reading.incoming(is_anothers):
+        if incoming := reading.incoming():
             yield incoming
         yield from reading.skipped
 
@@ -103,7 +97,7 @@ class Reading:
         self._ids: set[str] = set()
         self.skipped: list[Skipped] = []
 
-    def incoming(self, is_anothers: IsAnothers) -> Incoming | None:
+    def incoming(self) -> Incoming | None:
         messages = self._messages()
         if not messages:
             if not self.skipped:
@@ -118,7 +112,7 @@ class Reading:
         for time, message in messages:
             # What has no time came after what stands before it.
             events.append((time or events[-1][0], message))
-        conversation_id = id_of(self._user_id, self._name(messages), is_anothers)
+        conversation_id = id_of(self._user_id, self._name(messages))
         return Incoming(self._user_id, conversation_id, events, where=self._where)
 
     def _messages(self) -> list[Timed]:
@@ -179,10 +173,10 @@ def links_of(exported: Exported) -> tuple[Link, ...]:
     return (Link("project" if gizmo.startswith(PROJECT) else "gpt", gizmo),) if gizmo else ()
 
 
-def id_of(user_id: str, name: str, is_anothers: IsAnothers) -> UUID:
-    """As it was, if it is a UUID that is nobody else's here: two users may import the same file."""
-    if UUID_TEXT.fullmatch(name) and not is_anothers(kept := UUID(name), user_id):
-        return kept
+def id_of(user_id: str, name: str) -> UUID:
+    """As it was, if it is a UUID."""
+    if UUID_TEXT.fullmatch(name):
+        return UUID(name)
     return uuid5(CONVERSATIONS, f"{user_id}\0{name}")
 
 

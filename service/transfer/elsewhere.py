@@ -31,8 +31,8 @@ def import_chatgpt(settings: Settings, database: Database, path: Path, user_id: 
     parts = parts_of(path)
     say(f"{path} is taken for a data export of ChatGPT; it has {', '.join(part.name for part in parts[:3])}")
     with arriving(settings, database) as (into, beginnings):
-        told = conversations(parts, user_id, beginnings.is_anothers, into.limits)
-        return imported(into, map(beginnings.going_on, told), "reading and importing", 0, say)
+        told = beginnings.found(conversations(parts, user_id, into.limits))
+        return imported(into, told, "reading and importing", 0, say)
 
 
 class Source(Struct, frozen=True):
@@ -48,8 +48,8 @@ class Source(Struct, frozen=True):
 def import_tables(settings: Settings, database: Database, source: Source, say: Say) -> int:
     given = mapping_from(source.mapping, source.table)
     with reading_from(source.dsn) as connection, arriving(settings, database) as (into, beginnings):
-        tables = Tables(connection, given, source.user_id, beginnings.is_anothers, into.limits)
-        told = map(beginnings.going_on, tables.conversations())
+        tables = Tables(connection, given, source.user_id, into.limits)
+        told = beginnings.found(tables.conversations())
         return imported(into, told, "importing", tables.events(), say)
 
 

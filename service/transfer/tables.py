@@ -15,7 +15,8 @@ from psycopg.rows import class_row
 from domain.content import LIMITS, Limits
 from domain.errors import Refusal
 from domain.events import MessageAdded
-from service.transfer.chatgpt import UUID_TEXT, IsAnothers, nobodys, shortened
+from service.transfer.beginnings import own_id
+from service.transfer.chatgpt import UUID_TEXT, shortened
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.tables_conversation import Told, zone_of
 from service.transfer.tables_mapping import Messages, as_toml, resolved
@@ -36,7 +37,6 @@ class Tables:
         connection: Connection[Any],
         given: Messages,
         user_id: str | None = None,
-        is_anothers: IsAnothers = nobodys,
         limits: Limits = LIMITS,
     ) -> None:
         """The user is whose the rows are of which no column says it."""
@@ -45,7 +45,6 @@ class Tables:
         self._connection = connection
         self._query = query_of(self.known)
         self._user_id = user_id
-        self._is_anothers = is_anothers
         self._limits = limits
         self._zone = zone_of(self.known)
 
@@ -118,11 +117,9 @@ class Tables:
             yield Incoming(user_id, conversation_id, events, where=where)
 
     def _id(self, user_id: str, name: str | None, first: bool) -> UUID:
-        """As it was, if it is a UUID, and nobody else's: there, where she who came first has it, and here."""
-        if name and first and UUID_TEXT.fullmatch(name):
-            kept = UUID(name)
-            if not self._is_anothers(kept, user_id):
-                return kept
+        """As it was, if it is a UUID. Where several users have the same, it is hers who came first."""
+        if name and UUID_TEXT.fullmatch(name):
+            return UUID(name) if first else own_id(UUID(name), user_id)
         return uuid5(
             CONVERSATIONS, "\0".join((self.known.source or "", self.known.table or "", user_id, name or ""))
         )

@@ -229,17 +229,13 @@ def test_the_oldest_shapes_have_less(tmp_path: Path) -> None:
     assert began(first).title == "Old"
 
 
-def test_an_id_is_kept_if_it_can_be_and_otherwise_made_of_the_user_and_it(tmp_path: Path) -> None:
-    place = as_json(tmp_path / "c.json", talk())
+def test_an_id_is_kept_if_it_is_a_uuid_and_otherwise_made_of_the_user_and_it(tmp_path: Path) -> None:
     kept = UUID(id_of("greetings"))
-    assert only(place).conversation_id == kept
-    another = only(place, is_anothers=lambda id, user_id: id == kept)
-    assert another.conversation_id not in (kept, only(place, user_id="bob", is_anothers=lambda *_: True))
-    assert began(another).metadata["chatgpt"]["id"] == str(kept)
+    assert only(as_json(tmp_path / "id.json", talk(conversation_id=MISSING))).conversation_id == kept
     odd = as_json(tmp_path / "odd.json", talk(conversation_id="WEB:1", id=MISSING))
-    assert only(odd).conversation_id.version == 5
-    id_alone = as_json(tmp_path / "id.json", talk(conversation_id=MISSING))
-    assert only(id_alone).conversation_id == kept
+    made = {only(odd, user_id=user).conversation_id for user in ("ann", "ann", "bob")}
+    assert [each.version for each in made] == [5, 5]
+    assert began(only(odd)).metadata["chatgpt"]["id"] == "WEB:1"
 
 
 def test_projects_and_gpts_become_links(tmp_path: Path) -> None:
