@@ -14,6 +14,7 @@ from msgspec import Struct
 from domain.errors import Refusal
 from service.bench.arguments import arguments as bench_arguments
 from service.embedded import EmbeddedPostgresError
+from service.privacy.arguments import erase_arguments, run_erase
 from service.server import CannotServe, say, serve, warn
 from service.settings import BadSetting, Settings, as_table, explain
 from service.transfer.arguments import export_arguments, import_arguments, run_export, run_import
@@ -242,6 +243,11 @@ def run_seal(settings: Settings, given: Namespace) -> int:
         return seal(Database.open(found.dsn), key, given.out, say)
 
 
+def erasing(parser: ArgumentParser) -> None:
+    erase_arguments(parser)
+    takes(*DATABASE, *SHAPING, "erasure_journal")(parser)
+
+
 def keys_arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     create = actions.add_parser("create", help="Make a key, which is shown this once")
@@ -370,6 +376,7 @@ COMMANDS = (
         also(takes(*DATABASE, "message_limit", *SHAPING), import_arguments),
         run_import,
     ),
+    Command("erase", "Erase a user, a conversation, or what is linked to something", erasing, run_erase),
     Command(
         "keys",
         "Make, list and revoke the keys of trusted backends, and make those of seals",

@@ -18,7 +18,7 @@ from service.api.examples import gives
 from service.api.wire import answer, moment
 from service.privacy import anonymising, erasing, receipts
 from service.privacy.errors import ReceiptNotFound
-from service.privacy.wishes import Action, Kind, Wish
+from service.privacy.wishes import ACTIONS, Action, Kind, Wish
 
 TAGS: Final = ["privacy"]
 LONGEST_REASON: Final = 500
@@ -28,7 +28,7 @@ Reason = Annotated[
     str,
     QueryParameter(
         description="Why; the log and the receipt keep it.",
-        schema_extra=parameter(Limited(1, LONGEST_REASON)),
+        schema_extra=parameter(Limited(max_length=LONGEST_REASON)),
     ),
 ]
 
@@ -73,7 +73,7 @@ RECEIPT: Final = {
     status_code=200,
     tags=TAGS,
     summary="Erase everything of a user",
-    responses=gives(200, Receipt, RECEIPT, "The receipt: all of it is gone."),
+    responses=gives(200, Receipt, RECEIPT, "The receipt: all of it is gone.", examples.CONFLICT),
 )
 async def erase_user(
     user_id: Annotated[str, PathParameter(schema_extra=parameter(USER_ID))],
@@ -129,7 +129,7 @@ async def anonymise(
     "/api/audit/receipts/{receipt_id:str}",
     tags=TAGS,
     summary="The receipt of an erasure",
-    responses=gives(200, Receipt, RECEIPT, "The receipt, as it stands now."),
+    responses=gives(200, Receipt, RECEIPT, "The receipt, as it stands now.", (ReceiptNotFound(),)),
 )
 async def read_receipt(receipt_id: FromPath[UUID], asking: NamedDependency[Asking]) -> ASGIResponse:
     """For auditors; and for the user whose erasure it shows, since nobody else's id fits its digest."""
@@ -143,9 +143,6 @@ async def read_receipt(receipt_id: FromPath[UUID], asking: NamedDependency[Askin
         if not any(found.is_about(Wish("user", action, user_id).subject) for action in ACTIONS):
             raise ReceiptNotFound
     return answer(shown(found))
-
-
-ACTIONS: Final[tuple[Action, ...]] = ("erase", "anonymise")
 
 
 def check_reason(reason: str) -> None:

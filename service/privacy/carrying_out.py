@@ -30,7 +30,7 @@ from service.privacy.alone import alone_with, connected, if_alone_with
 from service.privacy.anonymity import Anonymity
 from service.privacy.clearing import clear_user
 from service.privacy.erasure import Erasure
-from service.privacy.finding import Key, next_of
+from service.privacy.finding import Key, is_anything_left, next_of
 from service.privacy.journal import write_down
 from service.privacy.names import unnamed, who_asked
 from service.privacy.receipts import Noted, Receipt, new_receipt
@@ -95,7 +95,9 @@ async def begun(
             raise CommandReused
     if wish.kind != "conversation" or asked.again:
         latest = await receipts.latest_of(connection, shard, wish)
-        if latest and (latest.wish is not None or not await next_of(hansard, connection, shard, wish, 1)):
+        if latest and (
+            latest.wish is not None or not await is_anything_left(hansard, connection, shard, wish)
+        ):
             return latest
     if wish.kind == "conversation" and wish.conversation_id is not None:
         state = await hansard.repository.load(shard, wish.conversation_id)

@@ -70,6 +70,16 @@ async def next_of(
     return []
 
 
+async def is_anything_left(
+    hansard: Hansard, connection: AsyncConnection[Any], shard: int, wish: Wish
+) -> bool:
+    """Whether something was recorded since it was done."""
+    if wish.conversation_id is None:
+        return bool(await next_of(hansard, connection, shard, wish, 1))
+    found = (await standing(connection, shard, [wish.conversation_id])).get(wish.conversation_id)
+    return found is not None and not found.is_erased
+
+
 async def shard_of_conversation(
     connection: AsyncConnection[Any], shards: int, conversation_id: UUID
 ) -> int | None:

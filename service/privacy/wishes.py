@@ -11,6 +11,7 @@ from domain.events import Link
 
 Action = Literal["erase", "anonymise"]
 Kind = Literal["conversation", "user", "link"]
+ACTIONS: Final[tuple[Action, ...]] = ("erase", "anonymise")
 
 encode: Final = msgspec.json.Encoder().encode
 

@@ -27,7 +27,7 @@ ON_THE_COMMAND_LINE = {
     "service.replaying",
     "service.bench",
     "service.keys",
-    "service.privacy.journal",
+    "service.privacy.journal", "service.privacy.command",
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""
