@@ -30,6 +30,7 @@ from service.api.documented import (
     Limited,
     parameter,
 )
+from service.api.erased import erase_one
 from service.api.examples import gives
 from service.api.messages import NewMessage, wish
 from service.api.paging import (
@@ -56,7 +57,6 @@ from service.api.wire import (
 from service.api.writes import etag, is_known
 from service.api.written import as_changed, as_started
 from service.as_of import conversation_at
-from service.privacy import erasing
 from service.store.append import Appended
 from service.store.repository import Caller, Changed
 
@@ -334,15 +334,7 @@ def details(data: Changes) -> commands.Details:
 )
 async def erase(conversation_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, page and search."""
-    caller = await writing.caller_for(conversation_id)
-    erased = await erasing.erase(
-        writing.hansard,
-        caller,
-        conversation_id,
-        expected=writing.expected(),
-        command=writing.command(caller),
-    )
-    position = position_as_cursor(caller.user_id, erased.position)
+    erased, position = await erase_one(writing, conversation_id)
     counts, version = ErasedMessages(erased.messages), erased.version
     body = ErasedConversation(conversation_id, counts, version, position)
     return answer(body, headers=etag(version))

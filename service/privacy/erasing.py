@@ -8,7 +8,9 @@ from msgspec import Struct
 from domain.errors import ConversationNotFound
 from domain.events import Link
 from service.hansard import Hansard
+from service.privacy import receipts
 from service.privacy.carrying_out import Asked, carry_out
+from service.privacy.finding import shard_of_conversation
 from service.privacy.receipts import Receipt
 from service.privacy.wishes import Wish
 from service.store.append import Command
@@ -55,6 +57,19 @@ async def erase(
     receipt = await carry_out(hansard, wish, Asked(caller, reason, command))
     if receipt.version is None:
         raise ConversationNotFound  # somebody else has erased it just now
+    return Erased(receipt)
+
+
+async def erased_before(hansard: Hansard, conversation_id: UUID, command_digest: bytes) -> Erased | None:
+    """What this very request came to; another one, or one without a key, has come to nothing."""
+    async with hansard.pool.connection() as connection:
+        shard = await shard_of_conversation(connection, hansard.store.shards, conversation_id)
+        if shard is None or not command_digest:
+            return None
+        wish = Wish("conversation", conversation_id=conversation_id)
+        receipt = await receipts.latest_of(connection, shard, wish)
+    if receipt is None or receipt.wish is not None or receipt.command_digest != command_digest:
+        return None
     return Erased(receipt)
 
 

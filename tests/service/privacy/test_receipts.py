@@ -67,6 +67,17 @@ async def test_one_conversation_erased_again_under_its_key_gets_the_first_answer
         assert (await client.delete(at, headers=by(USER))).status_code == 404
 
 
+async def test_who_names_no_user_gets_the_first_answer_under_the_key_too(dsn: str) -> None:
+    async with at_once(dsn) as (client, hansard):
+        at, headers = f"/api/conversations/{await marked(hansard)}", {"Idempotency-Key": "one"}
+        first = await client.delete(at, headers=headers)
+        again = await client.delete(at, headers=headers)
+        assert first.status_code == 200, first.text
+        assert again.json() == first.json() | {"position": None}
+        for other in ({}, {"Idempotency-Key": "two"}):
+            assert (await client.delete(at, headers=other)).status_code == 404
+
+
 async def test_a_key_is_not_taken_for_another_erasure(dsn: str) -> None:
     async with at_once(dsn) as (client, hansard):
         one, other = await marked(hansard), await marked(hansard)
