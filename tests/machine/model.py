@@ -55,13 +55,14 @@ class Model:
         ]
 
     def forget(self, shard: int, conversation_id: UUID) -> None:
-        """Of what was erased, the words."""
+        """Of what was erased, the words; and whose they were."""
         log = self.log[shard]
         for at, each in enumerate(log):
-            if each.conversation_id == conversation_id and not isinstance(
-                each.event, ConversationErased | Redacted
-            ):
-                log[at] = replace(each, event=Redacted(topic=str(each.event.__struct_config__.tag)))
+            if each.conversation_id == conversation_id:
+                event = each.event
+                if not isinstance(event, ConversationErased | Redacted):
+                    event = Redacted(topic=str(event.__struct_config__.tag))
+                log[at] = replace(each, event=event, user_id=None, actor=None, request_id=None)
 
     def message(self, shard: int, conversation_id: UUID, message_id: str) -> Message | None:
         history = self.history(shard, conversation_id)

@@ -19,7 +19,8 @@ from projections.loading import Limits
 from projections.log import Log
 from projections.rebuild import Rebuild
 from service.audit.verify import verify_log
-from service.store.connections import Database
+from service.privacy.redacting import ERASED, REDACT
+from service.store.connections import Database, connect
 from service.store.repository import Repository
 from tests.machine.model import SOME_TIME, Model, Outcome, is_stored
 from tests.machine.moods import NAMES, Moods, is_marked, moody_projections
@@ -31,10 +32,6 @@ T = TypeVar("T")
 AT_ONCE = 0.0
 PATIENT = 10.0
 LIMITS = Limits()
-
-FORGET = """
-UPDATE hansard.events SET state = NULL, state_salt = NULL
-WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND topic <> 'conversation_erased'"""
 
 
 class World:
@@ -132,10 +129,11 @@ class World:
             assert not proof.uncomparable
 
     def forget(self) -> None:
-        """The words of what was erased are taken out of the log."""
-        with psycopg.connect(self.dsn, autocommit=True) as owner:
+        """The words of what was erased are taken out of the log, and the person."""
+        with connect(self.dsn) as owner:
             for shard, conversation_id in self.model.erased():
-                owner.execute(FORGET, {"shard": shard, "conversation_id": conversation_id})
+                given = {"shard": shard, "conversation_ids": [conversation_id], "erased": ERASED}
+                owner.execute(REDACT, given)
                 self.model.forget(shard, conversation_id)
 
     def check_log(self) -> None:
