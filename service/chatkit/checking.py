@@ -27,7 +27,13 @@ from chatkit.types import (
 from pydantic import TypeAdapter, ValidationError
 
 from domain.content import Limits, check_message
-from domain.errors import ConversationNotFound, MessageNotFound, NumberOutOfRange, SessionHasEnded
+from domain.errors import (
+    ContentEmpty,
+    ConversationNotFound,
+    MessageNotFound,
+    NumberOutOfRange,
+    SessionHasEnded,
+)
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import AttachmentNotFound, DoesNotFit, NotAChatKitRequest, ThreadIsLocked
 from service.chatkit.items import as_added
@@ -83,7 +89,7 @@ async def check_thread(request: StreamingReq, store: HansardStore, context: Chat
     thread = await thread_in(request.params.thread_id, store, context)
     if isinstance(thread.status, LockedStatus):
         reason = thread.status.reason
-        raise ThreadIsLocked(why=f": {reason}" if reason else "")
+        raise ThreadIsLocked(why=f": {reason}" if reason else ".")
     if thread.status.type == "closed":
         raise SessionHasEnded
 
@@ -120,7 +126,10 @@ async def check_message_in(
         quoted_text=given.quoted_text,
         inference_options=given.inference_options,
     )
-    check_message(as_added(SOME_ID, item), limits)
+    wish = as_added(SOME_ID, item)
+    if not wish.content and not attachments:
+        raise ContentEmpty(field="content")
+    check_message(wish, limits)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ class OpportunityNotNamed(Refusal):
 
 
 class ThreadIsLocked(Refusal):
-    """The thread is locked, and takes nothing now{why}."""
+    """The thread is locked, and takes nothing now{why}"""
 
 
 class DoesNotFit(Refusal):

@@ -32,7 +32,7 @@ from chatkit.types import (
     WidgetItem,
 )
 
-from domain.errors import Refusal
+from domain.errors import ConversationNotFound, Refusal
 from service.chatkit import checking
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import NoSpeech, NoSuchAction
@@ -41,7 +41,7 @@ from service.chatkit.own_ids import with_own_ids
 from service.chatkit.rating import rate
 from service.chatkit.run import Run
 from service.chatkit.store import HansardStore
-from service.chatkit.threads import fields_of, uuid_for
+from service.chatkit.threads import fields_of, uuid_for, uuid_of
 from service.chatkit.told import told_of
 from service.chatkit.turn import raise_failure, said
 from service.chatkit.uploads import Uploads
@@ -93,14 +93,15 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         self, thread: ThreadMetadata, input_user_message: UserMessageItem | None, context: ChatContext
     ) -> AsyncIterator[ThreadStreamEvent]:
         """The reply runs and is stored by the server, which ChatKit's package then finds it to be already."""
-        known = await self._as_stored(thread, context)
-        if fields_of(known) != fields_of(thread):
-            yield ThreadUpdatedEvent(thread=self._to_thread_response(known))
-        asked = await self._asked(thread, input_user_message, context)
-        context.replies.add(asked.reply_id)
+        reply_id = self.store.generate_item_id("message", thread, context)
+        context.replies.add(reply_id)
+        asked = await self._asked(thread, input_user_message, reply_id, context)
         asking = asyncio.create_task(self.hansard.replies.ask(asked))
         heard = False
         try:
+            known = await self._as_stored(thread, context)
+            if fields_of(known) != fields_of(thread):
+                yield ThreadUpdatedEvent(thread=self._to_thread_response(known))
             reply = await begun(asking)
             async for event in said(reply, thread.id):
                 yield event
@@ -118,7 +119,10 @@ class HansardChatKit(ChatKitServer[ChatContext]):
     async def add_feedback(
         self, thread_id: str, item_ids: list[str], feedback: FeedbackKind, context: ChatContext
     ) -> None:
-        await rate(self.hansard.repository, context.caller, uuid_for(thread_id), item_ids, feedback)
+        conversation_id = uuid_of(thread_id)
+        if conversation_id is None:
+            raise ConversationNotFound
+        await rate(self.hansard.repository, context.caller, conversation_id, item_ids, feedback)
 
     async def transcribe(self, audio_input: AudioInput, context: ChatContext) -> TranscriptionResult:
         raise NoSpeech
@@ -171,7 +175,11 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         await self.hansard.replies.silence(shard, uuid_for(thread_id))
 
     async def _asked(
-        self, thread: ThreadMetadata, message: UserMessageItem | None, context: ChatContext
+        self,
+        thread: ThreadMetadata,
+        message: UserMessageItem | None,
+        reply_id: str,
+        context: ChatContext,
     ) -> Asked:
         told = None
         item: ThreadItem | None = message
@@ -180,7 +188,6 @@ class HansardChatKit(ChatKitServer[ChatContext]):
             if not newest:
                 raise CustomStreamError("There is nothing yet that could be replied to.")
             item, told = newest[0], told_of(newest)
-        reply_id = self.store.generate_item_id("message", thread, context)
         question = as_added(thread.id, item)
         return asked_before(context.caller, uuid_for(thread.id), question, reply_id, told)
 

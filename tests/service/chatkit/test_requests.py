@@ -1,5 +1,7 @@
-"""Every kind of request there is, over HTTP against the running service, and what is there after a restart."""
+"""Every kind of request, over HTTP against the running service, and what is there after a restart."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,36 +40,43 @@ class Noting(Widget):
 def test_every_kind_of_request_is_answered_and_all_is_there_in_order_after_a_restart(
     dsn: str, model: Model, tmp_path: Path
 ) -> None:
-    with served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service:
-        with widget_at(service.url) as widget:
-            noting = Noting(widget.client)
-            noting.kinds = set()
-            first, second = everything(noting, model)
-            assert noting.refused(speech)[:2] == (400, "Speech is not taken down here; send text.")
-            assert noting.kinds | {"input.transcribe"} == KINDS
-            before = [noting.items(each) for each in (first, second)]
-            listed = noting.threads()
-    with served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service:
-        with widget_at(service.url) as widget:
-            assert [widget.items(each) for each in (first, second)] == before
-            assert widget.threads() == listed
-            assert [each.title for each in listed] == ["Where am I?", "Towers"]
-            assert widget.lines(first) == [
-                "How tall is it?",
-                "300 metres.",
-                "And in feet?",
-                "984 feet.",
-                "/form",
-                "structured_input",
-                "Then you know it.",
-                "/tool",
-                "client_tool_call",
-                "Near it.",
-                "/widget",
-                "widget",
-                "widget",
-            ]
-            assert widget.lines(second) == ["Where am I?", "In Paris."]
+    with serving(dsn, model, tmp_path) as widget:
+        noting = Noting(widget.client)
+        noting.kinds = set()
+        first, second = everything(noting, model)
+        assert noting.refused(speech)[:2] == (400, "Speech is not taken down here; send text.")
+        assert noting.kinds | {"input.transcribe"} == KINDS
+        before = [noting.items(each) for each in (first, second)]
+        listed = noting.threads()
+    with serving(dsn, model, tmp_path) as widget:
+        assert [widget.items(each) for each in (first, second)] == before
+        assert widget.threads() == listed
+        assert [each.title for each in listed] == ["Where am I?", "Towers"]
+        assert widget.lines(first) == [
+            "How tall is it?",
+            "300 metres.",
+            "And in feet?",
+            "984 feet.",
+            "/form",
+            "structured_input",
+            "Then you know it.",
+            "/tool",
+            "client_tool_call",
+            "Near it.",
+            "/widget",
+            "widget",
+            "widget",
+        ]
+        assert widget.lines(second) == ["Where am I?", "In Paris."]
+
+
+@contextmanager
+def serving(dsn: str, model: Model, place: Path) -> Iterator[Widget]:
+    with (
+        served(dsn, model, place, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
+        widget_at(service.url) as widget,
+    ):
+        yield widget
 
 
 speech = request("input.transcribe", audio_base64="AAAA", mime_type="audio/webm")
@@ -132,7 +141,7 @@ def tool(widget: Widget, model: Model, thread_id: str) -> None:
 
 def actions(widget: Widget, thread_id: str) -> None:
     (_, shown) = widget.hear(adding(thread_id, "/widget")).done
-    press = {"thread_id": thread_id, "action": {"type": "choose", "payload": 7}}
+    press: dict[str, Any] = {"thread_id": thread_id, "action": {"type": "choose", "payload": 7}}
     heard: Heard = widget.hear(request("threads.custom_action", item_id=shown.id, **press))
     assert heard.types == ["stream_options", "thread.item.replaced"]
     heard = widget.hear(request("threads.custom_action", **press))
@@ -144,10 +153,7 @@ def actions(widget: Widget, thread_id: str) -> None:
 
 
 def test_what_only_the_server_should_see_reaches_no_client(dsn: str, model: Model, tmp_path: Path) -> None:
-    with (
-        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
-        widget_at(service.url) as widget,
-    ):
+    with serving(dsn, model, tmp_path) as widget:
         answer = widget.send(creating("/hidden"))
         thread_id = Heard(iter(answer.text.splitlines())).all().thread_id
         answers = [
@@ -156,13 +162,15 @@ def test_what_only_the_server_should_see_reaches_no_client(dsn: str, model: Mode
             widget.send(request("threads.get_by_id", thread_id=thread_id)).text,
             widget.send(request("threads.list")).text,
         ]
-        for path in (
-            f"/api/conversations/{thread_id}/messages",
-            f"/api/chat/{thread_id}/history",
-            "/api/chat/history",
-            "/api/search?q=server",
-        ):
-            answers.append(widget.client.get(path, headers=widget.headers).text)
+        answers += [
+            widget.client.get(path, headers=widget.headers).text
+            for path in (
+                f"/api/conversations/{thread_id}/messages",
+                f"/api/chat/{thread_id}/history",
+                "/api/chat/history",
+                "/api/search?q=server",
+            )
+        ]
         assert not [each for each in answers if SECRET in each or "hidden" in each.replace("/hidden", "")]
         widget.hear(adding(thread_id, "Hello?"))
         assert SECRET not in str(model.asked)

@@ -1,0 +1,188 @@
+"""Clients that go away, at whatever point of the stream: what was said is kept, marked interrupted."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from tests.listening import draft, events, eventually
+from tests.model import Hold, Model
+from tests.service.chatkit.serving import KITCHEN, served
+from tests.service.chatkit.speaking import PATH, Heard, Widget, adding, creating, request, widget_at
+
+
+def stored(dsn: str) -> list[tuple[str, str]]:
+    """What the log says of messages and of replies that there are not."""
+    found = []
+    for each in events(dsn):
+        if each["topic"] == "message_added":
+            found.append((each["content"], each.get("status", "complete")))
+        elif each["topic"] == "reply_failed":
+            found.append(("", each["reason"]))
+    return found
+
+
+def is_quiet(dsn: str) -> bool:
+    return draft(dsn) is None
+
+
+@pytest.mark.parametrize(
+    ("point", "kept"),
+    [
+        ("thread.created", []),
+        ("thread.item.done", []),
+        ("stream_options", []),
+        ("thread.updated", []),
+        ("thread.item.added", [("Once ", "interrupted")]),
+        ("thread.item.updated", [("Once ", "interrupted")]),
+    ],
+)
+def test_whoever_goes_away_at_any_point_stops_the_reply_and_keeps_what_was_said(
+    widget: Widget, model: Model, dsn: str, point: str, kept: list[Any]
+) -> None:
+    hold = Hold()
+    steps: list[Any] = ["Once ", hold, "upon a time."] if kept else [hold, "Certainly."]
+    model.answers(*steps)  # who goes early may have stopped the reply before the model was asked
+    with widget.listen(creating("Tell me.")) as heard:
+        heard.until_event(point)
+    thread_id = heard.thread_id
+    eventually(lambda: is_over(dsn))
+    assert stored(dsn)[0] == ("Tell me.", "complete")
+    assert [each for each in stored(dsn)[1:] if each != ("", "stopped")] == kept
+    assert widget.lines(thread_id) == ["Tell me.", *(text for text, _ in kept)]
+    hold.go()
+    assert widget.hear(adding(thread_id, "Go on.")).text == "Certainly."
+    assert widget.lines(thread_id) == ["Tell me.", *(text for text, _ in kept), "Go on.", "Certainly."]
+    assert not [each for each in events(dsn) if each.get("kind", "message") != "message"]
+
+
+def is_over(dsn: str) -> bool:
+    """The question is stored, and what was replied to it too, or that nothing was; or it was not begun."""
+    if not is_quiet(dsn) or not stored(dsn):
+        return False
+    return len(stored(dsn)) > 1
+
+
+def test_after_a_stop_the_next_message_goes_at_once(widget: Widget, model: Model, dsn: str) -> None:
+    """The service may not have noticed yet that the client of the message before is gone."""
+    hold = Hold()
+    model.answers("Once ", hold)
+    with widget.listen(creating("One?")) as heard:
+        heard.until("Once ")
+        again = widget.hear(adding(heard.thread_id, "Two?"))
+        assert (again.text, again.errors) == ("Certainly.", [])
+        heard.all()
+    assert heard.errors == []
+    assert widget.lines(heard.thread_id) == ["One?", "Once ", "Two?", "Certainly."]
+    assert stored(dsn)[1] == ("Once ", "interrupted")
+    hold.go()
+
+
+def test_where_the_settings_say_so_the_reply_is_finished(dsn: str, model: Model, tmp_path: Path) -> None:
+    with (
+        served(dsn, model, tmp_path, HANSARD_CHATKIT_LEAVE="finish") as service,
+        widget_at(service.url) as widget,
+    ):
+        hold = Hold()
+        model.answers("Once ", hold, "upon a time.")
+        with widget.listen(creating("Tell me.")) as heard:
+            heard.until("Once ")
+        hold.go()
+        eventually(lambda: stored(dsn)[1:] == [("Once upon a time.", "complete")])
+        eventually(lambda: is_quiet(dsn))
+        assert widget.lines(heard.thread_id) == ["Tell me.", "Once upon a time."]
+
+
+@contextmanager
+def slow(url: str, body: dict[str, Any]) -> Iterator[socket.socket]:
+    """A client who sends a request and reads nothing of the answer."""
+    host, port = url.removeprefix("http://").split(":")
+    raw = msgspec.json.encode(body)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        connection.sendall(
+            f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nX-User-Id: ann\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
+            + raw
+        )
+        yield connection
+
+
+def test_a_slow_reader_who_goes_away_blocked_keeps_what_was_said_to_her(
+    dsn: str, model: Model, tmp_path: Path
+) -> None:
+    word = "word " * 2_000
+    with served(dsn, model, tmp_path) as service, widget_at(service.url) as widget:
+        hold = Hold()
+        model.answers(*[word] * 90, hold, "and the rest.")
+        with slow(service.url, creating("Tell me.")):
+            hold.reached()
+            eventually(lambda: draft(dsn) == word * 90)
+        eventually(lambda: is_over(dsn))
+        assert stored(dsn) == [("Tell me.", "complete"), (word * 90, "interrupted")]
+        (thread,) = widget.threads()
+        assert widget.lines(thread.id) == ["Tell me.", word * 90]
+        hold.go()
+
+
+def test_a_slow_reader_holds_up_neither_the_reply_nor_anybody_else(
+    dsn: str, model: Model, tmp_path: Path
+) -> None:
+    word = "word " * 2_000
+    with served(dsn, model, tmp_path) as service, widget_at(service.url) as widget:
+        model.answers(*[word] * 90)
+        with slow(service.url, creating("Tell me.")) as connection:
+            eventually(lambda: stored(dsn)[1:] == [(word * 90, "complete")])
+            assert widget.of("bob").hear(creating("And I?")).text == "Certainly."
+            connection.settimeout(30)
+            answer = b""
+            while not answer.endswith(b"0\r\n\r\n"):
+                answer += connection.recv(65_536)
+        text = b"".join(chunks(answer.partition(b"\r\n\r\n")[2])).decode()
+        assert Heard(iter(text.splitlines())).all().text == word * 90
+
+
+def chunks(body: bytes) -> Iterator[bytes]:
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        yield body[: int(size, 16)]
+        body = body[int(size, 16) + 2 :]
+
+
+def test_a_reply_of_an_applications_own_is_kept_as_far_as_it_came(
+    dsn: str, model: Model, tmp_path: Path
+) -> None:
+    """By ChatKit's package, with the note beside it that it makes for models."""
+    with (
+        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
+        widget_at(service.url) as widget,
+    ):
+        with widget.listen(creating("/endless")) as heard:
+            heard.until("Once ")
+        eventually(lambda: len(stored(dsn)) == 3)
+        assert widget.lines(heard.thread_id) == ["/endless", "Once "]
+        assert [each.get("kind") for each in events(dsn)][-1] == "sdk_hidden_context"
+
+
+def test_a_stop_of_the_service_ends_streams_and_keeps_what_was_said(
+    dsn: str, model: Model, tmp_path: Path
+) -> None:
+    hold = Hold()
+    model.answers("Once ", hold)
+    with served(dsn, model, tmp_path) as service, widget_at(service.url) as widget:
+        with widget.listen(creating("Tell me.")) as heard:
+            heard.until("Once ")
+            service.process.terminate()
+            heard.all()
+            assert heard.types[-1] == "thread.item.done"
+            assert service.process.wait(60) == 0
+        hold.go()
+        assert stored(dsn) == [("Tell me.", "complete"), ("Once ", "interrupted")]
+        with pytest.raises(httpx.TransportError):
+            widget.send(request("threads.list"))
