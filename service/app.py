@@ -18,6 +18,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from service.api import (
     asking,
     audit,
+    changes,
     chat,
     chatkit,
     conversations,
@@ -27,6 +28,7 @@ from service.api import (
     principal,
     privacy,
     problems,
+    ratings,
     search,
     sessions,
     writes,
@@ -50,7 +52,7 @@ from service.metrics import CountingObserver, measure
 from service.settings import Settings
 from service.stopping import Stop
 from service.watching import Watch
-from service.web.home import home
+from service.web import pages
 from service.web.reference import ReferencePlugin
 
 MEASURE_EVERY: Final = 1.0
@@ -63,13 +65,15 @@ def create_app(settings: Settings | None = None) -> Litestar:
     recording = Recording(attachment, everybody=settings.record_reads == "all")
     return Litestar(
         route_handlers=[
-            home,
+            *pages.HANDLERS,
             live,
             ready,
             metrics_of_all_workers,
             *sessions.HANDLERS,
             *conversations.HANDLERS,
             *messages.HANDLERS,
+            *ratings.HANDLERS,
+            *changes.HANDLERS,
             *links.HANDLERS,
             *export.HANDLERS,
             *search.HANDLERS,

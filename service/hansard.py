@@ -21,6 +21,7 @@ from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
 from service.audit.reads import Reads
+from service.changes import Changes
 from service.chatkit.loading import ChatKit
 from service.replies.replies import Replies
 from service.responder import Responder
@@ -31,7 +32,6 @@ from service.store.migrations import MigrationReport, migrate
 from service.store.observer import Observer
 from service.store.repository import Repository
 from service.store.store import Store
-
 
 ERASURES_AT_ONCE: Final = 4
 """Each has a connection of its own, beside the pool's."""
@@ -64,11 +64,12 @@ class Hansard:
             self._moved,
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
-        self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
         self.erasing = asyncio.Semaphore(ERASURES_AT_ONCE)
+        self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
-        self.reads = Reads(self.pool)
         self.chatkit = ChatKit(self)
+        self.changes = Changes(self.pool)
+        self.reads = Reads(self.pool)
 
     async def start(self) -> None:
         await self.pool.open(wait=True)
@@ -79,6 +80,7 @@ class Hansard:
 
     async def stop(self) -> None:
         """What was taken is stored first; nothing that could still be appended is cut off."""
+        self.changes.leave()
         await self.replies.close()
         await asyncio.to_thread(self.store.close)
         await self.repository.close()
@@ -89,6 +91,7 @@ class Hansard:
 
     def _committed(self, events: Sequence[Recorded]) -> None:
         self._wake.set()
+        self.changes.appended()
 
     def _moved(self, projection: str) -> None:
         self._loop.call_soon_threadsafe(self._progress.moved)

@@ -76,7 +76,7 @@ async def last_of(reply: Reply, tell: Tell) -> bytes:
         return event("error", end, problem_of(failed))
 
 
-def event(name: str, place: Place, data: Any) -> bytes:
+def event(name: str, place: Place | str, data: Any) -> bytes:
     return b"event: %s\nid: %s\ndata: %s\n\n" % (name.encode(), str(place).encode(), encode(data))
 
 

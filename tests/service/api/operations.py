@@ -68,6 +68,8 @@ class Operation(Struct, frozen=True):
         for name, place in self.parameters:
             if name in LEFT_OUT and name not in values:
                 continue
+            if name == "Last-Event-ID" and not self.names_one:
+                continue  # it is the place in another stream
             value = values[name] if name in values else MADE_UP[name]
             if place == "path":
                 path = path.replace(f"{{{name}}}", str(value))

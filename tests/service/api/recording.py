@@ -15,7 +15,7 @@ from tests.service.api.calling import HERE
 
 ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-PLACE = re.compile(r'(?<="older":")[\w-]+|(?<="newer":")[\w-]+|(?<="position":")[\w-]+')
+PLACE = re.compile(r'(?<="older":")[\w-]+|(?<="newer":")[\w-]+|(?<="position":")[\w-]+|(?<="place":")[\w-]+')
 
 
 @asynccontextmanager

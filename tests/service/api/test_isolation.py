@@ -19,6 +19,7 @@ from tests.service.api.operations import FOR_SOMEBODY, FOR_USERS, OPEN, OPERATIO
 
 AUDIENCE = "hansard"
 WORDS = "rosebud"
+ANSWER = "the-answer"
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
 HER_SHARD = shard_of("alice", SHARDS)
 ALICE = as_user("alice", aud=AUDIENCE)
@@ -46,7 +47,10 @@ class Record:
             "title": title,
             "metadata": {"note": WORDS},
             "links": [{"kind": "opportunity", "id": f"opp_{WORDS}"}],
-            "messages": [{"role": "user", "content": WORDS}, {"role": "assistant", "content": WORDS}],
+            "messages": [
+                {"role": "user", "content": WORDS},
+                {"role": "assistant", "content": WORDS, "id": ANSWER},
+            ],
         }
         started = await self.client.post("/api/conversations", json=body, headers=ALICE)
         assert started.status_code == 201, started.text
@@ -67,6 +71,7 @@ def names_of(conversation_id: str, opportunity: str, user_id: str) -> dict[str, 
     return {
         "session_id": conversation_id,
         "conversation_id": conversation_id,
+        "message_id": ANSWER,
         "kind": "opportunity",
         "target": opportunity,
         "opportunity_id": opportunity,

@@ -27,7 +27,7 @@ async def test_words_are_found_in_all_conversations_of_the_user(dsn: str) -> Non
         answer = await client.get("/api/search?q=iron+tower&user_id=ann")
         assert blanked(answer).replace(str(answer.json()["results"][0]["rank"]), "RANK") == (
             '{"results":[{"message_id":"ID1","conversation_id":"ID2","role":"user","timestamp":"TIME1",'
-            '"rank":RANK,"snippet":"A <mark>tower</mark> of <mark>iron</mark>"}],"next_cursor":null}'
+            '"rank":RANK,"snippet":"A <mark>tower</mark> of <mark>iron</mark>","place":"PLACE1"}],"next_cursor":null}'
         )
         assert answer.json()["results"][0]["conversation_id"] == made["id"]
 
@@ -125,3 +125,19 @@ async def test_a_cursor_of_another_list_is_none_of_a_search(dsn: str) -> None:
         place = (await started(client, user("x")))["position"]
         answer = await client.get(f"/api/search?q=x&cursor={place}", headers=by("ann"))
         assert problem(answer) == (400, "bad-cursor")
+
+
+async def test_messages_asked_for_after_its_place_begin_with_what_was_found(dsn: str) -> None:
+    async with calling(dsn) as client:
+        said = [{"role": "user", "content": f"Word {n}"} for n in range(5)]
+        said[3]["content"] = "The needle."
+        started = await client.post("/api/conversations", json={"messages": said}, headers=by("ann"))
+        (found,) = (await client.get("/api/search", params={"q": "needle"}, headers=by("ann"))).json()[
+            "results"
+        ]
+        page = await client.get(
+            f"/api/conversations/{started.json()['id']}/messages",
+            params={"after": found["place"]},
+            headers=by("ann"),
+        )
+        assert [each["content"] for each in page.json()["messages"]] == ["The needle.", "Word 4"]

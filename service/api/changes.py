@@ -1,0 +1,114 @@
+"""What happens in a user's conversations, as it happens: for pages that are open in several places."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter
+from litestar.response.base import ASGIResponse
+from msgspec import Struct
+
+from service.api import examples
+from service.api.asking import Asking
+from service.api.cursors import decode, encode
+from service.api.documented import CURSOR, parameter
+from service.api.events import EventStream, event
+from service.api.examples import gives
+from service.changes import Change
+
+KIND: Final = "changes"
+PLACE: Final = tuple[int]
+HEARTBEAT: Final = b": nothing new\n\n"
+HEARTBEAT_EVERY: Final = 15.0
+ERASED: Final = "conversation_erased"
+
+
+class Changed(Struct, frozen=True):
+    conversation_id: UUID
+    version: int
+    topic: str
+    """What happened: `message_added`, `conversation_renamed`, …"""
+
+
+class Nothing(Struct, frozen=True):
+    pass
+
+
+STREAM: Final = """\
+event: watching
+id: {before}
+data: {{}}
+
+event: change
+id: {after}
+data: {{"conversation_id":"{conversation}","version":4,"topic":"message_added"}}
+
+""".format(
+    before=encode(KIND, "user123", (1808,)),
+    after=encode(KIND, "user123", (1809,)),
+    conversation=examples.CONVERSATION_ID,
+)
+
+
+@get(
+    "/api/changes",
+    tags=["conversations"],
+    summary="Hear of what happens in a user's conversations",
+    responses={
+        **gives(200, Changed, {}, "The events `watching`, `change`… and `look-again`."),
+        200: ResponseSpec(
+            str,
+            generate_examples=False,
+            media_type="text/event-stream",
+            description="The events `watching`, `change`… and `look-again`; each has an id to go on from.",
+            examples=[Example(value=STREAM)],
+        ),
+    },
+)
+async def changes(
+    asking: NamedDependency[Asking],
+    last_event_id: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Last-Event-ID",
+            description="The id of the last event that was heard; without it, from now on.",
+            schema_extra=parameter(CURSOR),
+        ),
+    ] = None,
+) -> ASGIResponse:
+    """In any of them, whoever did it and through whichever worker. It says what happened, and not what was
+    said: whoever wants to know reads. `look-again` says that something may be gone."""
+    caller = asking.caller()
+    shard, watched = asking.shard_of(caller), asking.hansard.changes
+    after = await watched.head(shard) if not last_event_id else place_in(caller.user_id, last_event_id)
+    return EventStream(told(caller.user_id, after, watched.after(shard, after, HEARTBEAT_EVERY)))
+
+
+def place_in(user_id: str, last_event_id: str) -> int:
+    position: int = decode(KIND, user_id, last_event_id, PLACE)[0]
+    return position
+
+
+async def told(user_id: str, after: int, found: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    yield event("watching", encode(KIND, user_id, (after,)), Nothing())
+    async for changes in found:
+        hers = [piece for each in changes if (piece := told_of(user_id, each))]
+        yield b"".join(hers) or HEARTBEAT
+
+
+def told_of(user_id: str, change: Change) -> bytes | None:
+    place = encode(KIND, user_id, (change.position,))
+    topic = change.topic.partition(".")[0]
+    if change.user_id == user_id:
+        return event("change", place, Changed(change.conversation_id, change.version, topic))
+    if change.user_id is None and topic == ERASED:
+        # It may have been hers; whose it was, nobody can tell any more.
+        return event("look-again", place, Nothing())
+    return None
+
+
+HANDLERS: Final = (changes,)

@@ -1,0 +1,93 @@
+// What is on the page at which address; everything else is asked for when it is needed.
+
+import { Changes } from "./changes.js";
+import { menu } from "./dialog.js";
+import { announce, button, h, icon, replace } from "./dom.js";
+import { Listed } from "./listed.js";
+import { begin, go } from "./router.js";
+import { arriveWithToken, proves, session } from "./session.js";
+import { signin } from "./signin.js";
+import { Thread } from "./thread.js";
+
+const body = document.getElementById("app");
+let chat = null;
+
+function makeChat() {
+  const who = button("", { class: "who", title: session.user }, icon("person"), h("span", {}, session.user ?? "Signed in"));
+  const about = menu(who, () => [
+    ["The service", "/service"],
+    ["The API", () => (location.href = "/schema")],
+    [proves ? "Sign out" : "Another user", leave],
+  ]);
+  const listed = new Listed(h("div", {}, who, about));
+  const thread = new Thread({ listed, filter: (link) => listed.filterByLink(link) });
+  const away = h("p", { class: "away", role: "status", hidden: true }, "The connection is lost. What you read is what was there; trying again…");
+  const changes = new Changes();
+  changes.addEventListener("change", ({ detail }) => {
+    if (detail.topic === "conversation_erased") listed.gone(detail.conversation_id);
+    else listed.changed(detail.conversation_id);
+    if (detail.conversation_id === thread.id) thread.changed(detail).catch((failed) => announce(failed.message));
+  });
+  changes.addEventListener("look-again", () => {
+    listed.changed();
+    thread.refresh();
+  });
+  changes.addEventListener("connection", () => {
+    away.hidden = changes.connected;
+    if (changes.connected) {
+      listed.changed();
+      thread.refresh().catch(() => {});
+    }
+  });
+  changes.addEventListener("turned-away", ({ detail }) => leave(detail.message));
+  listed.begin();
+  return { element: h("main", { class: "chat" }, h("h1", { class: "aloud" }, "Hansard"), listed.element, thread.element, away), listed, thread, changes };
+}
+
+function leave(why) {
+  chat?.changes.stop();
+  chat = null;
+  session.end();
+  show({ page: "signin", why: typeof why === "string" ? why : null });
+}
+
+async function show(route) {
+  if (route.page === "nowhere") {
+    document.title = "Hansard";
+    const words = h("p", {}, "There is no such page here.");
+    replace(body, h("main", { class: "empty" }, words, h("a", { class: "button", href: "/", "data-go": "" }, "To the conversations")));
+    return;
+  }
+  if (!session.isThere || route.page === "signin") {
+    chat?.changes.stop();
+    chat = null;
+    replace(body, signin(route.why, () => go(location.pathname + location.search)));
+    return;
+  }
+  if (route.page === "chat") {
+    chat ??= makeChat();
+    if (!chat.element.isConnected) replace(body, chat.element);
+    chat.element.classList.toggle("reading", route.id !== null || route.fresh);
+    chat.listed.open(route.id);
+    if (route.id === null || route.id !== chat.thread.id || route.at) await chat.thread.open(route.id, route.at);
+    return;
+  }
+  const { page } = await import(route.page === "history" ? "./history.js" : "./service.js");
+  replace(body, await page(route));
+}
+
+arriveWithToken();
+begin((route) => {
+  show(route).catch((failed) => {
+    console.error(failed);
+    announce("Something went wrong on this page.");
+  });
+});
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, textarea, dialog");
+  if (event.key === "/" && !isTyping && chat?.element.isConnected) {
+    event.preventDefault();
+    chat.listed.search.focus();
+  }
+});

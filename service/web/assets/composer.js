@@ -1,0 +1,94 @@
+// Where one writes.
+
+import { announce, h, icon } from "./dom.js";
+
+const TALLEST = 240;
+
+export class Composer {
+  #name = null;
+
+  constructor({ send, stop }) {
+    this.send = send;
+    this.stop = stop;
+    this.replying = false;
+    this.text = h("textarea", {
+      id: "message",
+      rows: "1",
+      placeholder: "Say something…",
+      "aria-label": "Message",
+      "aria-describedby": "keys",
+      onkeydown: (event) => this.#pressed(event),
+      oninput: () => this.#changed(),
+    });
+    this.act = h("button", { type: "submit", class: "act" });
+    this.form = h(
+      "form",
+      { class: "composer", onsubmit: (event) => this.#submitted(event) },
+      h("div", { class: "field" }, this.text, this.act),
+      h("p", { id: "keys", class: "hint" }, "Enter sends, Shift and Enter begin a new line"),
+    );
+    this.element = h("div", { class: "foot" }, this.form);
+    this.#showAct();
+  }
+
+  // What was being written in each conversation is still there when one comes back.
+  open(name) {
+    this.#name = `hansard.draft.${name ?? "new"}`;
+    this.text.value = sessionStorage.getItem(this.#name) ?? "";
+    this.#fit();
+    this.#showAct();
+  }
+
+  setReplying(replying) {
+    this.replying = replying;
+    this.#showAct();
+  }
+
+  show(instead) {
+    this.element.replaceChildren(instead ?? this.form);
+  }
+
+  focus() {
+    if (this.form.isConnected && matchMedia("(hover: hover)").matches) this.text.focus();
+  }
+
+  #pressed(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (this.replying) announce("A reply is being given: wait for it, or stop it.");
+    else this.form.requestSubmit();
+  }
+
+  #submitted(event) {
+    event.preventDefault();
+    if (this.replying) {
+      this.stop();
+      return;
+    }
+    const text = this.text.value;
+    if (!text.trim()) return;
+    this.text.value = "";
+    this.#changed();
+    this.send(text);
+  }
+
+  #changed() {
+    if (this.text.value) sessionStorage.setItem(this.#name, this.text.value);
+    else sessionStorage.removeItem(this.#name);
+    this.#fit();
+    this.#showAct();
+  }
+
+  #fit() {
+    this.text.style.height = "auto";
+    this.text.style.height = `${Math.min(TALLEST, this.text.scrollHeight)}px`;
+  }
+
+  #showAct() {
+    const name = this.replying ? "Stop the reply" : "Send";
+    this.act.setAttribute("aria-label", name);
+    this.act.title = name;
+    this.act.disabled = !this.replying && !this.text.value.trim();
+    this.act.replaceChildren(icon(this.replying ? "stop" : "send"));
+  }
+}

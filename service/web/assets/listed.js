@@ -1,0 +1,264 @@
+// The user's conversations, most recent first, and what a search finds in them.
+
+import { call, query } from "./api.js";
+import * as clock from "./clock.js";
+import { button, h, icon, replace, signButton } from "./dom.js";
+import { decoded } from "./entities.js";
+
+const PAGE = 30;
+const SEARCH_AFTER = 250;
+
+export class Listed {
+  #items = new Map();
+  #cursor = null;
+  #open = null;
+  #asked = 0;
+  #refreshing = null;
+  #searching = null;
+
+  constructor(whoIs) {
+    this.link = null;
+    this.activeOnly = false;
+    this.search = h("input", {
+      type: "search",
+      id: "search",
+      placeholder: "Search",
+      "aria-label": "Search all messages",
+      autocomplete: "off",
+      oninput: () => this.#typed(),
+      onkeydown: (event) => event.key === "Escape" && this.#leaveSearch(),
+    });
+    this.active = h("input", { type: "checkbox", onchange: (event) => this.#filter({ activeOnly: event.target.checked }) });
+    this.filters = h("div", { class: "filters" });
+    this.list = h("ul", { class: "list" });
+    this.more = h("div", { class: "more" });
+    this.state = h("div", { class: "state", "aria-live": "polite" });
+    this.scroller = h("div", { class: "scroller" }, this.list, this.state, this.more);
+    this.element = h(
+      "nav",
+      { class: "listed", "aria-label": "Conversations" },
+      h(
+        "header",
+        { class: "bar" },
+        h("a", { class: "mark", href: "/", "data-go": "" }, "Hansard"),
+        whoIs,
+      ),
+      h("a", { class: "button primary new", href: "/?new", "data-go": "" }, icon("plus"), "New conversation"),
+      h("div", { class: "search" }, icon("search"), this.search),
+      this.filters,
+      this.scroller,
+    );
+    new IntersectionObserver(([seen]) => seen.isIntersecting && this.#next(), { rootMargin: "600px" }).observe(this.more);
+    this.#showFilters();
+  }
+
+  async begin() {
+    await this.#anew();
+  }
+
+  open(id) {
+    this.#open = id;
+    for (const [each, item] of this.#items) this.#mark(item, each);
+  }
+
+  filterByLink(link) {
+    this.#filter({ link });
+  }
+
+  // Something was said or changed, somewhere: what is most recent is asked for again, once for many changes.
+  changed(id) {
+    if (id && this.#items.has(id)) this.#look(id);
+    this.#refreshing ??= setTimeout(() => {
+      this.#refreshing = null;
+      this.#refresh();
+    }, 200);
+  }
+
+  gone(id) {
+    this.#items.get(id)?.remove();
+    this.#items.delete(id);
+    this.#showState();
+  }
+
+  refresh() {
+    return this.#anew();
+  }
+
+  #path(cursor) {
+    const { link, activeOnly } = this;
+    return query("/api/conversations", { limit: PAGE, link, active_only: activeOnly, cursor });
+  }
+
+  async #anew() {
+    const asked = ++this.#asked;
+    try {
+      const page = await call("GET", this.#path());
+      if (asked !== this.#asked) return;
+      this.#items.clear();
+      replace(this.list, ...page.conversations.map((each) => this.#item(each)));
+      this.#cursor = page.next_cursor;
+      this.#showState();
+    } catch (failed) {
+      if (asked === this.#asked) this.#cannot(failed, () => this.#anew());
+    }
+  }
+
+  async #next() {
+    if (!this.#cursor || this.#searching) return;
+    const [asked, cursor] = [this.#asked, this.#cursor];
+    this.#cursor = null;
+    try {
+      const page = await call("GET", this.#path(cursor));
+      if (asked !== this.#asked) return;
+      this.list.append(...page.conversations.filter((each) => !this.#items.has(each.id)).map((each) => this.#item(each)));
+      this.#cursor = page.next_cursor;
+      this.#showState();
+    } catch (failed) {
+      if (asked !== this.#asked) return;
+      this.#cursor = cursor;
+      this.#cannot(failed, () => this.#next());
+    }
+  }
+
+  async #refresh() {
+    const asked = this.#asked;
+    try {
+      const page = await call("GET", this.#path());
+      if (asked !== this.#asked || this.#searching) return;
+      const first = this.#items.size === 0;
+      page.conversations.forEach((each) => this.#items.get(each.id)?.remove());
+      this.list.prepend(...page.conversations.map((each) => this.#item(each)));
+      if (first) this.#cursor = page.next_cursor;
+      this.#showState();
+    } catch {
+      // The next change, or the connection when it is back, asks again.
+    }
+  }
+
+  async #look(id) {
+    try {
+      const known = this.#items.get(id);
+      const now = await call("GET", `/api/conversations/${id}`);
+      const hidden = this.activeOnly && now.ended;
+      if (hidden) this.gone(id);
+      else if (this.#items.get(id) === known) known.replaceWith(this.#item(now));
+    } catch (failed) {
+      if (failed.status === 404) this.gone(id);
+    }
+  }
+
+  #item(summary) {
+    const title = summary.title || "Untitled";
+    const item = h(
+      "li",
+      {},
+      h(
+        "a",
+        { href: `/c/${summary.id}`, "data-go": "", title },
+        h("span", { class: "title" }, title),
+        h("time", { datetime: summary.updated_at }, clock.short(summary.updated_at)),
+        summary.ended ? h("span", { class: "badge" }, "Ended") : null,
+      ),
+    );
+    this.#items.set(summary.id, item);
+    this.#mark(item, summary.id);
+    return item;
+  }
+
+  #mark(item, id) {
+    const link = item.firstElementChild;
+    if (id === this.#open) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+
+  #filter(wanted) {
+    Object.assign(this, wanted);
+    this.#showFilters();
+    this.#leaveSearch();
+    this.#anew();
+  }
+
+  #showFilters() {
+    this.active.checked = this.activeOnly;
+    const chosen = this.link
+      ? h("span", { class: "chip chosen" }, this.link.replace(":", " "), signButton("close", `Show all, not only ${this.link}`, {
+          onclick: () => this.#filter({ link: null }),
+        }))
+      : h("form", { class: "opportunity", onsubmit: (event) => this.#opportunity(event) },
+          h("input", { "aria-label": "Only this opportunity", placeholder: "Opportunity", autocomplete: "off", maxlength: 255 }));
+    replace(this.filters, h("label", {}, this.active, "Active only"), chosen);
+  }
+
+  #opportunity(event) {
+    event.preventDefault();
+    const wanted = event.target.firstElementChild.value.trim();
+    if (wanted) this.#filter({ link: `opportunity:${wanted}` });
+  }
+
+  #typed() {
+    clearTimeout(this.#searching);
+    const words = this.search.value.trim();
+    if (!words) {
+      this.#leaveSearch();
+      return;
+    }
+    this.#searching = setTimeout(() => this.#find(words), SEARCH_AFTER);
+  }
+
+  #leaveSearch() {
+    if (!this.#searching) return;
+    clearTimeout(this.#searching);
+    this.#searching = null;
+    this.search.value = "";
+    this.#anew();
+  }
+
+  async #find(words, cursor) {
+    const asked = ++this.#asked;
+    try {
+      const page = await call("GET", query("/api/search", { q: words, limit: PAGE, link: this.link, cursor }));
+      if (asked !== this.#asked) return;
+      this.#items.clear();
+      const found = page.results.map(result);
+      if (cursor) this.list.append(...found);
+      else replace(this.list, ...found);
+      const more = button("More", { onclick: () => this.#find(words, page.next_cursor) });
+      replace(this.state, ...(found.length || cursor ? [] : [h("p", {}, `Nothing said holds “${words}”.`)]), page.next_cursor ? more : null);
+    } catch (failed) {
+      if (asked === this.#asked) this.#cannot(failed, () => this.#find(words, cursor));
+    }
+  }
+
+  #showState() {
+    if (this.#items.size) replace(this.state);
+    else if (this.link || this.activeOnly) replace(this.state, h("p", {}, "No conversation fits these filters."));
+    else replace(this.state, h("p", {}, "No conversation yet. What you say first begins one."));
+  }
+
+  #cannot(failed, again) {
+    replace(this.state, h("p", {}, failed.message), button("Try again", { onclick: again }));
+  }
+}
+
+const SIDES = { user: "You", assistant: "Assistant" };
+
+function result(found) {
+  return h(
+    "li",
+    { class: "result" },
+    h(
+      "a",
+      { href: query(`/c/${found.conversation_id}`, { at: found.place }), "data-go": "" },
+      h("span", { class: "title" }, SIDES[found.role]),
+      h("time", { datetime: found.timestamp }, clock.short(found.timestamp)),
+      h("span", { class: "snippet" }, ...highlighted(found.snippet)),
+    ),
+  );
+}
+
+// The snippet is HTML in which nothing is markup but `mark`: taken apart here, and never read as HTML.
+function highlighted(snippet) {
+  return snippet
+    .split(/<mark>(.*?)<\/mark>/s)
+    .map((piece, at) => (at % 2 ? h("mark", {}, decoded(piece)) : decoded(piece)));
+}

@@ -1,0 +1,145 @@
+// The messages of one conversation, page by page: so many are in the document at once, and no more, however
+// long it is and however far one scrolls.
+
+import { call, query } from "./api.js";
+import * as clock from "./clock.js";
+import { h } from "./dom.js";
+import { messageItem } from "./message.js";
+
+const FIRST = 50;
+const PAGE = 100;
+const MOST = 250;
+
+export class Pages {
+  #id;
+  #scroller;
+  #shown = [];
+  #items = new Map();
+  #queue = Promise.resolve();
+
+  constructor(id, scroller, added) {
+    this.#id = id;
+    this.#scroller = scroller;
+    this.#added = added;
+    this.element = h("div", { class: "pages" });
+    this.atEnd = false;
+    this.last = null;
+  }
+
+  #added;
+
+  get atBeginning() {
+    return this.#shown.length > 0 && this.#shown[0].older === null;
+  }
+
+  get isEmpty() {
+    return this.#items.size === 0;
+  }
+
+  item(messageId) {
+    return this.#items.get(messageId);
+  }
+
+  // The newest page, or the one that begins at a place.
+  open(place) {
+    return this.#inTurn(async () => {
+      const page = await this.#fetch({ limit: FIRST, ...(place && { after: place }) });
+      this.#clear();
+      this.#insert(page, true);
+      this.atEnd = !place || page.messages.length < FIRST;
+    });
+  }
+
+  older() {
+    return this.#inTurn(async () => {
+      const first = this.#shown[0];
+      if (!first?.older) return;
+      const page = await this.#fetch({ before: first.older });
+      const below = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+      this.#insert(page, false);
+      this.#nameDays();
+      this.#scroller.scrollTop = this.#scroller.scrollHeight - below;
+      while (this.#items.size > MOST && this.#shown.length > 1) {
+        this.#drop(this.#shown.pop());
+        this.atEnd = false;
+      }
+      this.#scroller.scrollTop = Math.min(this.#scroller.scrollTop, this.#scroller.scrollHeight);
+    });
+  }
+
+  newer() {
+    return this.#inTurn(async () => {
+      const last = this.#shown.at(-1);
+      if (!last) return;
+      const page = await this.#fetch({ after: last.newer });
+      this.atEnd = page.messages.length < PAGE;
+      if (!page.messages.length) return;
+      this.#insert(page, true);
+      while (this.#items.size > MOST && this.#shown.length > 1) {
+        const { scrollHeight, scrollTop } = this.#scroller;
+        this.#drop(this.#shown.shift());
+        this.#scroller.scrollTop = scrollTop - (scrollHeight - this.#scroller.scrollHeight);
+      }
+    });
+  }
+
+  // One after the other: a page is asked for from where the one before it has ended.
+  #inTurn(work) {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
+  #fetch(where) {
+    return call("GET", query(`/api/conversations/${this.#id}/messages`, { limit: PAGE, ...where }));
+  }
+
+  #insert(page, atEnd) {
+    const fresh = page.messages.filter((message) => !this.#items.has(message.id));
+    const shown = { older: page.older, newer: page.newer, ids: [], element: h("ol", { class: "page" }) };
+    for (const message of fresh) {
+      const item = messageItem(message);
+      shown.ids.push(message.id);
+      this.#items.set(message.id, item);
+      item.day = message.timestamp;
+      shown.element.append(item);
+    }
+    const last = this.#shown.at(-1);
+    if (atEnd && last && last.ids.length + fresh.length <= PAGE) {
+      last.element.append(...shown.element.children);
+      last.ids.push(...shown.ids);
+      last.newer = page.newer;
+    } else if (atEnd) {
+      this.element.append(shown.element);
+      this.#shown.push(shown);
+    } else {
+      this.element.prepend(shown.element);
+      this.#shown.unshift(shown);
+    }
+    if (atEnd) {
+      this.last = page.messages.at(-1) ?? this.last;
+      this.#nameDays();
+      fresh.forEach((message) => this.#added(message));
+    }
+  }
+
+  #nameDays() {
+    let before = null;
+    for (const item of this.element.querySelectorAll(".message")) {
+      const day = clock.dayName(item.day);
+      item.dataset.day = day === before ? "" : day;
+      before = day;
+    }
+  }
+
+  #drop(shown) {
+    shown.ids.forEach((id) => this.#items.delete(id));
+    shown.element.remove();
+  }
+
+  #clear() {
+    this.#shown.forEach((shown) => this.#drop(shown));
+    this.#shown = [];
+    this.last = null;
+  }
+}

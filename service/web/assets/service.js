@@ -1,0 +1,162 @@
+// How the service is doing: what is said a minute, what is behind, what each day held, and replays as they run.
+
+import { call, open, Problem, query, wait } from "./api.js";
+import { barChart, lineChart, number } from "./chart.js";
+import * as clock from "./clock.js";
+import { announce, h, icon, replace } from "./dom.js";
+import { Replay } from "./replay.js";
+
+const EVERY = 2;
+const KEPT = 150;
+const DAYS = 30;
+
+export async function page() {
+  document.title = "The service · Hansard";
+  const bar = h(
+    "header",
+    { class: "bar" },
+    h("a", { class: "sign", href: "/", "data-go": "", "aria-label": "Back to the conversations" }, icon("back")),
+    h("h1", {}, "The service"),
+  );
+  const content = h("div", { class: "service" }, h("p", { class: "state" }, "Loading…"));
+  const element = h("main", { class: "wide" }, bar, content);
+  try {
+    const status = await call("GET", "/api/admin/status");
+    const board = new Board(status);
+    replace(content, board.element);
+    board.watch().catch((failed) => announce(failed.message));
+  } catch (failed) {
+    if (!(failed instanceof Problem)) throw failed;
+    const words = failed.status === 403 ? "This page needs a service key with the scope admin." : failed.message;
+    replace(content, h("div", { class: "empty", role: "alert" }, h("p", {}, words)));
+  }
+  return element;
+}
+
+class Board {
+  #latencies = [];
+  #before = null;
+
+  constructor(status) {
+    this.away = h("p", { class: "told", role: "status", hidden: true });
+    this.summary = h("dl", { class: "summary" });
+    this.activity = h("div");
+    this.latency = h("div");
+    this.projections = h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Projections" });
+    this.parked = h("div");
+    this.usage = h("div");
+    this.replay = new Replay(status.projections.map((each) => each.name));
+    this.element = h(
+      "div",
+      { class: "board" },
+      this.away,
+      this.summary,
+      h("div", { class: "charts" }, this.activity, this.latency),
+      h("section", {}, h("h2", {}, "Projections"), this.projections, this.parked),
+      this.replay.element,
+      h("section", {}, h("h2", {}, "Days"), this.usage),
+    );
+    this.#show(status);
+  }
+
+  // As long as the page is shown.
+  async watch() {
+    this.replay.look();
+    await Promise.all([this.#moving(), this.#days()]);
+    while (true) {
+      await wait(EVERY);
+      if (!this.element.isConnected) return;
+      try {
+        this.#show(await call("GET", "/api/admin/status"));
+        await this.#moving();
+        this.away.hidden = true;
+      } catch (failed) {
+        this.away.hidden = false;
+        replace(this.away, `${failed.message} Trying again…`);
+      }
+    }
+  }
+
+  #show(status) {
+    const facts = [
+      ["Events", number(status.events)],
+      ["Shards", String(status.shards)],
+      ["PostgreSQL", status.postgresql],
+      ["The log", status.guarded ? "guarded: it can only be added to" : "not guarded"],
+    ];
+    replace(this.summary, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    const rows = status.projections.map((each) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, each.name),
+        h("td", {}, state(each)),
+        h("td", { class: "to-right" }, number(each.behind)),
+        h("td", { class: "to-right" }, each.seconds_behind ? `${number(each.seconds_behind)} s` : "0 s"),
+        h("td", { class: "to-right" }, each.generation === null ? "none" : String(each.generation)),
+        h("td", {}, each.version),
+        h("td", { class: "to-right" }, number(each.parked)),
+      ));
+    const names = ["Projection", "State", "Events behind", "Seconds", "Generation", "Version", "Parked"];
+    const right = new Set(["Events behind", "Seconds", "Generation", "Parked"]);
+    const head = names.map((name) => h("th", { scope: "col", class: right.has(name) ? "to-right" : null }, name));
+    replace(this.projections, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
+    const parked = status.parked.map((each) =>
+      h("li", {}, `${each.projection}: conversation ${each.conversation_id} since ${clock.full(each.parked_at)}`));
+    replace(this.parked, parked.length ? h("div", { class: "told" }, h("ul", {}, ...parked)) : null);
+  }
+
+  async #moving() {
+    const [activity, metrics] = await Promise.all([
+      call("GET", query("/api/admin/activity", { minutes: 60 })),
+      open("GET", "/metrics", { headers: { Accept: "text/plain" } }).then((answer) => answer.text()),
+    ]);
+    const points = activity.minutes.map((each) => ({ at: Date.parse(each.at), value: each.messages }));
+    replace(this.activity, lineChart(points, { name: "Messages a minute", unit: "in the last whole minute" }));
+    const now = commits(metrics);
+    if (this.#before) this.#latencies.push({ at: Date.now(), value: percentile(this.#before, now, 0.99) * 1000 });
+    this.#latencies.splice(0, this.#latencies.length - KEPT);
+    this.#before = now;
+    replace(this.latency, lineChart(this.#latencies, { name: "Slowest commits (99th percentile)", unit: "ms", most: 5 }));
+  }
+
+  async #days() {
+    const to = new Date();
+    const from = new Date(to.getTime() - (DAYS - 1) * 86_400_000);
+    const day = (each) => each.toISOString().slice(0, 10);
+    const { days } = await call("GET", query("/api/admin/usage", { from: day(from), to: day(to) }));
+    const bars = (field) => days.map((each) => ({ label: clock.dayShort(each.day), value: each[field] }));
+    replace(
+      this.usage,
+      h(
+        "div",
+        { class: "charts" },
+        barChart(bars("messages"), { name: "Messages a day", unit: "messages" }),
+        barChart(bars("tokens"), { name: "Tokens a day", unit: "tokens" }),
+      ),
+    );
+  }
+}
+
+function state(projection) {
+  if (projection.generation === null) return "not built";
+  if (projection.in_step) return "in step with every append";
+  return projection.behind ? "following" : "up to date";
+}
+
+// How many commits took at most how long, as the metrics count them.
+function commits(text) {
+  const found = [];
+  for (const [, edge, count] of text.matchAll(/^hansard_commit_seconds_bucket\{le="([^"]+)"\} (\S+)$/gm)) {
+    found.push([edge === "+Inf" ? Infinity : Number(edge), Number(count)]);
+  }
+  return found;
+}
+
+function percentile(before, now, part) {
+  const counts = now.map(([edge, count], at) => [edge, count - (before[at]?.[1] ?? 0)]);
+  const all = counts.at(-1)?.[1] ?? 0;
+  if (!all) return 0;
+  const [edge] = counts.find(([, count]) => count >= all * part);
+  return Number.isFinite(edge) ? edge : counts.at(-2)[0];
+}

@@ -1,0 +1,173 @@
+// One turn: a question on its way, and its reply, whatever happens to the connection in between.
+
+import { call, events, open, Problem, wait } from "./api.js";
+import { announce, button, h } from "./dom.js";
+import { GrowingReply, messageItem } from "./message.js";
+
+const STREAM = { Accept: "text/event-stream" };
+const LONGEST_REST = 8;
+
+export class Turn {
+  #leaving = new AbortController();
+  #place = null;
+
+  // `began` hears of the conversation's id, `ended` that all is stored; both sides are then on the record.
+  constructor(conversationId, { began, ended, failed, grown }) {
+    this.conversationId = conversationId;
+    this.questionId = null;
+    this.replyId = null;
+    this.hears = { began, ended, failed };
+    this.element = h("ol", { class: "turn" });
+    this.growing = new GrowingReply(grown);
+    this.running = false;
+  }
+
+  ask(text) {
+    this.text = text;
+    this.key = newKey();
+    // Sent again it must be the same request, though the conversation may have got its id by then.
+    this.body = { message: text, ...(this.conversationId && { session_id: this.conversationId }) };
+    this.question = messageItem({ id: "", role: "user", content: text });
+    this.question.classList.add("on-its-way");
+    this.element.replaceChildren(this.question, this.growing.element);
+    return this.#send();
+  }
+
+  // The reply to a question that is stored already: it may be under way, here or in another tab.
+  async listen(questionId) {
+    this.running = true;
+    try {
+      const answer = await this.#stream();
+      if (answer.status === 204) return false;
+      for await (const event of events(answer)) {
+        if (event.name === "session" && event.data.message_id !== questionId) return false;
+        this.element.replaceChildren(this.growing.element);
+        if (await this.#take(event)) return true;
+      }
+      return await this.#goOn();
+    } catch (failed) {
+      return this.#brokeOff(failed);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  async stop() {
+    if (this.conversationId) await call("POST", `/api/chat/${this.conversationId}/stop`);
+  }
+
+  // The reply goes on without this listener.
+  leave() {
+    this.#leaving.abort();
+  }
+
+  // Its messages are shown by the page they belong to.
+  isShown(messageId) {
+    if (messageId === this.questionId) this.question?.remove();
+    if (messageId === this.replyId) this.growing.element.remove();
+  }
+
+  async #send() {
+    this.running = true;
+    const given = { body: this.body, key: this.key, headers: STREAM, signal: this.#leaving.signal };
+    try {
+      const answer = await open("POST", "/api/chat/stream", given);
+      for await (const event of events(answer)) if (await this.#take(event)) return true;
+      return await this.#goOn();
+    } catch (failed) {
+      return this.#brokeOff(failed);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  // Whether that was the last of it.
+  async #take(event) {
+    if (event.id) this.#place = event.id;
+    switch (event.name) {
+      case "session":
+        this.conversationId = event.data.session_id;
+        this.questionId = event.data.message_id;
+        this.replyId = event.data.reply_id;
+        this.question?.classList.remove("on-its-way");
+        await this.hears.began(this);
+        return false;
+      case "delta":
+        this.growing.add(event.data.text);
+        return false;
+      case "done":
+        announce("The reply is complete.");
+        await this.hears.ended(this);
+        return true;
+      case "error":
+        await this.#fail(new Problem(event.data.status, event.data));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  async #goOn() {
+    let rest = 0.5;
+    while (true) {
+      await wait(rest, this.#leaving.signal);
+      rest = Math.min(LONGEST_REST, rest * 2);
+      try {
+        const answer = await this.#stream();
+        if (answer.status === 204) {
+          await this.hears.ended(this);
+          return true;
+        }
+        for await (const event of events(answer)) {
+          rest = 0.5;
+          if (await this.#take(event)) return true;
+        }
+      } catch (failed) {
+        if (!(failed instanceof Problem && failed.isAway)) throw failed;
+      }
+    }
+  }
+
+  async #brokeOff(failed) {
+    if (failed.name === "AbortError") return false;
+    if (!(failed instanceof Problem)) throw failed;
+    if (failed.isAway && this.replyId) {
+      try {
+        return await this.#goOn();
+      } catch (gone) {
+        if (gone.name === "AbortError") return false;
+        failed = gone;
+      }
+    }
+    await this.#fail(failed);
+    return false;
+  }
+
+  #stream() {
+    const headers = this.#place ? { ...STREAM, "Last-Event-ID": this.#place } : STREAM;
+    return open("GET", `/api/chat/${this.conversationId}/stream`, { headers, signal: this.#leaving.signal });
+  }
+
+  async #fail(problem) {
+    this.running = false;
+    if (!this.growing.text) this.growing.element.remove();
+    await this.hears.failed(this, problem);
+    const again = button("Send again", { class: "primary", onclick: () => this.#again(told) });
+    const told = h("li", { class: "failed", role: "alert" }, h("p", {}, problem.message), this.text ? again : null);
+    this.element.append(told);
+  }
+
+  // With the same key: what is stored already is not stored again.
+  async #again(told) {
+    told.remove();
+    this.growing.restart();
+    this.element.append(this.growing.element);
+    this.#place = null;
+    await this.#send();
+  }
+}
+
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((each) => each.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,71 @@
+"""The pages as a server gives them: one document, files that may be kept for ever, nothing from elsewhere."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+import service.web
+from service.web.pages import LATER, files
+from tests.service.api.calling import asked_who, calling
+
+ASSETS = Path(service.web.__file__).parent / "assets"
+MOST_BYTES = 100_000
+A_CONVERSATION = "0198c2a4-7d30-7b61-9c4e-2f8a51d0e7b3"
+
+
+@pytest.mark.parametrize("path", ["/", f"/c/{A_CONVERSATION}", f"/c/{A_CONVERSATION}/history", "/service"])
+async def test_every_page_is_one_document_that_runs_no_script_but_its_own(dsn: str, path: str) -> None:
+    async with asked_who(dsn) as client:
+        answer = await client.get(path)
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert 'data-auth="token"' in answer.text
+        assert not re.findall(r"<script(?![^>]*\bsrc=)|\bstyle=|\bon\w+=", answer.text)
+        assert not re.findall(r"(?:src|href)=\"(?!/)", answer.text)
+
+
+async def test_a_file_is_kept_for_ever_under_the_digest_of_them_all(dsn: str) -> None:
+    async with calling(dsn) as client:
+        document = (await client.get("/")).text
+        for path in re.findall(r"(?:src|href)=\"(/assets/[^\"]+)\"", document):
+            answer = await client.get(path)
+            assert answer.status_code == 200, path
+            assert "immutable" in answer.headers["cache-control"]
+        script = files().by_name["app.js"]
+        as_it_is = await client.get(f"{files().place}/app.js", headers={"Accept-Encoding": "identity"})
+        assert as_it_is.content == script.body
+        assert "content-encoding" not in as_it_is.headers
+        assert as_it_is.headers["content-type"].startswith("text/javascript")
+        older = await client.get("/assets/0000000000000000/app.js")
+        assert (older.status_code, older.headers["cache-control"]) == (200, "no-store")
+        for missing in ("/assets/0000000000000000/nothing.js", f"{files().place}/../pages.py"):
+            assert (await client.get(missing)).status_code == 404
+
+
+def test_the_first_load_is_under_a_hundred_kilobytes() -> None:
+    first = [
+        each for each in files().by_name.values() if each.name not in LATER and "LICENSE" not in each.name
+    ]
+    assert sum(len(each.packed) for each in first) < MOST_BYTES
+    assert all(gzip.decompress(each.packed) == each.body for each in first)
+    assert set(files().by_name) >= LATER
+
+
+def test_no_file_loads_anything_from_another_host_or_makes_markup_of_words() -> None:
+    for script in ASSETS.glob("*.js"):
+        text = script.read_text()
+        assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), (
+            script
+        )
+        assert not re.findall(r"(?:from|import\()\s*\"(?!\./)", text), script
+        addresses = set(re.findall(r"https?://[^\"'\s]+", text))
+        assert addresses <= {"http://www.w3.org/2000/svg"}, script
+    for sheet in ASSETS.glob("*.css"):
+        assert not re.findall(r"url\(|@import", sheet.read_text()), sheet
