@@ -77,9 +77,11 @@ async def carry_out(hansard: Hansard, wish: Wish, asked: Asked, shard: int | Non
         shard = hansard.store.shard_of(asked.caller.user_id if wish.user_id else wish.subject.decode())
     async with hansard.erasing, alone_with(hansard.database, wish.subject) as connection:
         receipt = await begun(hansard, connection, shard, wish, asked)
-        if receipt.wish is None:
-            return receipt
-        return await Run(hansard, connection, receipt, asked.caller).to_the_end()
+        if receipt.wish is not None:
+            return await Run(hansard, connection, receipt, asked.caller).to_the_end()
+        if wish.kind == "user" and wish.user_id is not None:  # what some process kept of her only after that
+            await clear_user(connection, shard, wish.user_id)
+        return receipt
 
 
 async def begun(

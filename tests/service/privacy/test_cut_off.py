@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
+from service.attaching import Attachment
 from service.audit.verify import verify_log
 from service.hansard import Hansard, running
 from service.privacy import anonymising, carrying_out, erasing
@@ -87,3 +88,26 @@ async def test_cut_off_anywhere_it_is_finished_once(
             assert not [held for held in in_bytes(dsn) if MARKER in held]
         assert rows(dsn, "SELECT count(*) FROM hansard.redactions") == [(0,)]
         assert verify_log(hansard.database).faults == ()
+
+
+async def test_a_process_that_starts_finishes_what_was_cut_off(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
+        await marked(hansard)
+        Cutting.left, Cutting.after = 20, True
+        with pytest.raises(Cut):
+            await erase(hansard)
+    assert rows(dsn, "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL") == [(1,)]
+    attachment = Attachment(Settings(dsn=dsn, shards=SHARDS))
+    await attachment.start()
+    try:
+        assert attachment.is_there
+        finishing = attachment._finishing
+        assert finishing is not None
+        await finishing
+    finally:
+        await attachment.stop()
+    assert rows(dsn, "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL") == [(0,)]
+    assert MARKER not in dumped(dsn)

@@ -1,13 +1,17 @@
 """A receipt shows what was erased and not whose it was; asked for again, it is the same one."""
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
+from service.audit.reads import Read
+from service.ids import new_id
 from service.privacy import erasing
 from service.store.repository import Caller
 from tests.service.api.calling import as_user, asked_who, bearer, calling, key, problem
 from tests.service.api.recording import at_once
+from tests.service.privacy.dumping import dumped
 from tests.service.privacy.marking import MARKER, USER, by, marked
 from tests.service.store.appending import rows
 
@@ -111,6 +115,17 @@ async def test_who_was_never_there_gets_a_receipt_of_nothing(dsn: str) -> None:
         first = await client.post(ALL, headers=by("ann"))
         assert first.json()["counts"] == {"conversations": 0, "messages": 0, "events": 0}
         assert (await client.post(ALL, headers=by("ann"))).json() == first.json()
+
+
+async def test_what_was_kept_too_late_goes_when_it_is_asked_for_again(dsn: str) -> None:
+    async with at_once(dsn) as (client, hansard):
+        await marked(hansard)
+        first = await client.post(f"/api/users/{USER}/erase", headers=by(USER))
+        shard, now = hansard.store.shard_of(USER), datetime.now(UTC)
+        await hansard.reads.record(Read(shard, new_id(), USER, None, USER, "GET /api/search", MARKER, now))
+        assert MARKER in dumped(dsn)
+        assert (await client.post(f"/api/users/{USER}/erase", headers=by(USER))).json() == first.json()
+        assert MARKER not in dumped(dsn)
 
 
 async def test_a_refused_erasure_leaves_no_receipt(dsn: str) -> None:
