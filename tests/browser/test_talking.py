@@ -173,7 +173,7 @@ def test_the_whole_chat_works_by_keyboard_alone(visit: Visit, service: Service, 
     go_to("By hand")
     page.keyboard.press("Enter")
     expect(page.locator(".message")).to_have_count(2)
-    page.locator("body").press("/")
+    page.keyboard.press("Control+k")
     page.keyboard.type("answer")
     expect(page.locator(".result mark")).to_have_text("answer")
     go_to("Assistant")

@@ -84,9 +84,11 @@ begin((route) => {
   });
 });
 
+// Control or Command and K, or a slash where nothing is being written, lead to the search.
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input, textarea, dialog");
-  if (event.key === "/" && !isTyping && chat?.element.isConnected) {
+  const wanted = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !isTyping);
+  if (wanted && chat?.element.isConnected) {
     event.preventDefault();
     chat.listed.search.focus();
   }
