@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from projections import history
 from service.api import examples
 from service.api.asking import Asking
-from service.api.documented import Limited, parameter
+from service.api.documented import A_VERSION_OR_A_TIME
 from service.api.paging import page_at, place_of, position_as_cursor
 from service.api.seeing import seen
 from service.api.times import time_in
@@ -31,7 +31,7 @@ At = Annotated[
     QueryParameter(
         description="A version, or a time: the conversation is shown as it stood then, with a page of its "
         "messages. limit, before and after are about those.",
-        schema_extra=parameter(Limited(pattern=r"^[0-9]{1,18}$|^[0-9]{4}-[0-9]{2}-[0-9]{2}")),
+        schema_extra=A_VERSION_OR_A_TIME,
     ),
 ]
 

@@ -20,14 +20,14 @@ from service.api import examples
 from service.api.asking import Asking
 from service.api.auth import needing
 from service.api.cursors import LARGEST, decode, encode
-from service.api.documented import A_TIME, AN_ID, name, parameter
+from service.api.documented import A_TIME, AN_ID, name, names, parameter
 from service.api.errors import BadCursor
 from service.api.events import EventStream
 from service.api.examples import gives
 from service.api.paging import Cursor, Limit
 from service.api.seeing import seen
 from service.api.times import time_in
-from service.api.wire import answer, moment
+from service.api.wire import answer, id_in, moment
 from service.audit import history
 from service.audit.feed import Entry, Feed, Filter, Place, ends_of
 from service.audit.reads import LAST_ID, Read, Wanted, page_of_reads
@@ -58,7 +58,7 @@ To = Annotated[
     ),
 ]
 OfConversation = Annotated[
-    UUID | None,
+    str | None,
     QueryParameter(
         name="conversation_id", description="Only what is about this conversation.", schema_extra=AN_ID
     ),
@@ -269,7 +269,11 @@ async def feed(
     asking: NamedDependency[Asking],
     topic: Annotated[
         list[str] | None,
-        QueryParameter(description="Only events of these topics, such as `message_added`.", max_items=50),
+        QueryParameter(
+            description="Only events of these topics, such as `message_added`.",
+            max_items=50,
+            schema_extra=names(LIMITS.kind),
+        ),
     ] = None,
     since: From = None,
     until: To = None,
@@ -294,7 +298,7 @@ async def feed(
         user_id=asking.named,
         topics=None if topic is None else sorted({stored for each in topic for stored in known_as(each)}),
         actor=actor,
-        conversation_id=conversation_id,
+        conversation_id=id_in("conversation_id", conversation_id),
         since=None if since is None else time_in("from", since),
         before=None if until is None else time_in("to", until),
     )
@@ -436,7 +440,7 @@ async def reads(
     hansard, user_id = asking.hansard, asking.named
     wanted = Wanted(
         user_id=user_id,
-        conversation_id=conversation_id,
+        conversation_id=id_in("conversation_id", conversation_id),
         since=None if since is None else time_in("from", since),
         until=None if until is None else time_in("to", until),
     )

@@ -149,6 +149,7 @@ async def resume(
             name="Last-Event-ID",
             description="The id of the last event that was heard.",
             schema_extra=parameter(EVENT_ID),
+            examples=[Example(value=f"{examples.ANSWER_ID}:11")],
         ),
     ] = None,
 ) -> ASGIResponse:

@@ -58,7 +58,7 @@ BODY: Final = BodyKwarg(
     ]
 )
 ANSWERS: Final = ResponseSpec(
-    PlainReply,
+    dict[str, Any],  # whatever its protocol says
     generate_examples=False,
     description="The reply to a plain message. A ChatKit request is answered as its protocol says: with "
     "JSON, or with server-sent events where something is replied.",

@@ -70,10 +70,20 @@ A_TIME: Final[dict[str, Any]] = {
     ]
 }
 
+A_VERSION_OR_A_TIME: Final[dict[str, Any]] = {
+    "one_of": [Schema(type=OpenAPIType.STRING, pattern="^[0-9]{1,18}$"), *A_TIME["one_of"]]
+}
+
 
 def parameter(limited: Limited) -> dict[str, Any]:
     """For a parameter of the address or the header: there is no null there, it is just left out."""
     return {"one_of": None, "type": OpenAPIType.STRING, **dict(limited.said())}
+
+
+def names(longest: int) -> dict[str, Any]:
+    """For a parameter that may be given several times."""
+    each = Schema(type=OpenAPIType.STRING, min_length=1, max_length=longest, pattern=NO_NUL)
+    return {"one_of": None, "type": OpenAPIType.ARRAY, "items": each}
 
 
 class WhatIsSent(OpenAPISchemaPlugin):

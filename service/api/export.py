@@ -17,7 +17,9 @@ from litestar.response import Stream
 from domain.content import LIMITS, check_name
 from service.api import examples
 from service.api.asking import Asking
+from service.api.documented import AN_ID, USER_ID, parameter
 from service.api.examples import gives
+from service.api.wire import id_in
 from service.transfer.exporting import export
 from service.transfer.lines import MEDIA_TYPE, Header, Selection, encode
 
@@ -77,11 +79,14 @@ SHOWN: Final = ResponseSpec(
 )
 async def exported(
     asking: NamedDependency[Asking],
-    conversation_id: Annotated[UUID | None, QueryParameter(description="Only this conversation.")] = None,
+    conversation_id: Annotated[
+        str | None, QueryParameter(description="Only this conversation.", schema_extra=AN_ID)
+    ] = None,
     after: Annotated[
         str | None,
         QueryParameter(
-            description="Only the users after this one: what is missing of a file that was cut off."
+            description="Only the users after this one: what is missing of a file that was cut off.",
+            schema_extra=parameter(USER_ID),
         ),
     ] = None,
 ) -> Stream:
@@ -91,7 +96,8 @@ async def exported(
     `after` the one before."""
     if after is not None:
         check_name("after", after, LIMITS.user_id)
-    selection = Selection(await whose(asking, conversation_id), conversation_id, after)
+    wanted = id_in("conversation_id", conversation_id)
+    selection = Selection(await whose(asking, wanted), wanted, after)
     blocks = export(asking.hansard.database, selection)
     return Stream(await begun(blocks), media_type=MEDIA_TYPE, headers=HEADERS)
 

@@ -32,9 +32,9 @@ from service.api.wire import (
     Session,
     SessionMessage,
     answer,
+    id_in,
     session,
     session_message,
-    value_in,
 )
 from service.api.writes import etag, position_of
 from service.api.written import version_of
@@ -156,8 +156,8 @@ async def read_history(
     after: After = None,
 ) -> ASGIResponse:
     """The newest `limit` messages, the page `before` one, or what came `after` one."""
-    if session_id is not None:
-        return await of_session(asking, value_in("session_id", session_id, UUID), limit, before, after)
+    if wanted := id_in("session_id", session_id):
+        return await of_session(asking, wanted, limit, before, after)
     caller = asking.caller()
     place = place_of(caller.user_id, limit, before, after)
     return told(None, await asking.messages_of_user(caller, place))
@@ -262,6 +262,7 @@ async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Wri
         ErasedSessions,
         {"success": True, "erased": {"sessions": 12, "messages": 131}, "position": examples.NEWER},
         "They are erased; how many there were.",
+        examples.CONFLICT,
     ),
 )
 async def erase_sessions(

@@ -226,6 +226,10 @@ def value_in(name: str, text: str, kind: Any) -> Any:
         raise unfit(name, str(wrong)) from None
 
 
+def id_in(name: str, text: str | None) -> UUID | None:
+    return None if text is None else cast(UUID, value_in(name, text, UUID))
+
+
 def unfit(name: str, why: str) -> ValidationException:
     """In the shape in which Litestar itself refuses a value of a query."""
     said = {"key": name, "message": why, "source": "query"}
