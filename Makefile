@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.installed-to-run
 TESTS := $(VENV)/.installed-to-test
+BENCHES := $(VENV)/.installed-to-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
@@ -30,7 +31,7 @@ format: $(TESTS) ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(RUNS) ## Measure this machine; ARGS passes flags on
+bench: $(BENCHES) ## Measure this machine; ARGS passes flags on
 	@exec $(BIN)/hansard bench $(ARGS)
 
 clean: ## Remove what was installed and cached, never what was recorded
@@ -48,6 +49,11 @@ $(RUNS): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Hansard into $(VENV): a minute the first time, nothing after that …"
 	@$(INSTALL) --editable .
 	@touch $@
+
+$(BENCHES): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Hansard and what it is measured beside into $(VENV) …"
+	@$(INSTALL) --editable '.[bench]'
+	@touch $(RUNS) $@
 
 $(TESTS): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Hansard and what its tests need into $(VENV) …"

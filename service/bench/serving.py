@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
@@ -17,7 +18,14 @@ from msgspec import Struct
 
 COMMAND: Final = "import sys; from service.cli import main; sys.exit(main())"
 ADDRESS: Final = re.compile(r"  page  (http://\S+)/\n")
+PLAIN: Final = "service.bench.plain"
+PLAIN_ADDRESS: Final = re.compile(r"Uvicorn running on (http://\S+)")
+PLAIN_NEEDS: Final = ("fastapi", "sqlmodel", "uvicorn")
 LONGEST: Final = 60.0
+
+
+class NotInstalled(Exception):
+    """What is compared with is not installed."""
 
 
 class DidNotStart(Exception):
@@ -42,13 +50,32 @@ class Service(Struct, frozen=True):
 @contextmanager
 def serving(data: Path, said: Path, *flags: str) -> Iterator[Service]:
     """What it says goes into a file."""
-    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--data", str(data), *flags]
+    command = ["-c", COMMAND, "serve", "--port", "0", "--data", str(data), *flags]
+    with running(command, said, ADDRESS, "/health/ready") as service:
+        yield service
+
+
+@contextmanager
+def serving_plain(dsn: str, said: Path) -> Iterator[Service]:
+    """The other side, which what is measured here needs and nothing else does."""
+    if missing := [name for name in PLAIN_NEEDS if find_spec(name) is None]:
+        raise NotInstalled(f"{', '.join(missing)}: `make bench` installs it, or pip install 'hansard[bench]'")
+    with running(["-m", PLAIN], said, PLAIN_ADDRESS, "/openapi.json", PLAIN_DSN=dsn) as service:
+        yield service
+
+
+@contextmanager
+def running(
+    command: Sequence[str], said: Path, address: re.Pattern[str], path: str, **more: str
+) -> Iterator[Service]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HANSARD_")}
     started = time.monotonic()
     with said.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environ)
+        process = subprocess.Popen(
+            [sys.executable, *command], stdout=output, stderr=output, env=environ | more
+        )
     try:
-        url = ready(process, said, started + LONGEST)
+        url = ready(process, said, started + LONGEST, address, path)
         yield Service(url, time.monotonic() - started, process.pid)
     finally:
         process.terminate()
@@ -59,12 +86,14 @@ def serving(data: Path, said: Path, *flags: str) -> Iterator[Service]:
             process.wait()
 
 
-def ready(process: subprocess.Popen[bytes], said: Path, deadline: float) -> str:
+def ready(
+    process: subprocess.Popen[bytes], said: Path, deadline: float, address: re.Pattern[str], path: str
+) -> str:
     """Its address, as soon as all is there that it needs."""
     while time.monotonic() < deadline and process.poll() is None:
-        if found := ADDRESS.search(said.read_text()):
+        if found := address.search(said.read_text()):
             try:
-                got(found[1] + "/health/ready")
+                got(found[1] + path)
                 return found[1]
             except (URLError, ConnectionError):
                 pass

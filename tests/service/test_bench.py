@@ -1,5 +1,6 @@
 """`hansard bench`, as one who measures meets it: what it prints, what it leaves behind, what it refuses."""
 
+import asyncio
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -8,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from service.bench.arguments import arguments
+from service.bench.asking import Connection, NotAnswered, getting
 from service.bench.command import measure
 from service.bench.figures import Figure, Timing, duration, faster, slower, table, timing
-from service.bench.place import Place
+from service.bench.place import Place, place
 from service.bench.report import NoPlaceForTable, put
+from service.bench.serving import NotInstalled, serving, serving_plain
 from service.bench.subjects import SUBJECTS, subject
 from tests.serving import hansard
 
@@ -35,6 +38,47 @@ def test_a_quick_measurement_prints_its_table_and_leaves_nothing_behind(data: Pa
     assert "`hansard bench appends --quick`, 1 round." in told.stdout
     assert "appends: " + SUBJECTS["appends"] in told.stderr  # that it goes on can be seen meanwhile
     assert os.listdir(data) == []
+
+
+def test_over_http_each_side_is_asked_for_the_same(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Place, "seconds", 1.0)  # less is not enough where much else is done
+    data.mkdir()
+    said: list[str] = []
+    with place(None, data, said.append, quick=True, events=None) as here:
+        figures = subject("http")(here, 1)
+    assert [figure.what.partition(";")[0] for figure in figures if figure.goal] == [
+        "durable messages, 32 connections",
+        "durable messages, 32 connections",
+        "the slowest hundredth of them",
+        "durable messages, 1 connection",
+        "newest 50 messages of a conversation, 32 connections",
+        "newest 50 messages of a conversation, 32 connections",
+        "list of 20 conversations among 1,000, 32 connections",
+    ]
+    assert all(figure.ratio or figure.what.startswith("the slowest") for figure in figures)
+
+
+def test_what_is_compared_with_has_to_be_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("service.bench.serving.find_spec", lambda name: None)
+    with (
+        pytest.raises(NotInstalled, match="fastapi, sqlmodel, uvicorn: `make bench` installs it"),
+        serving_plain("", tmp_path / "said"),
+    ):
+        raise AssertionError("it was started")
+
+
+def test_a_refusal_is_no_answer_to_measure(dsn: str, tmp_path: Path) -> None:
+    async def ask(url: str) -> None:
+        connection = await Connection.to(url)
+        assert await connection.ask(getting("/health/live")) == b'{"status":"live"}'
+        with pytest.raises(NotAnswered, match="no-such-path"):
+            await connection.ask(getting("/nowhere"))
+        await connection.close()
+
+    with serving(tmp_path / "data", tmp_path / "said", "--dsn", dsn) as service:
+        asyncio.run(ask(service.url))
 
 
 def test_the_help_lists_every_subject() -> None:
