@@ -1,7 +1,7 @@
 """Each user's conversations, most recent activity first, and what they are linked to."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -46,6 +46,8 @@ class Row(Struct):
     metadata: Json
     version: int
     ended_reason: Json | None = None
+    anonymised: Json | None = None
+    """Who asked for that, and why."""
 
 
 class LinkRow(Struct):
@@ -61,9 +63,13 @@ CONVERSATIONS: Final = Table(
     key=("shard", "conversation_id"),
     # Every message changes its conversation's row. PostgreSQL does that within the page, and without touching
     # an index, if there is room and no indexed column changes: so the list is found by a column that changes
-    # once in 256 places, and only those of one stretch are sorted when it is read.
-    computed=("stretch bigint GENERATED ALWAYS AS (last_position >> 8) STORED",),
-    indexes=("(shard, user_id, stretch DESC)",),
+    # once in 256 places, and only those of one stretch are sorted when it is read. In the same way those that
+    # nobody has touched for long are found by a column that changes once a day.
+    computed=(
+        "stretch bigint GENERATED ALWAYS AS (last_position >> 8) STORED",
+        "day date GENERATED ALWAYS AS ((last_activity_at AT TIME ZONE 'UTC')::date) STORED",
+    ),
+    indexes=("(shard, user_id, stretch DESC)", "(shard, day, conversation_id)"),
     storage="WITH (fillfactor = 70)",
     small=True,
 )
@@ -88,7 +94,7 @@ class Conversations:
 
     name: ClassVar[str] = "conversations"
     with_append: ClassVar[bool] = True
-    version: str = "2"
+    version: str = "3"
     tables: tuple[Table, ...] = (CONVERSATIONS, LINKS)
 
     def changes(self, recorded: Recorded) -> Iterable[Change]:
@@ -134,9 +140,10 @@ def other_changes(recorded: Recorded, key: tuple[int, UUID]) -> Iterable[Change]
             yield Insert(LINKS, LinkRow(*key, link.kind, link.target))
         case ConversationUnlinked(link=link):
             yield Delete(LINKS, link_key(key, link))
-        case ConversationAnonymised():
+        case ConversationAnonymised(requested_by=requested_by, reason=reason):
             # What could lead to the person goes; the opening stays with the words that it is taken from.
             put |= {"user_id": recorded.user_id, "title": None, "metadata": "{}", "ended_reason": None}
+            put["anonymised"] = as_json({"requested_by": requested_by, "reason": reason})
             yield Delete(LINKS, key)
     yield Update(CONVERSATIONS, key, put, add)
 
@@ -196,6 +203,26 @@ class Conversation(Struct, frozen=True):
     ended_reason: bytes | None = None
 
 
+class Idle(Struct, frozen=True):
+    """A conversation that was left alone for long; metadata and anonymised are the bytes of their JSON."""
+
+    conversation_id: UUID
+    day: date
+    user_id: str | None
+    last_activity_at: datetime
+    version: int
+    metadata: bytes
+    anonymised: bytes | None
+
+    @property
+    def place(self) -> "Place":
+        return self.day, self.conversation_id
+
+
+Place = tuple[date, UUID]
+"""Where a conversation is among those of its shard that were left alone."""
+
+
 class Linked(Struct, frozen=True):
     conversation_id: UUID
     kind: str
@@ -239,6 +266,18 @@ JOIN {conversation_links} AS l ON l.shard = c.shard AND l.conversation_id = c.co
 WHERE l.shard = %(shard)s AND l.kind = %(kind)s AND l.target = %(target)s""",
     "last_position DESC",
 )
+IDLE: Final = Query(
+    Idle,
+    """
+SELECT conversation_id, day, user_id, last_activity_at, version, metadata, anonymised
+FROM {conversations}
+WHERE shard = %(shard)s AND day <= (%(since)s::timestamptz AT TIME ZONE 'UTC')::date
+    AND (day, conversation_id) > (%(day)s, %(after)s)
+    AND last_activity_at <= CASE WHEN anonymised IS NULL
+        THEN %(since)s::timestamptz ELSE %(anonymised_since)s::timestamptz END
+ORDER BY day, conversation_id LIMIT %(limit)s""",
+    "day, conversation_id",
+)
 LINKS_OF: Final = Query(
     Linked,
     """
@@ -259,6 +298,7 @@ PAGES: Final = {
 
 END: Final = 2**63 - 1
 """Before this are the most recent."""
+LONG_AGO: Final[Place] = (date.min, UUID(int=0))
 
 
 async def page(
@@ -297,6 +337,27 @@ async def conversation(view: View, shard: int, conversation_id: UUID) -> Convers
 async def with_link(view: View, shard: int, link: Link) -> list[Conversation]:
     """Everybody's in this shard, for those who may see them all."""
     return await view.rows(WITH_LINK, shard, kind=link.kind, target=link.target)
+
+
+async def idle(
+    view: View,
+    shard: int,
+    since: datetime,
+    anonymised_since: datetime | None,
+    limit: int,
+    after: Place = LONG_AGO,
+) -> list[Idle]:
+    """Those of everybody in this shard that were last active so long ago, the longest first, after a place.
+    For those that are anonymised another time holds, or none at all."""
+    return await view.rows(
+        IDLE,
+        shard,
+        since=since,
+        anonymised_since=anonymised_since,
+        limit=limit,
+        day=after[0],
+        after=after[1],
+    )
 
 
 async def links_of(view: View, shard: int, conversation_ids: Sequence[UUID]) -> dict[UUID, list[Link]]:

@@ -127,6 +127,7 @@ def started(recorded: Recorded, event: ConversationStarted) -> Row:
         "message_count": 0,
         "ended_at": None,
         "ended_reason": None,
+        "anonymised": None,
         "metadata": event.metadata,
     }
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 from psycopg import Connection
 
 from domain.events import (
@@ -120,6 +122,7 @@ def plain(log: Iterable[Recorded]) -> tuple[list[Row], list[LinkRow]]:
         elif isinstance(e, ConversationAnonymised):
             row.user_id, row.title, row.metadata, links[at] = r.user_id, None, "{}", []
             row.ended_reason = None
+            row.anonymised = told({"requested_by": e.requested_by, "reason": e.reason})
         elif isinstance(e, ConversationErased):
             del rows[at], links[at]
     tied = [LinkRow(row.shard, at, li.kind, li.target) for at, row in rows.items() for li in links[at]]
@@ -241,3 +244,40 @@ async def test_an_anonymised_conversation_leads_to_nobody_and_an_erased_one_is_g
         assert found is not None
         assert (found.user_id, found.title, found.metadata) == ("anonymous-1", "Hello", b"{}")
         assert await conversations.conversation(view, SHARD, TWO) is None
+
+
+async def left_alone(view: View, since: int, anonymised_since: int | None = None, **how: Any) -> list[int]:
+    found = await conversations.idle(
+        view,
+        SHARD,
+        at(since),
+        None if anonymised_since is None else at(anonymised_since),
+        **{"limit": 10, **how},
+    )
+    return [each.conversation_id.int for each in found]
+
+
+async def test_what_was_left_alone_for_long_is_found_page_by_page(dsn: str) -> None:
+    log = Log()
+    for number in (1, 2, 3, 4):
+        started(log, number, user_said("m1", "hello"))
+    log.add(ONE, user_said("m2", "again"))
+    log.add(THREE, ConversationAnonymised(requested_by="retention", reason="old"))
+    log.add(TWO, SessionEnded())
+    records = [replace(each, recorded_at=at(5 * index)) for index, each in enumerate(log.records)]
+    async with live(dsn, Conversations(), records) as view:
+        assert await left_alone(view, 14) == []
+        assert await left_alone(view, 15) == [2]
+        assert await left_alone(view, 35) == [2, 4]
+        assert await left_alone(view, 35, anonymised_since=24) == [2, 4]
+        assert await left_alone(view, 35, anonymised_since=25) == [2, 3, 4]
+        assert await left_alone(view, 1000) == [2, 4, 1]
+        found = await conversations.idle(view, SHARD, at(35), at(35), 1)
+        assert [each.conversation_id for each in found] == [TWO]
+        assert await left_alone(view, 35, anonymised_since=35, after=found[0].place) == [3, 4]
+        (three,) = await conversations.idle(view, SHARD, at(35), at(35), 1, found[0].place)
+        assert three.anonymised == b'{"requested_by":"retention","reason":"old"}'
+
+
+def at(days: int) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days)
