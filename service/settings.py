@@ -10,6 +10,9 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta, Struct
 
+from domain.retention import Policy, Retention
+from service.privacy.rules import MOST_DAYS, check_order, rules_of
+
 PREFIX = "HANSARD_"
 
 
@@ -99,6 +102,29 @@ class Settings(Struct, frozen=True, kw_only=True):
             "applied again to a restored backup; none when not given."
         ),
     ] = None
+    retention_anonymise_after: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MOST_DAYS,
+            description="After how many days without activity a conversation is anonymised; 0: never.",
+        ),
+    ] = 0
+    retention_erase_after: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MOST_DAYS,
+            description="After how many days without activity a conversation is erased; 0: never.",
+        ),
+    ] = 0
+    retention_rules: Annotated[
+        str,
+        Meta(
+            description="What holds instead for conversations with a kind of link or with values in their "
+            "metadata, as a JSON array of rules of which the first that fits decides alone."
+        ),
+    ] = "[]"
     rate_limit: Annotated[
         int,
         Meta(
@@ -196,6 +222,7 @@ class Settings(Struct, frozen=True, kw_only=True):
                 given[setting.name] = setting.read(environ[setting.variable], setting.variable)
         settings = cls(**given)
         taggers_of(settings)
+        retention_of(settings)
         return settings
 
     def environ(self) -> dict[str, str]:
@@ -215,6 +242,21 @@ def taggers_of(settings: Settings) -> dict[str, str]:
             f'expressions, such as {{"fortune": "luck(y)?"}}: {wrong}'
         ) from None
     return taggers
+
+
+def retention_of(settings: Settings) -> Retention:
+    anonymise, erase = settings.retention_anonymise_after or None, settings.retention_erase_after or None
+    try:
+        check_order(anonymise, erase)
+    except ValueError as wrong:
+        raise BadSetting(f"HANSARD_RETENTION_ERASE_AFTER is {erase}, but {wrong}") from None
+    try:
+        return Retention(Policy(anonymise, erase), rules_of(settings.retention_rules))
+    except ValueError as wrong:
+        raise BadSetting(
+            f"HANSARD_RETENTION_RULES is {settings.retention_rules!r}, but it must be a JSON array of rules, "
+            f'such as [{{"link": "opportunity", "erase_after": 365}}]: {wrong}'
+        ) from None
 
 
 class Setting(Struct, frozen=True):
