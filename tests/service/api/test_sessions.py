@@ -1,7 +1,9 @@
 """Sessions: listed, read, ended and erased, each answer as it is promised."""
 
+import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -247,20 +249,76 @@ curl -X DELETE "http://localhost:8000/api/session/user123"
 """
 
 
+CHAT_LINES = r"""
+curl -X POST "http://localhost:8000/api/chat" -H "Content-Type: application/json" \
+  -d '{"user_id": "user123", "message": "How tall is it?"}'
+curl -N "http://localhost:8000/api/chat/stream" -H "Content-Type: application/json" \
+  -d '{"user_id": "user123", "message": "And in feet?", "session_id": "$ID"}'
+curl -N "http://localhost:8000/api/chat/$ID/stream"
+"""
+
+
+def answered(url: str, lines: str, id_of: str) -> Iterator[str]:
+    """What curl prints for each of the lines; $ID is what the first answer names."""
+    known = ""
+    for line in lines.replace("\\\n", "").split("\ncurl ")[1:]:
+        words = shlex.split(line.replace("http://localhost:8000", url).replace("$ID", known))
+        done = subprocess.run(
+            ["curl", "--silent", *words], capture_output=True, text=True, check=True, timeout=30
+        )
+        if not known and (found := re.search(id_of, done.stdout)):
+            known = found[1]
+        yield blanked(done.stdout)
+
+
+def turn(session: str, question: str, reply: str, asked: str, earlier: int) -> str:
+    known = f'"session_id":"{session}","user_id":"user123"'
+    rest = '"is_fortune":false,"metadata":{}'
+    return (
+        f'"message":{{"id":"{question}",{known},"role":"user","content":"{asked}","timestamp":"TIME1",{rest}}},'
+        f'"reply":{{"id":"{reply}",{known},"role":"assistant","content":"{said_offline(asked, earlier)}",'
+        f'"timestamp":"TIME2",{rest},"status":"complete","in_reply_to":"{question}"}}'
+    )
+
+
+def said_offline(asked: str, earlier: int) -> str:
+    return (
+        f"This is Hansard's built-in offline responder; no model was asked. You said: “{asked}” "
+        f"I was told {earlier} earlier messages. To talk to a model, set HANSARD_RESPONDER=openai."
+    )
+
+
+def test_a_chat_from_the_command_line_is_answered_whole_and_as_it_is_given(
+    data: Path, tmp_path: Path
+) -> None:
+    with serving(data=data, output=tmp_path / "output") as service:
+        whole, given, again = answered(service.url, CHAT_LINES, r'"session_id":"([^"]+)"')
+    assert whole == (
+        '{"success":true,"session_id":"ID1",'
+        + turn("ID1", "ID2", "ID3", "How tall is it?", 0)
+        + ',"version":3,'
+        '"position":"PLACE1"}'
+    )
+    begun = (
+        "retry: 1000\nevent: session\nid: ID1:0\n"
+        'data: {"session_id":"ID2","message_id":"ID3","reply_id":"ID1"}\n\n'
+    )
+    done = (
+        'event: done\nid: ID1:end\ndata: {"success":true,"session_id":"ID2",'
+        + turn("ID2", "ID3", "ID1", "And in feet?", 2)
+        + ',"version":5,"position":"PLACE1"}\n\n'
+    )
+    delta = re.compile(r'event: delta\nid: ID1:\d+\ndata: {"text":"(.*)"}\n\n')
+    for stream in (given, again):
+        assert delta.sub("", stream) == begun + done
+        assert "".join(delta.findall(stream)) == said_offline("And in feet?", 2)
+
+
 def test_the_lines_that_a_reader_would_try_work_as_they_stand(data: Path, tmp_path: Path) -> None:
     session = SESSION.replace('"ann"', '"user123"').replace('count":2', 'count":1')
     message = MESSAGES.replace('"ann"', '"user123"').split(',{"id"')[0]
-    answers = []
     with serving(data=data, output=tmp_path / "output") as service:
-        told = ""
-        for line in LINES.replace("\\\n", "").split("\ncurl ")[1:]:
-            known = told[7:43]
-            words = shlex.split(line.replace("http://localhost:8000", service.url).replace("$ID", known))
-            done = subprocess.run(
-                ["curl", "--silent", *words], capture_output=True, text=True, check=True, timeout=30
-            )
-            told = told or done.stdout
-            answers.append(blanked(done.stdout))
+        answers = list(answered(service.url, LINES, r'"id":"([^"]+)"'))
     assert answers[0].startswith('{"id":"ID1","user_id":"user123","title":"How tall is it?"')
     in_session = f'"messages":[{message}],"count":1,"older":null,"newer":"PLACE1"}}'
     of_user = in_session.replace("ID2", "ID0").replace("ID1", "ID2").replace("ID0", "ID1")
@@ -270,7 +328,8 @@ def test_the_lines_that_a_reader_would_try_work_as_they_stand(data: Path, tmp_pa
         f'{{"success":true,"session":{session},{in_session}',
         f'{{"success":true,"session":{session},{in_session}',
         '{"results":[{"message_id":"ID1","conversation_id":"ID2","role":"user","timestamp":"TIME1",'
-        '"rank":0.0607927106320858,"snippet":"How <mark>tall</mark> is it"}],"next_cursor":null}',
+        '"rank":0.0607927106320858,"snippet":"How <mark>tall</mark> is it","place":"PLACE1"}],'
+        '"next_cursor":null}',
         '{"success":true,"message":"Session ID1 marked as inactive","version":3,"position":"PLACE1"}',
         '{"success":true,"erased":{"messages":1},"version":4,"position":"PLACE1"}',
         '{"success":true,"erased":{"sessions":0,"messages":0},"position":null}',
