@@ -65,6 +65,7 @@ BEYOND_A_DOCUMENT = {
     ("bad-cursor", None): "A cursor is one that was given, for the list and the user that it was given for.",
     ("bad-last-event-id", None): "A place in a stream is one that was heard.",
     ("bad-request", "after"): "Either before or after.",
+    ("bad-request", "from"): "How far from now, or from another time, a time may be.",
     ("empty", "content"): "A message of the assistant's may be empty, a user's may not.",
     ("metadata-too-deep", None): "How deep an object is.",
     ("out-of-range", "metadata"): "How large a number in any object is.",
