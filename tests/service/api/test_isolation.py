@@ -106,7 +106,9 @@ def test_the_table_knows_the_operations_that_there_are() -> None:
     assert len(OPERATIONS) > 20
     assert {each.path for each in OPERATIONS} > OPEN
     assert [str(each) for each in FOR_USERS if each.example is None and each.method in ("POST", "PATCH")] == [
-        "POST /api/chat/{session_id}/stop"
+        "POST /api/users/{user_id}/erase",
+        "POST /api/conversations/{conversation_id}/anonymise",
+        "POST /api/chat/{session_id}/stop",
     ]
 
 
@@ -295,7 +297,8 @@ async def test_she_herself_is_answered(dsn: str) -> None:
         for operation in FOR_USERS:
             await record.start()
             answer = await record.ask(operation.asked(record.hers | {"user_id": "alice"}), ALICE)
-            assert answer.status_code in (200, 201, 204), (operation, answer.text)
+            unknown = operation.takes("receipt_id")  # there is none yet
+            assert answer.status_code in ((404,) if unknown else (200, 201, 204)), (operation, answer.text)
 
 
 async def test_what_everybody_may_call_tells_nothing_of_anybody(dsn: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.api import audit, chat, conversations, links, messages, search, sessions
+from service.api import audit, chat, conversations, links, messages, privacy, search, sessions
 from service.app import create_app
 from service.settings import Settings
 from tests.service.api.calling import calling
@@ -50,6 +50,9 @@ GET /api/conversations/{conversation_id}/events
 GET /api/audit/events
 GET /api/audit/conversations/{conversation_id}/verify
 GET /api/audit/reads
+GET /api/audit/receipts/{receipt_id}
+POST /api/users/{user_id}/erase
+POST /api/conversations/{conversation_id}/anonymise
 """.strip().splitlines()
 )
 OF_ANOTHER_SHAPE = {
@@ -63,7 +66,7 @@ OF_ANOTHER_SHAPE = {
 """Promised as well: streams, texts, and what its protocol makes of it."""
 SHAPES = {
     name: shape
-    for module in (chat, sessions, conversations, messages, links, search, audit)
+    for module in (chat, sessions, conversations, messages, links, search, audit, privacy)
     for name, shape in vars(module).items()
     if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
 }
