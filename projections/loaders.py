@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
@@ -45,7 +46,11 @@ def load_shards(
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Events and rows never refer to themselves: looking for cycles among millions of them finds nothing."""
+    """Events and rows never refer to themselves: looking for cycles among millions of them finds nothing.
+    In a thread beside others it is not this one's to say: what they leave behind has to be found."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     gc.disable()
     try:
         yield

@@ -16,6 +16,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from service.api import (
+    admin,
     asking,
     audit,
     changes,
@@ -29,6 +30,7 @@ from service.api import (
     privacy,
     problems,
     ratings,
+    replays,
     search,
     sessions,
     writes,
@@ -79,6 +81,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *search.HANDLERS,
             *privacy.HANDLERS,
             *audit.HANDLERS,
+            *admin.HANDLERS,
+            *replays.HANDLERS,
             *chat.HANDLERS,
             *chatkit.HANDLERS,
         ],

@@ -20,9 +20,11 @@ from projections.reading import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from projections.wake import Wake
+from service.activity import Activity
 from service.audit.reads import Reads
 from service.changes import Changes
 from service.chatkit.loading import ChatKit
+from service.replays import Replays
 from service.replies.replies import Replies
 from service.responder import Responder
 from service.settings import Settings, taggers_of
@@ -55,7 +57,10 @@ class Hansard:
         self._loop = asyncio.get_running_loop()
         self._progress = Progress()
         self._wake = Wake()
-        self.store = Store(self.database, self.projections, self._committed, settings.queue_limit, observer)
+        self.activity = Activity(self.pool, observer)
+        self.store = Store(
+            self.database, self.projections, self._committed, settings.queue_limit, self.activity
+        )
         self.follower = Follower(
             lambda: self.database.connect("hansard follower"),
             self.log,
@@ -70,6 +75,7 @@ class Hansard:
         self.chatkit = ChatKit(self)
         self.changes = Changes(self.pool)
         self.reads = Reads(self.pool)
+        self.replays = Replays(self.pool, self.database, self.projections)
 
     async def start(self) -> None:
         await self.pool.open(wait=True)
@@ -77,17 +83,25 @@ class Hansard:
         self.follower.start()
         await self.replies.start()
         self.reads.start()
+        self.activity.start()
 
     async def stop(self) -> None:
         """What was taken is stored first; nothing that could still be appended is cut off."""
-        self.changes.leave()
+        self.leave()
         await self.replies.close()
         await asyncio.to_thread(self.store.close)
         await self.repository.close()
         await asyncio.to_thread(self.follower.stop)
         await self.reads.close()
+        await self.activity.close()
+        await self.replays.close()
         await self.pool.close()
         self._wake.close()
+
+    def leave(self) -> None:
+        """Who listens here goes on at another process, and what takes long begins to stop."""
+        self.changes.leave()
+        self.replays.leave()
 
     def _committed(self, events: Sequence[Recorded]) -> None:
         self._wake.set()

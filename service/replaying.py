@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TextIO
@@ -123,7 +123,8 @@ def proofs_of(
         ).run()
 
 
-def told(proof: Proof) -> Iterator[str]:
+def told(proof: Proof, keys: Container[str] | None = None) -> Iterator[str]:
+    """Rows are named by these parts of their keys; by all where none are said."""
     rows = sum(table.rows for table in proof.tables)
     if proof.equal:
         yield f"{proof.projection}: all {rows:,} rows are what the log says"
@@ -131,7 +132,9 @@ def told(proof: Proof) -> Iterator[str]:
         yield f"{proof.projection}: DIFFERS from what the log says"
     for table in proof.tables:
         for difference in table.differences:
-            key = ", ".join(f"{name} {value}" for name, value in difference.key.items())
+            key = ", ".join(
+                f"{name} {value}" for name, value in difference.key.items() if keys is None or name in keys
+            )
             yield f"  {difference.table}: the row with {key} {difference.what}"
         if table.shards:
             shards = ", ".join(map(str, table.shards))

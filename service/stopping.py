@@ -77,7 +77,7 @@ class Stop:
     async def _leave(self) -> None:
         """As soon as everybody is answered; Granian does it itself if everybody also reads."""
         if self._attachment.is_there:
-            self._attachment.hansard.changes.leave()
+            self._attachment.hansard.leave()
             await self._attachment.hansard.replies.drain()
         await asyncio.sleep(READING)
         while self._open:  # noqa: ASYNC110 - nothing tells of the last one

@@ -5,6 +5,7 @@ Refusal
 ├── UserNotNamed, UsersDiffer
 ├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
 ├── BodyNotJson, BodyTooLong
+├── ReplayNotFound
 └── TooManyRequests
 """
 
@@ -58,6 +59,10 @@ class BodyNotJson(Refusal):
 
 class BodyTooLong(Refusal):
     """The body is longer than {limit} bytes; send it in several requests."""
+
+
+class ReplayNotFound(Refusal):
+    """No replay with this id was started over HTTP."""
 
 
 class TooManyRequests(Refusal):

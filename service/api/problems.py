@@ -19,7 +19,7 @@ from msgspec import Struct
 from domain import errors as domain
 from domain.errors import Refusal
 from projections import errors as projections
-from service import responder
+from service import replaying, responder
 from service.api import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
@@ -57,6 +57,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     api.BodyNotJson: Problem(415, "body-not-json"),
     api.BodyTooLong: Problem(TOO_LARGE, "body-too-long"),
     api.TooManyRequests: Problem(429, "too-many-requests"),
+    api.ReplayNotFound: Problem(404, "replay-not-found"),
     domain.ConversationNotFound: Problem(404, "conversation-not-found"),
     domain.MessageNotFound: Problem(404, "message-not-found"),
     domain.SessionHasEnded: Problem(CONFLICT, "session-ended"),
@@ -85,6 +86,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     projections.ProjectionNotBuilt: Problem(AWAY, "projection-not-built", retry_after=30),
     projections.ConversationIsParked: Problem(AWAY, "conversation-parked"),
     projections.ReplayIsRunning: Problem(CONFLICT, "replay-running"),
+    replaying.NoSuchProjection: Problem(BAD, "no-such-projection"),
     store.StoreIsBusy: Problem(AWAY, "store-busy", retry_after=1),
     store.StoreUnavailable: Problem(AWAY, "store-unavailable", retry_after=1),
     store.OutcomeUnknown: Problem(AWAY, "outcome-unknown", retry_after=1),

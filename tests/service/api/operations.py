@@ -14,6 +14,12 @@ NOT_FOR_USERS = {
     "/api/audit/events",
     "/api/audit/reads",
     "/api/audit/conversations/{conversation_id}/verify",
+    "/api/admin/status",
+    "/api/admin/usage",
+    "/api/admin/activity",
+    "/api/admin/replays",
+    "/api/admin/replays/{replay_id}",
+    "/api/admin/replays/{replay_id}/stream",
 }
 MADE_UP: dict[str, Any] = {
     "q": "words",
@@ -23,6 +29,8 @@ MADE_UP: dict[str, Any] = {
     "active_only": "false",
     "receipt_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
     "reason": "asked",
+    "minutes": 5,
+    "replay_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
 }
 """Parameters that name nothing of anybody's."""
 LEFT_OUT = {

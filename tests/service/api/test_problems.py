@@ -24,10 +24,10 @@ from tests.service.api.routes import telling
 
 README = Path(__file__).parents[3] / "README.md"
 ON_THE_COMMAND_LINE = {
-    "service.replaying",
     "service.bench",
     "service.keys",
-    "service.privacy.journal", "service.privacy.command",
+    "service.privacy.journal",
+    "service.privacy.command",
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""
