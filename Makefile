@@ -10,10 +10,10 @@ BENCHES := $(VENV)/.installed-to-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test format bench install clean
+.PHONY: help serve test format bench screenshots install clean
 
 help: ## Tell what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 serve: $(RUNS) ## Run Hansard with a PostgreSQL of its own; ARGS="--port 9000" passes flags on
 	@exec $(BIN)/hansard serve $(ARGS)
@@ -33,6 +33,9 @@ format: $(TESTS) ## Put the code into shape
 
 bench: $(BENCHES) ## Measure this machine; ARGS passes flags on
 	@exec $(BIN)/hansard bench $(ARGS)
+
+screenshots: $(TESTS) ## Take the pictures in docs/pages anew
+	@$(BIN)/python -m tests.browser.screenshots
 
 clean: ## Remove what was installed and cached, never what was recorded
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -112,3 +112,10 @@ def test_the_history_of_a_conversation(look: Callable[..., Page], conversation: 
     expect(page.locator(".events li")).to_have_count(5)
     page.locator(".events summary").nth(1).click()
     is_fine(page)
+
+
+def test_the_state_of_the_service(look: Callable[..., Page], conversation: Conversation) -> None:
+    conversation("One", "Two")
+    page = look("/service")
+    expect(page.get_by_role("img")).to_have_count(4)
+    is_fine(page)

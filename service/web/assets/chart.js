@@ -1,5 +1,6 @@
 // Plots, drawn here: a line of what was measured lately, and bars of what there was on each day.
 
+import * as clock from "./clock.js";
 import { h, svg } from "./dom.js";
 
 const WIDTH = 640;
@@ -8,8 +9,8 @@ const LEFT = 56;
 const BOTTOM = 22;
 const TOP = 10;
 
-export function lineChart(points, { name, unit, most = 0 }) {
-  const top = niceTop(Math.max(most, ...points.map((each) => each.value), 0));
+export function lineChart(points, { name, figure }) {
+  const top = niceTop(Math.max(...points.map((each) => each.value), 0));
   const first = points[0]?.at ?? 0;
   const span = Math.max(1, (points.at(-1)?.at ?? 1) - first);
   const x = (each) => LEFT + ((WIDTH - LEFT - 8) * (each.at - first)) / span;
@@ -17,7 +18,11 @@ export function lineChart(points, { name, unit, most = 0 }) {
   const last = points.at(-1);
   const drawn = points.length > 1 ? [svg("path", { class: "line-of", d: path })] : [];
   if (last) drawn.push(svg("circle", { class: "point", cx: x(last), cy: y(last.value, top), r: 3.5 }));
-  return frame(name, `${number(last?.value ?? 0)} ${unit}`, top, unit, drawn);
+  const ticks = [
+    [LEFT, "start", clock.clock(first)],
+    [WIDTH - 8, "end", "now"],
+  ].map(([x, anchor, words]) => svg("text", { class: "tick", x, y: HEIGHT - 6, "text-anchor": anchor }, words));
+  return frame(name, figure, top, points.length ? [...drawn, ...ticks] : drawn);
 }
 
 export function barChart(bars, { name, unit }) {
@@ -39,10 +44,10 @@ export function barChart(bars, { name, unit }) {
     return at % every ? [rect] : [rect, svg("text", place, bar.label)];
   });
   const all = bars.reduce((sum, each) => sum + each.value, 0);
-  return frame(name, `${number(all)} ${unit} in ${bars.length} days`, top, unit, drawn);
+  return frame(name, `${number(all)} ${unit} in ${bars.length} days`, top, drawn);
 }
 
-function frame(name, figure, top, unit, drawn) {
+function frame(name, figure, top, drawn) {
   const lines = [0, 0.5, 1].flatMap((part) => [
     svg("line", { class: "grid", x1: LEFT, x2: WIDTH - 8, y1: y(part * top, top), y2: y(part * top, top) }),
     svg("text", { class: "tick", x: LEFT - 8, y: y(part * top, top) + 4, "text-anchor": "end" }, number(part * top)),

@@ -256,9 +256,12 @@ function result(found) {
   );
 }
 
-// The snippet is HTML in which nothing is markup but `mark`: taken apart here, and never read as HTML.
+const LEAD = 48;
+
+// The snippet is HTML in which nothing is markup but `mark`: taken apart here, and never read as HTML. What
+// was found is to be seen at once, so not much stands before it.
 function highlighted(snippet) {
-  return snippet
-    .split(/<mark>(.*?)<\/mark>/s)
-    .map((piece, at) => (at % 2 ? h("mark", {}, decoded(piece)) : decoded(piece)));
+  const pieces = snippet.split(/<mark>(.*?)<\/mark>/s).map(decoded);
+  if (pieces.length > 1 && pieces[0].length > LEAD) pieces[0] = `…${pieces[0].slice(-LEAD).replace(/^\S*/, "")}`;
+  return pieces.map((piece, at) => (at % 2 ? h("mark", {}, piece) : piece));
 }

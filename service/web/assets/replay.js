@@ -1,15 +1,15 @@
 // A replay that is started here and watched to its end.
 
-import { call, Problem, wait } from "./api.js";
+import { call, events, open, Problem, wait } from "./api.js";
 import * as clock from "./clock.js";
 import { announce, button, h, replace } from "./dom.js";
 import { number } from "./chart.js";
 
-const EVERY = 0.5;
 const OUTCOMES = {
-  done: "Built, and live.",
-  equal: "Equal: every row is what the log says.",
-  differs: "It differs from what the log says.",
+  replay: { done: "Built, and live." },
+  check: { done: "Equal: every row is what the log says.", differs: "It differs from what the log says." },
+};
+const BROKEN_OFF = {
   failed: "It failed.",
   stopped: "It was stopped; the next one goes on from there.",
 };
@@ -44,10 +44,10 @@ export class Replay {
   // One that somebody else has started is watched too.
   async look() {
     try {
-      const current = await call("GET", "/api/admin/replays/current");
-      if (current) await this.#watch(current);
+      const [latest] = (await call("GET", "/api/admin/replays")).replays;
+      if (latest) await this.#watch(latest);
     } catch (failed) {
-      if (failed.status !== 404) this.#cannot(failed);
+      this.#cannot(failed);
     }
   }
 
@@ -65,15 +65,18 @@ export class Replay {
     if (this.#watching) return;
     this.#watching = true;
     try {
-      while (true) {
-        this.#show(replay);
-        if (replay.ended_at) return;
-        await wait(EVERY);
-        if (!this.element.isConnected) return;
+      this.#show(replay);
+      while (!replay.ended_at && this.element.isConnected) {
         try {
-          replay = await call("GET", `/api/admin/replays/${replay.id}`);
+          const answer = await open("GET", `/api/admin/replays/${replay.id}/stream`, { headers: { Accept: "text/event-stream" } });
+          for await (const event of events(answer)) {
+            if (!this.element.isConnected) return;
+            replay = event.data;
+            this.#show(replay);
+          }
         } catch (failed) {
           if (!failed.isAway) throw failed;
+          await wait(1);
         }
       }
     } finally {
@@ -86,11 +89,11 @@ export class Replay {
     this.starters.forEach((each) => (each.disabled = !replay.ended_at));
     const what = `${replay.kind === "check" ? "Checking" : "Building"} ${replay.projections.join(", ")}`;
     if (replay.ended_at) {
-      const outcome = OUTCOMES[replay.outcome] ?? replay.outcome;
+      const outcome = OUTCOMES[replay.kind][replay.outcome] ?? BROKEN_OFF[replay.outcome];
       announce(outcome);
       replace(
         this.progress,
-        h("p", { class: `verdict ${replay.outcome === "done" || replay.outcome === "equal" ? "holds" : "broken"}` }, `${what}, ended ${clock.full(replay.ended_at)}: ${outcome}`),
+        h("p", { class: `verdict ${replay.outcome === "done" ? "holds" : "broken"}` }, `${what}, ended ${clock.full(replay.ended_at)}: ${outcome}`),
         replay.report.length ? h("pre", { tabindex: "0", "aria-label": "Report" }, replay.report.join("\n")) : null,
       );
       return;
@@ -98,7 +101,8 @@ export class Replay {
     const left = replay.seconds_left === null ? "" : `, ${number(replay.seconds_left)} s left`;
     const speed = replay.per_second ? ` at ${number(replay.per_second)} a second${left}` : "";
     const bar = h("progress", { max: replay.total || 1, value: replay.done, "aria-label": what });
-    replace(this.progress, h("p", {}, `${what}: ${replay.stage}`), bar, h("p", { class: "hint" }, `${number(replay.done)} of ${number(replay.total)} events${speed}`));
+    const far = replay.total ? `${number(replay.done)} of ${number(replay.total)} events${speed}` : "";
+    replace(this.progress, h("p", {}, `${what}: ${replay.stage}`), bar, h("p", { class: "hint" }, far));
   }
 
   #cannot(failed) {

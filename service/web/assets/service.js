@@ -1,14 +1,13 @@
 // How the service is doing: what is said a minute, what is behind, what each day held, and replays as they run.
 
-import { call, open, Problem, query, wait } from "./api.js";
+import { call, Problem, query, wait } from "./api.js";
 import { barChart, lineChart, number } from "./chart.js";
 import * as clock from "./clock.js";
 import { announce, h, icon, replace } from "./dom.js";
 import { Replay } from "./replay.js";
 
 const EVERY = 2;
-const KEPT = 150;
-const DAYS = 30;
+const MINUTES = 60;
 
 export async function page() {
   document.title = "The service · Hansard";
@@ -34,9 +33,6 @@ export async function page() {
 }
 
 class Board {
-  #latencies = [];
-  #before = null;
-
   constructor(status) {
     this.away = h("p", { class: "told", role: "status", hidden: true });
     this.summary = h("dl", { class: "summary" });
@@ -82,6 +78,7 @@ class Board {
       ["Events", number(status.events)],
       ["Shards", String(status.shards)],
       ["PostgreSQL", status.postgresql],
+      ["Replies under way", number(status.drafts.running)],
       ["The log", status.guarded ? "guarded: it can only be added to" : "not guarded"],
     ];
     replace(this.summary, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
@@ -102,29 +99,29 @@ class Board {
     const head = names.map((name) => h("th", { scope: "col", class: right.has(name) ? "to-right" : null }, name));
     replace(this.projections, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
     const parked = status.parked.map((each) =>
-      h("li", {}, `${each.projection}: conversation ${each.conversation_id} since ${clock.full(each.parked_at)}`));
-    replace(this.parked, parked.length ? h("div", { class: "told" }, h("ul", {}, ...parked)) : null);
+      h("li", {}, `${each.projection}: conversation ${each.conversation_id} since ${clock.full(each.parked_at)}, ${each.error}`));
+    const words = `${number(status.parked_in_all)} parked: what a projection could not take. Mend it, then run hansard replay --parked.`;
+    replace(this.parked, parked.length ? h("div", { class: "told parked" }, h("p", {}, words), h("ul", {}, ...parked)) : null);
   }
 
   async #moving() {
-    const [activity, metrics] = await Promise.all([
-      call("GET", query("/api/admin/activity", { minutes: 60 })),
-      open("GET", "/metrics", { headers: { Accept: "text/plain" } }).then((answer) => answer.text()),
-    ]);
-    const points = activity.minutes.map((each) => ({ at: Date.parse(each.at), value: each.messages }));
-    replace(this.activity, lineChart(points, { name: "Messages a minute", unit: "in the last whole minute" }));
-    const now = commits(metrics);
-    if (this.#before) this.#latencies.push({ at: Date.now(), value: percentile(this.#before, now, 0.99) * 1000 });
-    this.#latencies.splice(0, this.#latencies.length - KEPT);
-    this.#before = now;
-    replace(this.latency, lineChart(this.#latencies, { name: "Slowest commits (99th percentile)", unit: "ms", most: 5 }));
+    const { minutes } = await call("GET", query("/api/admin/activity", { minutes: MINUTES }));
+    const points = (value) => minutes.map((each) => ({ at: Date.parse(each.at), value: value(each) }));
+    const lately = minutes.at(-2)?.messages ?? 0;
+    replace(
+      this.activity,
+      lineChart(points((each) => each.messages), { name: "Messages a minute", figure: `${number(lately)} in the last whole minute` }),
+    );
+    const slow = minutes.filter((each) => each.latency).at(-1)?.latency;
+    const figure = slow ? `half within ${ms(slow.p50)}, 99 % within ${ms(slow.p99)}` : "nothing was appended";
+    replace(
+      this.latency,
+      lineChart(points((each) => (each.latency?.p99 ?? 0) * 1000), { name: "How long appends take, in ms", figure }),
+    );
   }
 
   async #days() {
-    const to = new Date();
-    const from = new Date(to.getTime() - (DAYS - 1) * 86_400_000);
-    const day = (each) => each.toISOString().slice(0, 10);
-    const { days } = await call("GET", query("/api/admin/usage", { from: day(from), to: day(to) }));
+    const { days } = await call("GET", "/api/admin/usage");
     const bars = (field) => days.map((each) => ({ label: clock.dayShort(each.day), value: each[field] }));
     replace(
       this.usage,
@@ -144,19 +141,6 @@ function state(projection) {
   return projection.behind ? "following" : "up to date";
 }
 
-// How many commits took at most how long, as the metrics count them.
-function commits(text) {
-  const found = [];
-  for (const [, edge, count] of text.matchAll(/^hansard_commit_seconds_bucket\{le="([^"]+)"\} (\S+)$/gm)) {
-    found.push([edge === "+Inf" ? Infinity : Number(edge), Number(count)]);
-  }
-  return found;
-}
-
-function percentile(before, now, part) {
-  const counts = now.map(([edge, count], at) => [edge, count - (before[at]?.[1] ?? 0)]);
-  const all = counts.at(-1)?.[1] ?? 0;
-  if (!all) return 0;
-  const [edge] = counts.find(([, count]) => count >= all * part);
-  return Number.isFinite(edge) ? edge : counts.at(-2)[0];
+function ms(seconds) {
+  return `${number(seconds * 1000)} ms`;
 }
