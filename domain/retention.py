@@ -97,15 +97,23 @@ class Retention(Struct, frozen=True):
         why = "" if what is Due.KEEP else reason_of(rule, days)
         return Verdict(what, rule.name, why)
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether anything is ever due."""
+        return bool(self._terms(anonymised=False))
+
     def idle_since(self, now: datetime, anonymised: bool = False) -> datetime | None:
         """Nothing is due that was active after this; None: nothing ever is."""
-        terms = [
+        terms = self._terms(anonymised)
+        return now - timedelta(days=min(terms)) if terms else None
+
+    def _terms(self, anonymised: bool) -> list[int]:
+        return [
             days
             for policy in (*(rule.policy for rule in self.rules), self.everything)
             for days in (policy.erase_after_days, None if anonymised else policy.anonymise_after_days)
             if days is not None
         ]
-        return now - timedelta(days=min(terms)) if terms else None
 
     @property
     def _last(self) -> Rule:

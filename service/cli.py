@@ -15,6 +15,7 @@ from domain.errors import Refusal
 from service.bench.arguments import arguments as bench_arguments
 from service.embedded import EmbeddedPostgresError
 from service.privacy.arguments import erase_arguments, run_erase
+from service.privacy.retain_arguments import retain_arguments, run_retain
 from service.server import CannotServe, say, serve, warn
 from service.settings import BadSetting, Settings, as_table, explain
 from service.transfer.arguments import export_arguments, import_arguments, run_export, run_import
@@ -248,6 +249,11 @@ def erasing(parser: ArgumentParser) -> None:
     takes(*DATABASE, *SHAPING, "erasure_journal")(parser)
 
 
+def retaining(parser: ArgumentParser) -> None:
+    retain_arguments(parser)
+    takes(*DATABASE, *SHAPING, *RETENTION, "erasure_journal")(parser)
+
+
 def keys_arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     create = actions.add_parser("create", help="Make a key, which is shown this once")
@@ -345,6 +351,7 @@ def also(*adding: Callable[[ArgumentParser], None]) -> Callable[[ArgumentParser]
 DATABASE = ("data", "dsn", "owner_dsn")
 SHAPING = ("search_language", "taggers")
 """What shapes the rows of projections: other values are other builds."""
+RETENTION = ("retention_anonymise_after", "retention_erase_after", "retention_rules")
 EVERY = tuple(setting.name for setting in explain())
 
 COMMANDS = (
@@ -377,6 +384,9 @@ COMMANDS = (
         run_import,
     ),
     Command("erase", "Erase a user, a conversation, or what is linked to something", erasing, run_erase),
+    Command(
+        "retain", "Anonymise and erase what is older than the retention policy says", retaining, run_retain
+    ),
     Command(
         "keys",
         "Make, list and revoke the keys of trusted backends, and make those of seals",
