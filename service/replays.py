@@ -44,10 +44,10 @@ UPDATE replays SET stage = %(stage)s, done = %(done)s, total = %(total)s, per_se
     seconds_left = %(seconds_left)s, lease_until = now() + make_interval(secs => %(lease)s)
 WHERE id = %(id)s"""
 END: Final = """
-UPDATE replays SET outcome = %(outcome)s, report = %(report)s, ended_at = now(), seconds_left = NULL
+UPDATE replays SET outcome = %(outcome)s, report = %(report)s, ended_at = now(), seconds_left = 0
 WHERE id = %(id)s"""
 END_ORPHANS: Final = """
-UPDATE replays SET outcome = 'stopped', ended_at = lease_until, seconds_left = NULL,
+UPDATE replays SET outcome = 'stopped', ended_at = lease_until, seconds_left = 0,
     report = ARRAY['The process that ran it is gone.',
         CASE kind WHEN 'check' THEN %(check)s ELSE %(replay)s END]
 WHERE outcome IS NULL AND lease_until < now()"""

@@ -140,7 +140,7 @@ USED: Final = {
     "tokens": 310000,
 }
 ACTIVE: Final = {
-    "at": "2026-03-14T09:26:00.000000Z",
+    "at": "2026-03-14T09:26:00Z",
     "messages": 130,
     "events": 141,
     "appends": 71,
@@ -259,7 +259,7 @@ async def activity(
 def minute(counted: Counted) -> Minute:
     p50, p95, p99 = (counted.seconds(share) for share in (0.5, 0.95, 0.99))
     latency = None if p50 is None or p95 is None or p99 is None else Latency(p50, p95, p99)
-    return Minute(moment(counted.minute), counted.messages, counted.events, counted.appends, latency)
+    return Minute(counted.minute, counted.messages, counted.events, counted.appends, latency)
 
 
 HANDLERS: Final = (read_status, usage, activity)

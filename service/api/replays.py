@@ -85,6 +85,7 @@ ENDED: Final[dict[str, Any]] = BEGUN | {
     "done": 0,
     "total": 0,
     "per_second": 0.0,
+    "seconds_left": 0.0,
     "ended_at": examples.ANSWERED_AT,
     "outcome": "done",
     "report": [
@@ -92,7 +93,6 @@ ENDED: Final[dict[str, Any]] = BEGUN | {
         "1,203,345 events in 19.8 s, 60,775 a second; appends waited 4 ms for the switch",
     ],
 }
-del ENDED["seconds_left"]
 STREAM: Final = """\
 event: progress
 id: {id}

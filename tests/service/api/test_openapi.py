@@ -7,7 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.api import audit, chat, conversations, links, messages, privacy, search, sessions
+from service.api import (
+    admin,
+    audit,
+    chat,
+    conversations,
+    links,
+    messages,
+    privacy,
+    replays,
+    search,
+    sessions,
+)
 from service.app import create_app
 from service.settings import Settings
 from tests.service.api.calling import calling
@@ -50,6 +61,11 @@ GET /api/conversations/{conversation_id}/events
 GET /api/audit/events
 GET /api/audit/conversations/{conversation_id}/verify
 GET /api/audit/reads
+GET /api/admin/status
+GET /api/admin/usage
+GET /api/admin/activity
+GET /api/admin/replays
+GET /api/admin/replays/{replay_id}
 GET /api/audit/receipts/{receipt_id}
 POST /api/users/{user_id}/erase
 POST /api/conversations/{conversation_id}/anonymise
@@ -58,15 +74,17 @@ POST /api/conversations/{conversation_id}/anonymise
 OF_ANOTHER_SHAPE = {
     "POST /api/chat/stream",
     "GET /api/chat/{session_id}/stream",
+    "GET /api/admin/replays/{replay_id}/stream",
+    "POST /api/admin/replays",
     "POST /support/chatkit",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",
 }
-"""Promised as well: streams, texts, and what its protocol makes of it."""
+"""Promised as well: streams, texts, what its protocol makes of it, and what has no end yet."""
 SHAPES = {
     name: shape
-    for module in (chat, sessions, conversations, messages, links, search, audit, privacy)
+    for module in (chat, sessions, conversations, messages, links, search, audit, privacy, admin, replays)
     for name, shape in vars(module).items()
     if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
 }
