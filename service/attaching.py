@@ -7,7 +7,8 @@ from typing import Final
 
 from service.hansard import Hansard
 from service.privacy.carrying_out import finish_under_way
-from service.settings import Settings
+from service.privacy.daily import Daily
+from service.settings import Settings, retention_of
 from service.store.connections import Database
 from service.store.errors import StoreUnavailable
 from service.store.migrations import check_migrated
@@ -28,6 +29,8 @@ class Attachment:
         self._hansard: Hansard | None = None
         self._trying: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
+        self._retention = retention_of(settings)
+        self._daily: Daily | None = None
 
     @property
     def is_there(self) -> bool:
@@ -53,6 +56,8 @@ class Attachment:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+        if self._daily is not None:
+            await self._daily.close()
         if self._hansard is not None:
             await self._hansard.stop()
 
@@ -63,6 +68,8 @@ class Attachment:
                 await asyncio.to_thread(reach, dsn)
                 self._hansard = await started(Hansard(self._settings, dsn, self._observer))
                 self._finishing = asyncio.create_task(finish(self._hansard))
+                self._daily = Daily(self._hansard, self._retention)
+                self._daily.start()
             except Exception as failed:  # whatever it is, trying goes on
                 self._why = (str(failed).splitlines() or [type(failed).__name__])[0]
                 log.warning("the database cannot be used yet: %s", self._why)
@@ -84,7 +91,7 @@ async def finish(hansard: Hansard) -> None:
     """The erasures that were cut off when some process ended."""
     try:
         await finish_under_way(hansard)
-    except Exception:  # they are tried again by the next process that starts, and once a day
+    except Exception:  # they are tried again by the next process that starts, and by retention
         log.exception("erasures that are under way could not be finished")
 
 

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from domain.errors import CommandReused, VersionConflict
 from service.hansard import Hansard
+from service.status import RetentionRun
 from service.store.append import Append, Appended
 from service.store.observer import Observer
 from service.watching import Look
@@ -133,6 +134,8 @@ class OfTheDatabase(Collector):
         drafts.add_metric(["running"], status.drafts.running)
         drafts.add_metric(["orphaned"], status.drafts.orphaned)
         yield drafts
+        if status.retention is not None:
+            yield from of_retention(status.retention)
         behind = by_projection("hansard_projection_behind_events", "Events that a projection has not got.")
         seconds = by_projection("hansard_projection_behind_seconds", "The age of the oldest of them.")
         parked = by_projection("hansard_parked_conversations", "Conversations that it could not take whole.")
@@ -143,6 +146,20 @@ class OfTheDatabase(Collector):
             parked.add_metric([each.name], each.parked)
             built.add_metric([each.name], int(each.generation is not None))
         yield from (behind, seconds, parked, built)
+
+
+def of_retention(run: RetentionRun) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "hansard_retention_last_run_timestamp_seconds",
+        "When the last run of retention began that came to its end, in seconds since 1970.",
+        run.begun_at.timestamp(),
+    )
+    outcomes = GaugeMetricFamily(
+        "hansard_retention_last_run_conversations", "What became of them in it.", labels=["outcome"]
+    )
+    for outcome, count in run.counts.items():
+        outcomes.add_metric([outcome], count)
+    yield outcomes
 
 
 def by_projection(name: str, what: str) -> GaugeMetricFamily:

@@ -37,6 +37,8 @@ LEFT JOIN LATERAL (
     ORDER BY e.position LIMIT 1
 ) AS next ON true
 GROUP BY 1, 2"""
+LAST_RETENTION: Final = """
+SELECT begun_at, finished_at, counts FROM retention_runs ORDER BY begun_at DESC LIMIT 1"""
 DRAFTS: Final = """
 SELECT count(*) FILTER (WHERE lease_until >= now()) AS running,
     count(*) FILTER (WHERE lease_until < now()) AS orphaned
@@ -104,6 +106,15 @@ class Drafts(Struct, frozen=True):
     """Whose process has been silent for longer than its lease: another one is about to end them."""
 
 
+class RetentionRun(Struct, frozen=True):
+    """The last that came to its end."""
+
+    begun_at: datetime
+    finished_at: datetime
+    counts: dict[str, int]
+    """How many conversations were anonymised, erased, left for the next one, and failed."""
+
+
 class Status(Struct, frozen=True):
     at: datetime
     postgresql: str
@@ -117,6 +128,7 @@ class Status(Struct, frozen=True):
     leftovers: list[Build]
     parked: list[Parked]
     drafts: Drafts
+    retention: RetentionRun | None = None
 
     @property
     def not_built(self) -> list[ProjectionStatus]:
@@ -167,6 +179,7 @@ def status(connection: Connection[Any], projections: Sequence[Projection]) -> St
         leftovers=[each for each in others if each.stage != "building"],
         parked=[each for each in parked if (each.projection, each.generation) in read_now],
         drafts=drafts,
+        retention=next(iter(rows(connection, RetentionRun, LAST_RETENTION)), None),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from service.status import Build, ProjectionStatus, Status
+from service.status import Build, ProjectionStatus, RetentionRun, Status
 
 LONGEST_VERSION: Final = 16
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -15,6 +15,8 @@ def told(status: Status, *, shards: bool = False, parked: bool = False) -> Itera
     yield f"PostgreSQL {status.postgresql}"
     yield from log_lines(status, shards)
     yield ("guarded: " if status.guarded else "NOT guarded: ") + status.guard
+    if status.retention is not None:
+        yield retention_line(status.retention)
     yield ""
     yield from aligned(
         ("projection", "version", "build", "how far", "parked"), map(projection_row, status.projections)
@@ -37,6 +39,11 @@ def log_lines(status: Status, shards: bool) -> Iterator[str]:
         rows = ((str(each.shard), str(each.lane), f"{each.events:,}") for each in status.shards)
         yield from aligned(("shard", "lane", "events"), rows)
         yield ""
+
+
+def retention_line(run: RetentionRun) -> str:
+    counts = ", ".join(f"{count:,} {name}" for name, count in run.counts.items())
+    return f"retention last ran at {run.begun_at:%Y-%m-%d %H:%M %Z}: {counts}"
 
 
 def projection_row(projection: ProjectionStatus) -> Sequence[str]:
