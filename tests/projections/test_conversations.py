@@ -281,3 +281,17 @@ async def test_what_was_left_alone_for_long_is_found_page_by_page(dsn: str) -> N
 
 def at(days: int) -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days)
+
+
+def test_a_message_does_not_move_its_conversation_in_any_index(connection: Connection[Any]) -> None:
+    log = Log()
+    started(log, 1, user_said("m0", "hello"))
+    for number in range(1, 20):
+        log.add(ONE, user_said(f"m{number}", "more"))
+    with undone(connection):
+        project(connection, Conversations(), [[each] for each in log.records])
+        ((updated, in_place),) = connection.execute(
+            """SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)
+            FROM pg_class WHERE oid = 'conversations_g7'::regclass"""
+        ).fetchall()
+    assert (updated, in_place) == (20, 20)
