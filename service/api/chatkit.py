@@ -24,17 +24,20 @@ from service.api.chatkit_examples import CREATE, LIST, LISTED, STREAM
 from service.api.events import HEARTBEAT, HEARTBEAT_EVERY, EventStream
 from service.api.examples import gives
 from service.api.links import OPPORTUNITY
+from service.api.principal import from_header
 from service.api.problems import details_of
+from service.api.reading import Reading, say_that_it_reads
 from service.api.requests import log_the_unexpected
 from service.api.wire import Sent, answer
 from service.chatkit.errors import OpportunityNotNamed
 from service.replies.asked import asked
 from service.replies.errors import NotAMessage
-from service.store.repository import Caller
 
 if TYPE_CHECKING:
     from service.chatkit.run import Run
 
+READING: Final = {"threads.list", "threads.get_by_id", "items.list"}
+"""The types of request that show what is on record."""
 TRYING_AGAIN_HELPS: Final = {429, 500, 502, 503, 504}
 encode: Final = msgspec.json.Encoder().encode
 
@@ -96,10 +99,11 @@ async def support(
 ) -> ASGIResponse:
     """A body with a `type` is a request of ChatKit's; errors then come in its shape, an `error` event. It
     takes no Idempotency-Key: the protocol knows none."""
+    opportunity = None if x_opportunity_id is None else from_header(x_opportunity_id)
     if "type" not in data:
-        return await plain(data, writing, x_opportunity_id)
+        return await plain(data, writing, opportunity)
     try:
-        return await chatkit(data, await request.body(), writing, x_opportunity_id)
+        return await chatkit(data, request, writing, opportunity)
     except Exception as failed:
         await log_the_unexpected(failed, request.scope)
         return refusal(failed)
@@ -140,25 +144,29 @@ def linked(opportunity: str) -> Link:
 
 
 async def chatkit(
-    data: dict[str, Any], body: bytes, writing: Writing, opportunity: str | None
+    data: dict[str, Any], request: Request[Any, Any, Any], writing: Writing, opportunity: str | None
 ) -> ASGIResponse:
     server = await writing.hansard.chatkit.server()
-    answered = await server.answer(body, await caller_of(data, writing), active(data, opportunity))
+    thread_id = thread_in(data)
+    caller = await writing.caller_for(thread_id) if thread_id else writing.caller()
+    answered = await server.answer(await request.body(), caller, active(data, opportunity))
     if isinstance(answered, bytes):
+        if data["type"] in READING:
+            operation = f"POST {request.scope['path_template']} {data['type']}"
+            say_that_it_reads(request.scope, Reading(operation, caller.user_id, thread_id))
         return ASGIResponse(body=answered)
     await heard_of(answered)
     return Events(answered)
 
 
-async def caller_of(data: dict[str, Any], writing: Writing) -> Caller:
-    """Whose thread it is, or who is named; that the thread is the caller's is seen to where it is read."""
+def thread_in(data: dict[str, Any]) -> UUID | None:
+    """The one that is named; that it is the caller's is seen to where it is read."""
     params = data.get("params")
     thread_id = params.get("thread_id") if isinstance(params, dict) else None
     try:
-        conversation_id = UUID(thread_id) if isinstance(thread_id, str) else None
+        return UUID(thread_id) if isinstance(thread_id, str) else None
     except ValueError:
-        conversation_id = None
-    return writing.caller() if conversation_id is None else await writing.caller_for(conversation_id)
+        return None
 
 
 def active(data: dict[str, Any], header: str | None) -> str | None:

@@ -1,5 +1,8 @@
 """Puts on record who reads whose history: before it is answered where an auditor asks, and behind the answer
-where anybody else does and the settings want that too."""
+where anybody else does and the settings want that too.
+
+That a request reads is said by its method; where it is not, by its handler.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ import msgspec
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from msgspec import Struct
 
 from service.api.events import problem_of
 from service.api.principal import Principal, from_header
@@ -25,10 +29,25 @@ from service.past import whereabouts
 
 NOBODYS: Final = "/api/admin/"
 """What is asked there is nobody's history."""
+SAYS_SO_ITSELF: Final = "/support/chatkit"
+"""Where one path is for reading and for writing."""
+SAID: Final = "hansard.read"
 PROBLEM_JSON: Final = "application/problem+json"
 CONVERSATION: Final = ("conversation_id", "session_id")
 
 logger = logging.getLogger("hansard.audit")
+
+
+class Reading(Struct, frozen=True):
+    """What a request reads, as its handler says it."""
+
+    operation: str
+    user_id: str
+    conversation_id: UUID | None
+
+
+def say_that_it_reads(scope: Scope, reading: Reading) -> None:
+    scope["state"][SAID] = reading
 
 
 class Recording:
@@ -38,7 +57,7 @@ class Recording:
 
     def reads(self, app: ASGIApp) -> ASGIApp:
         async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != ScopeType.HTTP or not reads_of_somebody(scope):
+            if scope["type"] != ScopeType.HTTP or not (reads_of_somebody(scope) or says_so_itself(scope)):
                 return await app(scope, receive, send)
 
             refused = False
@@ -63,7 +82,7 @@ class Recording:
 
     async def _put_on_record(self, scope: HTTPScope) -> None:
         principal: Principal | None = scope.get("user")
-        if principal is None:
+        if principal is None or not (reads_of_somebody(scope) or SAID in scope["state"]):
             return
         hansard = self._attachment.hansard
         if principal.mode == "service" and "audit" in principal.scopes:
@@ -88,7 +107,15 @@ def reads_of_somebody(scope: HTTPScope) -> bool:
     return scope["method"] == "GET" and path.startswith("/api/") and not path.startswith(NOBODYS)
 
 
+def says_so_itself(scope: HTTPScope) -> bool:
+    return scope["path"].startswith(SAYS_SO_ITSELF)
+
+
 async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> Read:
+    said: Reading | None = scope["state"].get(SAID)
+    if said is not None:
+        shard = hansard.store.shard_of(said.user_id)
+        return read(shard, said.user_id, said.conversation_id, said.operation, principal)
     query = parse_qs(scope["query_string"].decode("latin-1"))
     given = {key: values[-1] for key, values in query.items()} | scope.get("path_params", {})
     conversation_id = next((UUID(str(given[key])) for key in CONVERSATION if key in given), None)
@@ -101,13 +128,19 @@ async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> R
             whose = await whereabouts(connection, hansard.store.shards, conversation_id)
         if whose is not None:
             shard, user_id = whose.shard, whose.user_id
+    return read(shard, user_id, conversation_id, f"GET {scope['path_template']}", principal)
+
+
+def read(
+    shard: int, user_id: str | None, conversation_id: UUID | None, operation: str, principal: Principal
+) -> Read:
     return Read(
         shard,
         new_id(),
         user_id,
         conversation_id,
         principal.name,
-        f"GET {scope['path_template']}",
+        operation,
         REQUEST_ID.get(),
         datetime.now(UTC),
     )

@@ -37,11 +37,9 @@ from domain.errors import (
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import AttachmentNotFound, DoesNotFit, NotAChatKitRequest, ThreadIsLocked
 from service.chatkit.items import as_added
-from service.chatkit.store import HansardStore
+from service.chatkit.store import MOST, HansardStore
 
 REQUEST: Final[TypeAdapter[ChatKitReq]] = TypeAdapter(ChatKitReq)
-MOST: Final = 1_000
-"""Threads or items that one page holds."""
 SOME_ID: Final = str(UUID(int=0))
 
 
@@ -60,6 +58,8 @@ async def check(request: ChatKitReq, store: HansardStore, context: ChatContext, 
     mine = ChatContext(context.caller, context.opportunity)
     if isinstance(request, ThreadsListReq | ItemsListReq):
         check_limit(request.params.limit)
+    if isinstance(request, ItemsListReq):
+        await thread_in(request.params.thread_id, store, mine)
     if is_streaming_req(request):
         await check_thread(request, store, mine)
     if isinstance(request, ThreadsCreateReq | ThreadsAddUserMessageReq):

@@ -32,6 +32,7 @@ from chatkit.types import (
     WidgetItem,
 )
 
+from domain.content import Limits, check_message
 from domain.errors import ConversationNotFound, Refusal
 from service.chatkit import checking
 from service.chatkit.context import ChatContext
@@ -95,7 +96,8 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         """The reply runs and is stored by the server, which ChatKit's package then finds it to be already."""
         reply_id = self.store.generate_item_id("message", thread, context)
         context.replies.add(reply_id)
-        asked = await self._asked(thread, input_user_message, reply_id, context)
+        with anyio.CancelScope(shield=True):  # that what she did gets no reply is on record too
+            asked = await self._asked(thread, input_user_message, reply_id, context)
         asking = asyncio.create_task(self.hansard.replies.ask(asked))
         heard = False
         try:
@@ -160,9 +162,15 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         context: ChatContext,
         stream: Callable[[], AsyncIterator[ThreadStreamEvent]],
     ) -> AsyncIterator[ThreadStreamEvent]:
-        """Whatever answers, its items have ids of their own, and what is for the server's eyes stays here."""
+        """Whatever answers, its items have ids of their own and can be stored, and what is for the server's
+        eyes stays here."""
         generate = partial(self.store.generate_item_id, thread=thread, context=context)
-        events = super()._process_events(thread, context, lambda: with_own_ids(stream(), generate))
+        limits = self.hansard.repository.limits
+
+        def answers() -> AsyncIterator[ThreadStreamEvent]:
+            return fitting(with_own_ids(stream(), generate), context.replies, limits)
+
+        events = super()._process_events(thread, context, answers)
         async with aclosing(events):  # type: ignore[type-var] # it is a generator, whatever it is declared as
             async for event in events:
                 if not is_hidden(event):
@@ -221,6 +229,20 @@ async def begun(asking: asyncio.Task[Reply]) -> Reply:
         return await asyncio.shield(asking)
     except Refusal as refused:
         raise CustomStreamError(str(refused), allow_retry=True) from None
+
+
+async def fitting(
+    events: AsyncIterator[ThreadStreamEvent], replies: set[str], limits: Limits
+) -> AsyncIterator[ThreadStreamEvent]:
+    """What cannot be stored is said here: ChatKit's package would say that something went wrong, and to try
+    again. The server's own replies are stored already."""
+    async for event in events:
+        if isinstance(event, ThreadItemDoneEvent | ThreadItemReplacedEvent) and event.item.id not in replies:
+            try:
+                check_message(as_added(event.item.thread_id, event.item), limits)
+            except Refusal as refused:
+                raise CustomStreamError(str(refused)) from None
+        yield event
 
 
 def is_hidden(event: ThreadStreamEvent) -> bool:

@@ -1,5 +1,6 @@
 """What cannot be carried out: said in the protocol's shape, with a fitting status; nothing is stored."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.listening import draft
 from tests.service.api.calling import as_user, asked_who, events, problem
 from tests.service.api.recording import at_once
 from tests.service.chatkit.kitchen import SECRET
@@ -50,6 +52,7 @@ def refused(answer: httpx.Response) -> tuple[int, str | None, bool]:
         (adding(NOWHERE, "a"), 404, "no such conversation"),
         (adding("thr_1234", "a"), 404, "no such conversation"),
         (request("threads.get_by_id", thread_id=NOWHERE), 404, "no such conversation"),
+        (request("items.list", thread_id=NOWHERE), 404, "no such conversation"),
         (request("threads.update", thread_id=NOWHERE, title="a"), 404, "no such conversation"),
         (request("threads.retry_after_item", thread_id=NOWHERE, item_id="a"), 404, "no such conversation"),
         (request("items.feedback", thread_id=NOWHERE, item_ids=["a"], kind="positive"), 404, "no such"),
@@ -100,6 +103,47 @@ async def test_what_does_not_fit_a_thread_changes_nothing_in_it(dsn: str) -> Non
         (error,) = heard_nothing.errors
         assert (error.allow_retry, "choose" in str(error.message)) == (False, True)
         assert events(dsn) == before
+
+
+async def test_what_is_too_long_to_be_stored_is_said_and_not_to_be_tried_again(dsn: str) -> None:
+    """Where ChatKit's package would only say that something went wrong."""
+    words = "a" * 1_000_000
+    async with at_once(dsn, chatkit_server=KITCHEN) as (client, _):
+        asked = await heard(client, creating("/form"))
+        here: dict[str, Any] = {"thread_id": asked.thread_id}
+        _, form = asked.done
+        answers = {"answers": {"where": {"values": [words]}}}
+        _, widget = (await heard(client, adding(asked.thread_id, "/widget"))).done
+        before = events(dsn)
+        for body in (
+            request("threads.add_structured_input", item_id=form.id, input=answers, **here),
+            request("threads.custom_action", action={"type": "choose", "payload": words}, **here),
+            request(
+                "threads.custom_action", item_id=widget.id, action={"type": "a", "payload": words}, **here
+            ),
+        ):
+            (error,) = (await heard(client, body)).errors
+            assert (error.code, error.allow_retry) == ("custom", False)
+            assert "the limit is 1000000" in str(error.message)
+        assert events(dsn) == before
+        answers = {"answers": {"where": {"values": ["In Paris"]}}}
+        given = request("threads.add_structured_input", item_id=form.id, input=answers, **here)
+        assert (await heard(client, given)).errors == []
+
+
+async def test_many_messages_at_once_are_all_kept_and_the_last_is_answered(dsn: str) -> None:
+    async with at_once(dsn) as (client, _):
+        thread_id = (await heard(client, creating("Well?"))).thread_id
+        texts = [f"Number {each}" for each in range(10)]
+        answers = await asyncio.gather(*(heard(client, adding(thread_id, text)) for text in texts))
+        page = await sent(client, request("items.list", thread_id=thread_id, limit=100, order="asc"))
+        items = page.json()["data"]
+        questions = [each["content"][0]["text"] for each in items if each["type"] == "user_message"]
+        assert sorted(questions) == sorted([*texts, "Well?"])
+        assert items[-1]["type"] == "assistant_message"
+        shown = {each["id"] for each in items}
+        assert {item.id for answer in answers for item in answer.done} <= shown
+        assert draft(dsn) is None
 
 
 async def test_a_locked_thread_takes_nothing_and_says_why_before_anything_is_stored(dsn: str) -> None:

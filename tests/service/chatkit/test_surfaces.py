@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.model import Model
 from tests.service.chatkit.serving import served
-from tests.service.chatkit.speaking import Widget, adding, creating, request, widget_at
+from tests.service.chatkit.speaking import PATH, Widget, adding, creating, request, widget_at
 
 
 def post(widget: Widget, path: str, **body: Any) -> Any:
@@ -39,8 +40,9 @@ def test_a_thread_is_listed_continued_searched_exported_and_ended_by_the_other_s
     found = widget.client.get("/api/search", params={"q": "feet"}, headers=widget.headers).text
     assert thread_id in found
     exported = widget.client.get("/api/export", headers=widget.headers)
-    if exported.status_code != 404:
-        assert [text for text in lines if json.dumps(text) not in exported.text] == []
+    assert exported.status_code == 200
+    events = [json.loads(line).get("event", {}) for line in exported.iter_lines()]
+    assert [each["content"] for each in events if each.get("event") == "message_added"] == lines
     post(widget, "/api/chat/end-session", session_id=thread_id)
     assert widget.thread(thread_id).status.type == "closed"
     status, message, again = widget.refused(adding(thread_id, "Still there?"))
@@ -134,3 +136,14 @@ def test_a_thread_is_linked_to_the_opportunity_that_was_active_when_it_began(
     for wrong in ({"opportunity_id": 7}, {"opportunity_id": "o" * 256}):
         assert widget.refused(creating("Six?", metadata=wrong))[0] == 400
     assert widget.refused(creating("Six?"), **{"X-Opportunity-Id": "o" * 256})[0] == 400
+
+
+@pytest.mark.parametrize("opportunity", ["a b", "ä%2F", "a?b#c", "日本 😀", "'; --", 'a"b:c'])
+def test_an_opportunity_may_be_called_anything(widget: Widget, opportunity: str) -> None:
+    raw = {**widget.headers, "X-Opportunity-Id": opportunity.encode()}
+    answer = widget.client.post(PATH, json=creating("By header"), headers=raw)  # type: ignore[arg-type]
+    assert answer.status_code == 200
+    widget.hear(creating("In words", metadata={"opportunity_id": opportunity}))
+    found = widget.get(f"/api/opportunities/{quote(opportunity, safe='')}/conversations")["conversations"]
+    assert [each["title"] for each in found] == ["In words", "By header"]
+    assert widget.get("/api/conversations", link=f"opportunity:{opportunity}")["conversations"] == found
