@@ -1,6 +1,8 @@
 """Clients that go away, at whatever point of the stream: what was said is kept, marked interrupted."""
 
+import asyncio
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +12,24 @@ import httpx
 import msgspec
 import pytest
 
+from service.chatkit.run import Run
+from service.hansard import running
+from service.settings import Settings
+from service.store.repository import Caller
+from tests.conftest import SHARDS
 from tests.listening import draft, events, eventually
 from tests.model import Hold, Model
 from tests.service.chatkit.serving import KITCHEN, served
-from tests.service.chatkit.speaking import PATH, Heard, Widget, adding, creating, request, widget_at
+from tests.service.chatkit.speaking import (
+    LONGEST_WAIT,
+    PATH,
+    Heard,
+    Widget,
+    adding,
+    creating,
+    request,
+    widget_at,
+)
 
 
 def stored(dsn: str) -> list[tuple[str, str]]:
@@ -62,10 +78,8 @@ def test_whoever_goes_away_at_any_point_stops_the_reply_and_keeps_what_was_said(
 
 
 def is_over(dsn: str) -> bool:
-    """The question is stored, and what was replied to it too, or that nothing was; or it was not begun."""
-    if not is_quiet(dsn) or not stored(dsn):
-        return False
-    return len(stored(dsn)) > 1
+    """The question is stored, and what was replied to it too, or that nothing was."""
+    return is_quiet(dsn) and len(stored(dsn)) > 1
 
 
 def test_after_a_stop_the_next_message_goes_at_once(widget: Widget, model: Model, dsn: str) -> None:
@@ -170,7 +184,62 @@ def test_a_reply_of_an_applications_own_is_kept_as_far_as_it_came(
         assert [each.get("kind") for each in events(dsn)][-1] == "sdk_hidden_context"
 
 
-def test_a_stop_of_the_service_ends_streams_and_keeps_what_was_said(
+@pytest.mark.parametrize(("asked", "kind"), [("/form", "structured_input"), ("/tool", "client_tool_call")])
+async def test_whoever_answers_and_goes_away_at_once_gets_no_reply_and_that_is_on_record(
+    dsn: str, model: Model, asked: str, kind: str
+) -> None:
+    """As soon as she hears that her answer is taken; nothing was replied to it by then."""
+    hold = Hold()
+    model.answers(hold)
+    asking = {"responder": "openai", "openai_base_url": model.url, "openai_model": "scripted"}
+    settings = Settings(dsn=dsn, shards=SHARDS, chatkit_server=KITCHEN, **asking)  # type: ignore[arg-type]
+    async with running(settings, dsn) as hansard:
+        server, ann = await hansard.chatkit.server(), Caller("ann")
+        begun = await heard_from(server, ann, creating(asked))
+        here: dict[str, Any] = {"thread_id": begun.thread_id}
+        item = begun.done[-1]
+        answers = {"answers": {"where": {"values": ["In Paris"]}}}
+        body = (
+            request("threads.add_structured_input", item_id=item.id, input=answers, **here)
+            if asked == "/form"
+            else request("threads.add_client_tool_output", result={"lat": 48.86}, **here)
+        )
+        run = await server.answer(msgspec.json.encode(body), ann)
+        assert isinstance(run, Run)
+        await run.begun()
+        run.leave()
+        await asyncio.wait({run.work})
+        *_, answered, failed = events(dsn)
+        assert (answered["topic"], answered["kind"]) == ("message_revised", kind)
+        assert (failed["topic"], failed["in_reply_to"]) == ("reply_failed", item.id)
+        assert failed["reason"] == "stopped"
+        hold.go()
+
+
+async def heard_from(server: Any, caller: Caller, body: dict[str, Any]) -> Heard:
+    run = await server.answer(msgspec.json.encode(body), caller)
+    text = b"".join([event async for event in run.events(LONGEST_WAIT)]).decode()
+    return Heard(iter(text.splitlines())).all()
+
+
+@pytest.mark.parametrize("bytes_heard", [0, 1])
+def test_whoever_goes_away_before_anything_can_be_read_leaves_a_whole_thread(
+    widget: Widget, model: Model, dsn: str, bytes_heard: int
+) -> None:
+    hold = Hold()
+    model.answers(hold, "Certainly.")
+    url = str(widget.client.base_url).rstrip("/")
+    with slow(url, creating("Tell me.")) as connection:
+        assert len(connection.recv(bytes_heard)) == bytes_heard
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    eventually(lambda: is_over(dsn))
+    hold.go()
+    (thread,) = widget.threads()
+    assert widget.lines(thread.id) == ["Tell me."]
+    assert widget.hear(adding(thread.id, "Well?")).text == "Certainly."
+
+
+def test_a_stop_of_the_service_ends_streams_and_what_was_said_can_be_asked_again_after_it(
     dsn: str, model: Model, tmp_path: Path
 ) -> None:
     hold = Hold()
@@ -186,3 +255,9 @@ def test_a_stop_of_the_service_ends_streams_and_keeps_what_was_said(
         assert stored(dsn) == [("Tell me.", "complete"), ("Once ", "interrupted")]
         with pytest.raises(httpx.TransportError):
             widget.send(request("threads.list"))
+    question = heard.done[0]
+    retry = request("threads.retry_after_item", thread_id=heard.thread_id, item_id=question.id)
+    with served(dsn, model, tmp_path) as service, widget_at(service.url) as widget:
+        assert widget.lines(heard.thread_id) == ["Tell me.", "Once "]
+        assert widget.hear(retry).text == "Certainly."
+        assert widget.lines(heard.thread_id) == ["Tell me.", "Certainly."]
