@@ -56,6 +56,7 @@ from domain.recorded import Foreign, Recorded, Redacted
 
 Events = Sequence[Event]
 NOTHING: Final[Events] = ()
+LONGEST_DIGEST: Final = 64
 
 
 class Conversation(Struct, frozen=True):
@@ -350,13 +351,19 @@ def anonymise(
     reason: str,
     counts: dict[str, int] | None = None,
     limits: Limits = LIMITS,
+    rewritten: str | None = None,
 ) -> Events:
     must_not_be_erased(conversation)
     if conversation.anonymised:
         return NOTHING
     check_request(requested_by, reason, limits)
+    if rewritten is not None:
+        check_name("rewritten", rewritten, LONGEST_DIGEST)
     counts = {"messages": conversation.message_count} if counts is None else counts
-    return (ConversationAnonymised(requested_by=requested_by, reason=reason, counts=counts),)
+    anonymised = ConversationAnonymised(
+        requested_by=requested_by, reason=reason, counts=counts, rewritten=rewritten
+    )
+    return (anonymised,)
 
 
 def erase(

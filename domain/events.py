@@ -97,6 +97,8 @@ class ConversationAnonymised(Event, frozen=True, tag="conversation_anonymised"):
     requested_by: str
     reason: str
     counts: dict[str, int] = {}
+    rewritten: str | None = None
+    """The digest of what is left of the events before it, whose own salts go."""
 
 
 class ConversationErased(Event, frozen=True, tag="conversation_erased"):

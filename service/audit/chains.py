@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from domain.errors import EventUnreadable
+from domain.events import ConversationAnonymised
 from service.audit.faults import Fault, Faults, missing
 from service.store.codec import CODEC, decode, message_id_of
-from service.store.digests import chain, microseconds, person_digest, state_digest
+from service.store.digests import Left, chain, microseconds, person_digest, state_digest
 from service.store.store import shard_of
 
 STARTED: Final = "conversation_started"
@@ -22,7 +23,8 @@ NOBODY: Final = (None, None, None)
 MILLENNIUM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """What PostgreSQL counts its microseconds from."""
 UNDER_WAY: Final = 60_000_000
-"""Microseconds for which events may still be as they were, before one that erases or anonymises them."""
+"""Microseconds for which events may still be as they were, before one that erases or anonymises them; and by
+which its clock may be ahead of ours."""
 
 
 class Row(NamedTuple):
@@ -70,14 +72,23 @@ class Chain:
         self._naming: int | None = None
         """The first event that still names somebody: none, once all is erased."""
         self._anonymised_at = self._erased_at = 0
+        self._left: Final = Left()
+        self._unproved: int | None = None
+        """The first event of which only an anonymising can prove what it holds: a salt of it is gone."""
         self._of_command = 0
         """How many more events belong to the append that named the last command."""
 
     def take(self, row: Row) -> None:
         before = self._before
         follows = self._begin(row) if before is None else self._follow(before, row)
+        if row.topic == ANONYMISED:
+            self._check_left(row)
         self._check_state(row)
         self._check_person(row)
+        if row.person_salt is None or (row.state is not None and row.state_salt is None):
+            proved = row.state_salt is not None
+            self._left.take(row.version, row.actor, row.state, proved=proved)
+            self._unproved = self._unproved or row.version
         if row.command_id is not None or row.command_size is not None or self._of_command:
             self._check_command(row, before)
         if follows and not self._holds(row, before.digest if before else None):
@@ -151,12 +162,30 @@ class Chain:
             self._anonymised_at = row.version
             if self._under_way(row):
                 self._of_others.clear()
+            elif self._before and row.user_id != self._before.user_id:
+                self._of_others.append(row.version)
         elif row.topic == ERASED:
             self._erased_at = row.version
             if self._kept and not self._under_way(row):
                 self._tell_at(self._kept, f"it still says something, though version {row.version} erased it")
         elif state is not None and self._kept is None:
             self._kept = row.version
+
+    def _check_left(self, row: Row) -> None:
+        """While it is being done there is no telling; if it was not finished, another fault says so. Of what
+        was erased after it nothing is left."""
+        before = self._before
+        unfinished = bool(self._of_others) or before is None or before.user_id != row.user_id
+        if before is None or unfinished or self._unproved is None or row.state is None:
+            return
+        try:
+            event = decode(row.topic, row.state)
+        except EventUnreadable:
+            return
+        digest = event.rewritten if isinstance(event, ConversationAnonymised) else None
+        if digest != self._left.hexdigest():
+            which = f"versions {self._unproved} to {before.version}"
+            self._tell(row, f"{which} do not hold what it left of them: the digest of that differs")
 
     def _check_content(self, row: Row, state: bytes) -> None:
         try:
@@ -217,7 +246,7 @@ class Chain:
             return False
 
     def _under_way(self, row: Row) -> bool:
-        return self._began - row.recorded_at <= UNDER_WAY
+        return abs(self._began - row.recorded_at) <= UNDER_WAY
 
     def _tell(self, row: Row, what: str) -> None:
         self._faults.add(Fault(what, self._shard, self.id, row.version, row.position))

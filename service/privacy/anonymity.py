@@ -4,17 +4,21 @@ pseudonym's, in the log and in every projection. The words stay."""
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from domain import conversation as decisions
 from domain.conversation import Conversation
-from domain.errors import ConversationIsErased, ConversationNotFound
+from domain.errors import Contended, ConversationIsErased, ConversationNotFound, VersionConflict
 from domain.events import Event
+from domain.message import Message
+from domain.recorded import Recorded
 from projections import generations
 from projections.again import take_again
 from projections.guard import guarded
@@ -31,8 +35,9 @@ from service.privacy.rewriting import mentions_in, without_person
 from service.privacy.wishes import decode_wish
 from service.store.append import Appended, Command
 from service.store.codec import encode, message_id_of
+from service.store.digests import Left
 from service.store.log import conversation_after
-from service.store.repository import Caller
+from service.store.repository import ATTEMPTS, Caller
 from service.store.store import Store
 
 PAGE: Final = 500
@@ -43,10 +48,13 @@ WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND topic = 'c
 ORDER BY version LIMIT 1"""
 REWRITE: Final = """
 UPDATE events
-SET state = %(state)s, message_id = %(message_id)s, state_salt = CASE WHEN %(same)s THEN state_salt END,
+SET state = CASE WHEN %(same)s THEN state ELSE %(state)s END,
+    state_salt = CASE WHEN %(same)s THEN state_salt END, message_id = %(message_id)s,
     user_id = %(pseudonym)s, actor = %(actor)s,
     request_id = NULL, person_salt = NULL
-WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND version = %(version)s"""
+WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND version = %(version)s
+    AND person_salt IS NOT NULL"""
+"""Once: a pseudonym may hold the user's id."""
 
 
 class Cut(Struct, frozen=True):
@@ -54,6 +62,23 @@ class Cut(Struct, frozen=True):
 
     version: int
     pseudonym: str
+
+
+class Proof(Struct, frozen=True):
+    """What will be left of a conversation, up to this version."""
+
+    version: int
+    digest: str
+
+
+class WhatIsLeft(Struct, frozen=True):
+    """Of one event."""
+
+    state: bytes | None
+    message_id: str | None
+    actor: str | None
+    same: bool
+    """It keeps its state as it was recorded, and the salt that proves it."""
 
 
 class Anonymity:
@@ -88,22 +113,44 @@ class Anonymity:
         if found is None or found.now_of != self._user_id:
             return await carried_out(self._connection, shard, command)
         owner = Caller(self._user_id, self._receipt.requested_by)
-        try:
-            changed = await self._hansard.repository.change(
-                owner,
-                conversation_id,
-                lambda known, _: self._decide(owned(known, owner)),
-                command=command,
-                expected=expected,
-                as_user=pseudonym(self._hansard.store, shard),
-            )
-        except (ConversationNotFound, ConversationIsErased):
-            return None
-        return changed.appended
+        instead = pseudonym(self._hansard.store, shard)
+        for _ in range(ATTEMPTS):
+            proof = await self._prove(shard, conversation_id, instead)
+            if expected is not None and expected != proof.version:
+                raise VersionConflict(current_version=proof.version, expected_version=expected)
+            try:
+                changed = await self._hansard.repository.change(
+                    owner,
+                    conversation_id,
+                    partial(self._decide, owner, proof.digest),
+                    command=command,
+                    expected=proof.version,
+                    as_user=instead,
+                )
+            except (ConversationNotFound, ConversationIsErased):
+                return None
+            except VersionConflict:
+                continue
+            return changed.appended
+        raise Contended(attempts=ATTEMPTS)
 
-    def _decide(self, known: Conversation) -> Sequence[Event]:
+    async def _prove(self, shard: int, conversation_id: UUID, instead: str) -> Proof:
+        """As it will be once it is rewritten: only before that can it be known to be what was recorded."""
+        digest, version = Left(), 0
+        while page := await conversation_after(self._connection, shard, conversation_id, version, PAGE):
+            for each in page:
+                left = left_of(each, self._user_id, instead)
+                digest.take(each.version, left.actor, left.state, proved=left.same)
+            version = page[-1].version
+        return Proof(version, digest.hexdigest())
+
+    def _decide(
+        self, owner: Caller, digest: str, known: Conversation | None, _: Mapping[str, Message]
+    ) -> Sequence[Event]:
         receipt, limits = self._receipt, self._hansard.repository.limits
-        return decisions.anonymise(known, receipt.requested_by, receipt.reason, limits=limits)
+        return decisions.anonymise(
+            owned(known, owner), receipt.requested_by, receipt.reason, limits=limits, rewritten=digest
+        )
 
     async def settle(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
         """In this order: once the log is rewritten, whoever reads it reads of the pseudonym."""
@@ -128,26 +175,21 @@ class Anonymity:
         return await cursor.fetchone()
 
     async def _rewrite(self, shard: int, conversation_id: UUID, cut: Cut) -> None:
-        """What was rewritten before is rewritten to the same. An event that says nothing of the person keeps
+        """What was rewritten before stays as it is. An event that says nothing of the person keeps
         the salt by which it can be proved that its words are the ones that were recorded."""
         version = 0
         while page := await conversation_after(self._connection, shard, conversation_id, version, PAGE):
             async with as_eraser(self._connection, self._hansard.database):
                 for each in page:
                     if each.version < cut.version:
-                        left = without_person(each.event, self._user_id, cut.pseudonym)
-                        state = None if left is None else encode(left)[1]
+                        left = left_of(each, self._user_id, cut.pseudonym)
                         given = {
                             "shard": shard,
                             "conversation_id": conversation_id,
                             "version": each.version,
-                            "state": state,
-                            "message_id": None if left is None else message_id_of(left),
-                            "same": left == each.event,
                             "pseudonym": cut.pseudonym,
-                            "actor": acting(each.actor, self._user_id),
                         }
-                        await self._connection.execute(REWRITE, given)
+                        await self._connection.execute(REWRITE, given | asdict(left))
             version = page[-1].version
 
     def _take_again(self, shard: int, conversation_id: UUID) -> None:
@@ -164,6 +206,16 @@ class Anonymity:
                 live = generations.live(connection, projection)
                 if live is not None:
                     take_again(connection, log, projection, live, shard, conversation_id)
+
+
+def left_of(recorded: Recorded, user_id: str, pseudonym: str) -> WhatIsLeft:
+    left = without_person(recorded.event, user_id, pseudonym)
+    return WhatIsLeft(
+        state=None if left is None else encode(left)[1],
+        message_id=None if left is None else message_id_of(left),
+        actor=acting(recorded.actor, user_id),
+        same=left == recorded.event,
+    )
 
 
 def acting(actor: str | None, user_id: str) -> str | None:

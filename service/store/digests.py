@@ -15,9 +15,15 @@ by its length, and what may be missing has a bit that says whether it was given.
              | u32 len(topic) | topic | command_digest)
              given: 1 command_id, 2 command_digest, 4 command_size
 
+    left   = sha256("hansard.left.v1\\0"
+             | of each event before one that anonymises, if the salt of its person is gone or that of a state:
+               i64 version | u8 given | u64 len(actor) | u64 len(state) | actor | state)
+             given: 1 actor, 2 state (without its salt), 4 a state that still has its salt, and is left out
+
 Text is UTF-8; a time is whole microseconds since 1970-01-01T00:00:00Z. State and person enter the chain only
 by their salted digests: when words are erased, or a person is replaced, the old digests stay and the chain
-still verifies. The column message_id repeats what the state says, and goes with it.
+still verifies. What anonymising left of them is proved by the last of these digests, which is in the state of
+the event that anonymises. The column message_id repeats what the state says, and goes with it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,6 +40,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _STATE: Final = Struct(">17sI")
 _PERSON: Final = Struct(">18sI")
 _PERSON_REST: Final = Struct(">BII")
+_LEFT: Final = Struct(">qBQQ")
 _EVENT: Final = Struct(">17s 32s 32s 32s 16s h q q q B 16s q I")
 
 
@@ -85,6 +92,24 @@ def chain(
         len(words),
     )
     return sha256(fixed + words + (command_digest or b"")).digest()
+
+
+class Left:
+    """The digest of what anonymising leaves of a conversation's events, which it takes in their order."""
+
+    def __init__(self) -> None:
+        self._digest = sha256(b"hansard.left.v1\0")
+
+    def take(self, version: int, actor: str | None, state: bytes | None, *, proved: bool) -> None:
+        """Proved is a state that has kept its salt."""
+        who = b"" if actor is None else actor.encode()
+        words = b"" if proved else state or b""
+        without = state is not None and not proved
+        given = (actor is not None) | without << 1 | proved << 2
+        self._digest.update(_LEFT.pack(version, given, len(who), len(words)) + who + words)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 def microseconds(time: datetime) -> int:

@@ -165,8 +165,8 @@ def decided(state: Conversation, event: Event, limits: Limits) -> decisions.Even
             return decisions.end(state, reason, limits)
         case SessionReopened(reason=reason):
             return decisions.reopen(state, reason, limits)
-        case ConversationAnonymised(requested_by=by, reason=reason, counts=counts):
-            return decisions.anonymise(state, by, reason, counts, limits)
+        case ConversationAnonymised(requested_by=by, reason=reason, counts=counts, rewritten=rewritten):
+            return decisions.anonymise(state, by, reason, counts, limits, rewritten)
         case ConversationErased(requested_by=by, reason=reason, counts=counts):
             return decisions.erase(state, by, reason, counts, limits)
         case _:

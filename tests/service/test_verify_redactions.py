@@ -5,9 +5,10 @@ from itertools import count
 import pytest
 
 from domain.events import ConversationAnonymised, ConversationErased
+from service.store.digests import Left
 from service.store.store import shard_of
 from tests.conftest import SHARDS
-from tests.service.store.appending import asked, said, storing
+from tests.service.store.appending import asked, rows, said, storing
 from tests.service.tampering import (
     SHARD_OF_ANN,
     VICTIM,
@@ -16,6 +17,7 @@ from tests.service.tampering import (
     empty,
     found,
     names,
+    recompute,
     two_conversations,
     verify,
 )
@@ -64,8 +66,12 @@ def test_an_erased_conversation_is_what_was_recorded(log: str) -> None:
 def test_an_anonymised_conversation_is_what_was_recorded_and_keeps_its_words(
     log: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    left = Left()
+    for version, state in rows(log, "SELECT version, state FROM events WHERE conversation_id = %s", VICTIM):
+        left.take(version, None, state, proved=True)
+    said_so = ConversationAnonymised(requested_by="ann", reason="asked", rewritten=left.hexdigest())
     with storing(log) as store:
-        append(store, VICTIM, [ConversationAnonymised(requested_by="ann", reason="asked")])
+        append(store, VICTIM, [said_so])
     empty(log, PERSON, before=6)
     assert verify(log) == 0
     change(log, "state = NULL, state_salt = NULL", 3)
@@ -100,9 +106,34 @@ def test_an_anonymisation_that_was_left_half_done_is_told(
 ) -> None:
     anonymised_in_part(log)
     assert verify(log) == 1
-    (line,) = found(capsys)
+    line, _ = found(capsys)
     assert names(line, 3)
     assert "its user is not the one" in line
+
+
+@pytest.mark.usefixtures("later")
+def test_an_anonymisation_that_was_not_begun_with_is_told(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said_so = [ConversationAnonymised(requested_by="ann", reason="asked")]
+    pseudonym = next(name for name in map(str, count()) if shard_of(name, SHARDS) == SHARD_OF_ANN)
+    with storing(log) as store:
+        store.append_blocking(asked(store, VICTIM, said_so, user_id=pseudonym))
+    assert verify(log) == 1
+    (line,) = found(capsys)
+    assert names(line, 6)
+    assert "its user is not the one" in line
+
+
+def test_an_anonymisation_or_an_erasure_of_the_future_is_not_under_way_for_ever(
+    log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with storing(log) as store:
+        append(store, VICTIM, [ConversationErased(requested_by="ann", reason="asked")])
+    change(log, "recorded_at = now() + interval '70 years'", 6)
+    recompute(log, VICTIM)
+    assert verify(log) == 1
+    assert any("still says something" in line for line in found(capsys))
 
 
 @pytest.mark.usefixtures("later")

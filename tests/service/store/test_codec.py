@@ -80,7 +80,10 @@ EXPECTED: dict[str, Event] = {
     "session_reopened.v1": SessionReopened(reason="one more question"),
     "session_reopened.v1.minimal": SessionReopened(),
     "conversation_anonymised.v1": ConversationAnonymised(
-        requested_by="retention", reason="90 days without activity", counts={"messages": 2, "titles": 1}
+        requested_by="retention",
+        reason="90 days without activity",
+        counts={"messages": 2, "titles": 1},
+        rewritten="5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
     ),
     "conversation_anonymised.v1.minimal": ConversationAnonymised(requested_by="ada", reason="asked"),
     "conversation_erased.v1": ConversationErased(
