@@ -108,5 +108,8 @@ async def record(
 def tell(report: Report) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in report.counts().items())
     level = logging.WARNING if report.failed or not report.is_whole else logging.INFO
-    ending = "" if report.is_whole else "; it goes on later"
-    log.log(level, "retention: %s%s", counts, ending)
+    if report.waiting:
+        counts += f", {report.waiting} wait for a replay"
+    if report.unread:
+        counts += f", {report.unread} shards were not looked through, for the list is behind"
+    log.log(level, "retention: %s%s", counts, "" if report.is_whole else "; it goes on later")

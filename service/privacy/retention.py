@@ -153,7 +153,7 @@ class Run:
                         return
         except (ProjectionBehind, ProjectionNotBuilt) as refused:
             self.report.unread += 1
-            log.warning("shard %s is left for the next run: %s", shard, refused)
+            log.debug("shard %s is left for the next run: %s", shard, refused)
 
     async def _see_to_page(self, page: Sequence[Found]) -> None:
         at = 0
