@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Final
 
 from service.hansard import Hansard
-from service.privacy.carrying_out import finish_under_way
 from service.privacy.daily import Daily
+from service.privacy.finishing import Finishing
 from service.settings import Settings, retention_of
 from service.store.connections import Database
 from service.store.errors import StoreUnavailable
@@ -28,7 +28,7 @@ class Attachment:
         self._why = "it has not been asked yet"
         self._hansard: Hansard | None = None
         self._trying: asyncio.Task[None] | None = None
-        self._finishing: asyncio.Task[None] | None = None
+        self._finishing: Finishing | None = None
         self._retention = retention_of(settings)
         self._daily: Daily | None = None
 
@@ -51,11 +51,12 @@ class Attachment:
         await asyncio.wait([self._trying], timeout=FIRST_TRY)
 
     async def stop(self) -> None:
-        for task in (self._trying, self._finishing):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        if self._trying is not None:
+            self._trying.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._trying
+        if self._finishing is not None:
+            await self._finishing.close()
         if self._daily is not None:
             await self._daily.close()
         if self._hansard is not None:
@@ -67,7 +68,8 @@ class Attachment:
                 # In a thread, for it may take long, and once more by Hansard, which is then quick.
                 await asyncio.to_thread(reach, dsn)
                 self._hansard = await started(Hansard(self._settings, dsn, self._observer))
-                self._finishing = asyncio.create_task(finish(self._hansard))
+                self._finishing = Finishing(self._hansard)
+                self._finishing.start()
                 self._daily = Daily(self._hansard, self._retention)
                 self._daily.start()
             except Exception as failed:  # whatever it is, trying goes on
@@ -85,14 +87,6 @@ async def started(hansard: Hansard) -> Hansard:
         await hansard.pool.close()
         raise
     return hansard
-
-
-async def finish(hansard: Hansard) -> None:
-    """The erasures that were cut off when some process ended."""
-    try:
-        await finish_under_way(hansard)
-    except Exception:  # they are tried again by the next process that starts, and by retention
-        log.exception("erasures that are under way could not be finished")
 
 
 def reach(dsn: str) -> None:

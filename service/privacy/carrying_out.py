@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import groupby
@@ -111,25 +110,34 @@ async def begun(
 
 
 async def finish_under_way(hansard: Hansard) -> list[Receipt]:
-    """What was cut off, by whatever it was; what another process is busy with is left to it."""
-    finished = []
+    """What was cut off, by whatever it was. One that fails does not keep the others back."""
+    finished, failed = [], list[Exception]()
     async with connected(hansard.database) as connection:
         begun_before = await receipts.under_way(connection, hansard.store.shards)
     for receipt in begun_before:
-        if receipt.wish is None:
-            continue
-        wish = decode_wish(receipt.wish)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(hansard.erasing)
-            alone = await stack.enter_async_context(if_alone_with(hansard.database, wish.subject))
-            if alone is None or await receipts.is_finished(alone, receipt):
-                continue
-            try:
-                caller = Caller(wish.user_id or "", receipt.requested_by)
-                finished.append(await Run(hansard, alone, receipt, caller).to_the_end())
-            except Refusal as refused:
-                log.warning("receipt %s is not finished: %s", receipt.id, refused)
+        try:
+            done = await go_on_with(hansard, receipt)
+        except Refusal as refused:
+            log.warning("receipt %s is not finished: %s", receipt.id, refused)
+        except Exception as broken:  # whatever it is
+            log.warning("receipt %s is not finished: %s", receipt.id, type(broken).__name__)
+            failed.append(broken)
+        else:
+            finished += [done] if done else []
+    if failed:
+        raise failed[0]
     return finished
+
+
+async def go_on_with(hansard: Hansard, receipt: Receipt) -> Receipt | None:
+    """What another process is busy with is left to it."""
+    wish = decode_wish(receipt.wish or b"")
+    async with hansard.erasing, if_alone_with(hansard.database, wish.subject) as alone:
+        if alone is None or await receipts.is_finished(alone, receipt):
+            return None
+        return await Run(
+            hansard, alone, receipt, Caller(wish.user_id or "", receipt.requested_by)
+        ).to_the_end()
 
 
 class Run:

@@ -1,5 +1,6 @@
 """An erasure cut off at any statement is finished by whoever comes next: once, with the same counts."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,10 +11,13 @@ from service.attaching import Attachment
 from service.audit.verify import verify_log
 from service.hansard import Hansard, running
 from service.privacy import anonymising, carrying_out, erasing
+from service.privacy.finishing import Finishing
 from service.privacy.receipts import Receipt
 from service.settings import Settings
+from service.store.connections import connect
 from service.store.repository import Caller
 from tests.conftest import SHARDS
+from tests.listening import eventually
 from tests.service.privacy.dumping import dumped, in_bytes
 from tests.service.privacy.marking import MARKER, USER, marked
 from tests.service.store.appending import rows
@@ -104,10 +108,35 @@ async def test_a_process_that_starts_finishes_what_was_cut_off(
     await attachment.start()
     try:
         assert attachment.is_there
-        finishing = attachment._finishing
-        assert finishing is not None
-        await finishing
+        await finished(dsn)
     finally:
         await attachment.stop()
-    assert rows(dsn, "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL") == [(0,)]
     assert MARKER not in dumped(dsn)
+
+
+async def test_what_failed_is_tried_again_while_the_service_runs_whatever_else_fails(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
+        for user in ("broken", USER):
+            await marked(hansard, user)
+            Cutting.left, Cutting.after = 20, True
+            with pytest.raises(Cut):
+                await erasing.erase_all(hansard, Caller(user))
+            if user == "broken":
+                with connect(dsn) as connection:
+                    connection.execute("UPDATE receipts SET wish = '{}'")
+        Cutting.left = 10
+        finishing = Finishing(hansard, look_every=0.01)
+        finishing.start()
+        try:
+            await finished(dsn, but=1)
+        finally:
+            await finishing.close()
+        assert Cutting.left < 0
+
+
+async def finished(dsn: str, but: int = 0) -> None:
+    begun = "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL"
+    await asyncio.to_thread(eventually, lambda: rows(dsn, begun) == [(but,)])
