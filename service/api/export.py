@@ -82,7 +82,7 @@ async def exported(
     conversation_id: Annotated[
         str | None, QueryParameter(description="Only this conversation.", schema_extra=AN_ID)
     ] = None,
-    after: Annotated[
+    after_user: Annotated[
         str | None,
         QueryParameter(
             description="Only the users after this one: what is missing of a file that was cut off.",
@@ -93,11 +93,11 @@ async def exported(
     """A user's own, as it is at this moment; with the scope audit everybody's, unless a user is named. The
     lines are in the order of the users' ids, and each user's in the order in which it happened. If the last
     line does not come, the file is cut off: leave out the lines of its last user, and ask for what comes
-    `after` the one before."""
-    if after is not None:
-        check_name("after", after, LIMITS.user_id)
+    `after_user` the one before."""
+    if after_user is not None:
+        check_name("after_user", after_user, LIMITS.user_id)
     wanted = id_in("conversation_id", conversation_id)
-    selection = Selection(await whose(asking, wanted), wanted, after)
+    selection = Selection(await whose(asking, wanted), wanted, after_user)
     blocks = export(asking.hansard.database, selection)
     return Stream(await begun(blocks), media_type=MEDIA_TYPE, headers=HEADERS)
 

@@ -9,6 +9,8 @@ from service.app import create_app
 from service.settings import Settings
 
 OPEN = {"/health/live", "/health/ready"}
+ENDLESS = {"/api/changes"}
+"""What is listened to for as long as one likes; its own tests tell whose it is."""
 NOT_FOR_USERS = {
     "/metrics",
     "/api/audit/events",
@@ -36,6 +38,7 @@ MADE_UP: dict[str, Any] = {
 LEFT_OUT = {
     "before",
     "after",
+    "after_user",
     "cursor",
     "from",
     "to",
@@ -123,3 +126,4 @@ def properties(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterato
 OPERATIONS = tuple(operations())
 FOR_SOMEBODY = tuple(each for each in OPERATIONS if each.path not in OPEN)
 FOR_USERS = tuple(each for each in FOR_SOMEBODY if each.path not in NOT_FOR_USERS)
+ANSWERED = tuple(each for each in FOR_USERS if each.path not in ENDLESS)

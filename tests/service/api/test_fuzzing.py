@@ -29,12 +29,11 @@ from service.embedded import EmbeddedPostgres
 from service.settings import Settings
 from tests.conftest import PROFILE, database
 from tests.service.api.calling import SECRET, as_user, bearer, key
+from tests.service.api.operations import ENDLESS
 from tests.service.api.recording import assistant, user
 from tests.serving import serving
 
 ANN = "ann"
-ENDLESS = {"/api/changes"}
-"""What is listened to for as long as one likes."""
 LONG_RUN = PROFILE == "long"
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi_schema.to_schema()
 

@@ -15,7 +15,7 @@ import pytest
 from service.store.store import shard_of
 from tests.conftest import SHARDS
 from tests.service.api.calling import Client, as_user, asked_who, bearer, key, problem, revoke, token
-from tests.service.api.operations import FOR_SOMEBODY, FOR_USERS, OPEN, OPERATIONS, Operation
+from tests.service.api.operations import ANSWERED, FOR_SOMEBODY, FOR_USERS, OPEN, OPERATIONS, Operation
 
 AUDIENCE = "hansard"
 WORDS = "rosebud"
@@ -203,7 +203,7 @@ async def test_anothers_ids_are_as_good_as_none(dsn: str, bob: str) -> None:
     async with recorded(dsn) as record:
         hers, unknown = record.hers | {"user_id": bob}, nobodys(bob)
         for headers in somebody_else(dsn, bob):
-            for operation in FOR_USERS:
+            for operation in ANSWERED:
                 before, all_before = record.state("alice"), record.state()
                 answer = await record.ask(operation.asked(hers), headers)
                 assert WORDS not in answer.text.replace(f"opp_{WORDS}", ""), operation
@@ -223,7 +223,7 @@ async def test_a_writes_terms_tell_nothing_of_anothers_conversation(
 ) -> None:
     async with recorded(dsn) as record:
         hers, unknown = record.hers | {"user_id": bob}, nobodys(bob)
-        for operation in FOR_USERS:
+        for operation in ANSWERED:
             if operation.names_one and operation.takes("If-Match"):
                 before = record.state()
                 answer = await record.ask(operation.asked(hers), by(bob) | more)
@@ -263,7 +263,7 @@ async def test_anothers_place_in_a_list_is_nobodys_else(dsn: str, bob: str) -> N
         cursors = await places(record)
         mine = await record.client.post("/api/conversations", json={"messages": []}, headers=by(bob))
         own = names_of(mine.json()["id"], "opp_1", bob)
-        for operation in FOR_USERS:
+        for operation in ANSWERED:
             for name in ("before", "after", "cursor"):
                 for cursor in cursors if operation.takes(name) else ():
                     answer = await record.ask(operation.asked(own | {name: cursor}), by(bob))
@@ -294,7 +294,7 @@ async def places(record: Record) -> list[str]:
 async def test_she_herself_is_answered(dsn: str) -> None:
     """So that nothing above is refused for another reason than the one it is about."""
     async with recorded(dsn) as record:
-        for operation in FOR_USERS:
+        for operation in ANSWERED:
             await record.start()
             answer = await record.ask(operation.asked(record.hers | {"user_id": "alice"}), ALICE)
             unknown = operation.takes("receipt_id")  # there is none yet

@@ -24,6 +24,7 @@ from tests.service.api.routes import telling
 
 README = Path(__file__).parents[3] / "README.md"
 ON_THE_COMMAND_LINE = {
+    "service.audit.seal",
     "service.bench",
     "service.keys",
     "service.privacy.journal",

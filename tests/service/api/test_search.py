@@ -27,7 +27,8 @@ async def test_words_are_found_in_all_conversations_of_the_user(dsn: str) -> Non
         answer = await client.get("/api/search?q=iron+tower&user_id=ann")
         assert blanked(answer).replace(str(answer.json()["results"][0]["rank"]), "RANK") == (
             '{"results":[{"message_id":"ID1","conversation_id":"ID2","role":"user","timestamp":"TIME1",'
-            '"rank":RANK,"snippet":"A <mark>tower</mark> of <mark>iron</mark>","place":"PLACE1"}],"next_cursor":null}'
+            '"rank":RANK,"snippet":"A <mark>tower</mark> of <mark>iron</mark>","place":"PLACE1"}],'
+            '"next_cursor":null}'
         )
         assert answer.json()["results"][0]["conversation_id"] == made["id"]
 

@@ -48,7 +48,7 @@ async def test_an_auditor_gets_everybodys_and_another_backend_does_not(dsn: str)
         everybodys = await client.get("/api/export", headers=auditor)
         bobs = await client.get("/api/export", headers=auditor | {"X-User-Id": "bob"})
         refused = await client.get("/api/export", headers=backend)
-        rest = await client.get("/api/export", headers=auditor, params={"after": "alice"})
+        rest = await client.get("/api/export", headers=auditor, params={"after_user": "alice"})
     assert {line["user_id"] for line in events_in(everybodys.content)} == {"alice", "bob"}
     assert {line["user_id"] for line in events_in(bobs.content)} == {"bob"}
     assert events_in(rest.content) == events_in(bobs.content)
