@@ -84,8 +84,8 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
 
 
 async def log_the_unexpected(error: Exception, scope: Scope) -> None:
-    """A refusal is an answer. What is away says so in a line; only what nobody foresaw says where. The path is
-    the operation's: what stands in it for a user, or for something of hers, is not for a log to keep."""
+    """A refusal is an answer. What is away says so in a line; only what nobody foresaw says where. The path
+    is the operation's: what stands in it for a user, or for something of hers, is not for a log to keep."""
     told = details_of(error)
     kind, path = scope["type"], scope.get("path_template") or "a path"
     if told.status_code == BROKEN:
