@@ -254,11 +254,12 @@ class StoreContract:
 
     # What a request changed
 
+    @pytest.mark.parametrize("title", [None, "Before"])
     async def test_a_rename_during_a_stream_survives_the_streams_last_save(
-        self, store: Store[Any], ann: Any
+        self, store: Store[Any], ann: Any, title: str | None
     ) -> None:
         """What is saved is a snapshot, not an intent."""
-        thread = await self.thread(store, ann, metadata={"step": 1, "kept": True})
+        thread = await self.thread(store, ann, title=title, metadata={"step": 1, "kept": True})
         streaming, renaming = self.request_of("ann"), self.request_of("ann")
         streamed = await store.load_thread(thread.id, context=streaming)
         renamed = await store.load_thread(thread.id, context=renaming)

@@ -28,13 +28,22 @@ from chatkit.types import (
     Workflow,
     WorkflowItem,
 )
-from chatkit.widgets import Card, Text
+from chatkit.widgets import Card, DynamicWidgetRoot, Text
 
 from service.chatkit.context import ChatContext
 from service.chatkit.own_ids import NOBODYS
 from service.chatkit.server import HansardChatKit
 
 SECRET = "what only the server should see"
+
+
+def buttons() -> DynamicWidgetRoot:
+    """Actions within actions, at every depth that there is."""
+    action = {"type": "pick", "payload": {"then": {"type": "ask", "payload": [None, 1.0, {"é": "\0"}]}}}
+    button = {"type": "Button", "label": "Pick", "onClickAction": {**action, "handler": "server"}}
+    row = {"type": "Row", "children": [button, {"type": "Col", "children": [button]}]}
+    item = {"type": "ListViewItem", "onClickAction": action, "children": [row]}
+    return DynamicWidgetRoot.model_validate({"type": "ListView", "children": [item, item]})
 
 
 class Kitchen(HansardChatKit):
@@ -106,6 +115,15 @@ class Kitchen(HansardChatKit):
         update = AssistantMessageContentPartTextDelta(content_index=0, delta="Once ")
         yield ThreadItemUpdatedEvent(item_id=item.id, update=update)
         await asyncio.Event().wait()
+
+    async def _note(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
+        """Changes the thread when it has replied."""
+        async for event in super().respond(thread, None, context):
+            yield event
+        thread.metadata["noted"] = True
+
+    async def _buttons(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
+        yield ThreadItemDoneEvent(item=WidgetItem(**self.about(thread, context), widget=buttons()))
 
     async def _lock(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
         thread.status = LockedStatus(reason="We are counting.")

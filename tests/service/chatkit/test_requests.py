@@ -1,5 +1,6 @@
 """Every kind of request, over HTTP against the running service, and what is there after a restart."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from chatkit.types import (
 )
 
 from tests.model import Model
-from tests.service.chatkit.kitchen import SECRET
+from tests.service.chatkit.kitchen import SECRET, buttons
 from tests.service.chatkit.serving import KITCHEN, served
 from tests.service.chatkit.speaking import Heard, Widget, adding, creating, request, said, widget_at
 
@@ -174,6 +175,48 @@ def test_what_only_the_server_should_see_reaches_no_client(dsn: str, model: Mode
         assert not [each for each in answers if SECRET in each or "hidden" in each.replace("/hidden", "")]
         widget.hear(adding(thread_id, "Hello?"))
         assert SECRET not in str(model.asked)
+
+
+def test_a_form_that_is_skipped_is_told_so(dsn: str, model: Model, tmp_path: Path) -> None:
+    with serving(dsn, model, tmp_path) as widget:
+        heard = widget.hear(creating("/form"))
+        here: dict[str, Any] = {"thread_id": heard.thread_id, "item_id": heard.done[1].id}
+        body = request("threads.add_structured_input", input={"status": "skipped"}, **here)
+        assert widget.hear(body).text == "Certainly."
+        assert model.heard()[-1] == ("user", "Where are you?\n(I would rather not say.)")
+        assert widget.items(heard.thread_id)[1].status == "skipped"
+
+
+def test_a_widget_full_of_actions_comes_back_as_it_was_sent(dsn: str, model: Model, tmp_path: Path) -> None:
+    with serving(dsn, model, tmp_path) as widget:
+        answer = widget.send(creating("/buttons"))
+        (sent,) = (
+            event["item"]
+            for event in map(json.loads, answer.text.replace("data: ", "").split("\n\n")[:-1])
+            if event["type"] == "thread.item.done" and event["item"]["type"] == "widget"
+        )
+        assert sent["widget"] == buttons().model_dump(mode="json", by_alias=True, exclude_none=True)
+        page = widget.ask("items.list", thread_id=sent["thread_id"], order="desc", limit=1)
+        assert page["data"] == [sent]
+        action = sent["widget"]["children"][0]["onClickAction"]
+        pressed = request(
+            "threads.custom_action", thread_id=sent["thread_id"], item_id=sent["id"], action=action
+        )
+        assert widget.hear(pressed).types == ["stream_options", "thread.item.replaced"]
+
+
+def test_pages_of_threads_lead_from_the_most_recent_to_the_first_and_back(
+    widget: Widget, model: Model
+) -> None:
+    made = [widget.create(f"Number {number}") for number in range(5)]
+    for order, wanted in (("asc", made), ("desc", made[::-1])):
+        for limit in (1, 2, 5):
+            found, after, more = list[str](), None, True
+            while more:
+                page = widget.ask("threads.list", order=order, limit=limit, after=after)
+                found += [each["id"] for each in page["data"]]
+                after, more = page.get("after"), page["has_more"]
+            assert found == wanted
 
 
 def test_the_types_that_there_are_have_not_become_more() -> None:

@@ -49,6 +49,11 @@ def test_a_thread_is_listed_continued_searched_exported_and_ended_by_the_other_s
     assert (status, again) == (409, False)
     assert message == "The session has ended: reopen it, or start another."
     assert widget.lines(thread_id) == lines
+    reopened = widget.client.patch(
+        f"/api/conversations/{thread_id}", json={"ended": False}, headers=widget.headers
+    )
+    assert reopened.status_code == 200, reopened.text
+    assert widget.hear(adding(thread_id, "Still there?")).text == "Certainly."
 
 
 def test_what_other_surfaces_begin_is_a_thread_and_goes_on_as_one(widget: Widget, model: Model) -> None:
@@ -83,6 +88,15 @@ def test_what_other_surfaces_begin_is_a_thread_and_goes_on_as_one(widget: Widget
     retry = request("threads.retry_after_item", thread_id=session, item_id=question.id)
     assert widget.hear(retry).text == "Certainly."
     assert widget.lines(session) == ["One?", "Certainly."]
+    widget.ask("threads.update", thread_id=session, title="The first")
+    titles = [each["title"] for each in widget.get("/api/chat/sessions")["sessions"]]
+    assert titles == ["The first", "Three", "Two?"]
+    widget.ask("threads.delete", thread_id=session)
+    assert [each["id"] for each in widget.get("/api/conversations")["conversations"]] == [
+        recorded,
+        plain["conversation_id"],
+    ]
+    assert widget.client.get(f"/api/chat/{session}/history", headers=widget.headers).status_code in (404, 410)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,27 @@ def test_a_rename_while_a_reply_streams_survives_it_and_is_told(widget: Widget, 
     assert titles == ["Tell me a story.", "Stories"]
 
 
+def test_a_rename_survives_a_stream_that_saves_the_thread_in_the_end(
+    dsn: str, model: Model, tmp_path: Path
+) -> None:
+    """The stream has loaded the thread under its old title, and saves all of it."""
+    hold = Hold()
+    with (
+        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
+        widget_at(service.url) as widget,
+    ):
+        thread_id = widget.create("Before")
+        model.answers("Once ", hold)
+        with widget.listen(adding(thread_id, "/note")) as heard:
+            heard.until("Once ")
+            widget.ask("threads.update", thread_id=thread_id, title="Stories")
+            hold.go()
+            heard.all()
+        assert heard.errors == []
+        found = widget.get(f"/api/conversations/{thread_id}")
+        assert (found["title"], found["metadata"]["noted"]) == ("Stories", True)
+
+
 def test_the_one_id_of_all_models_by_chat_completions_makes_two_items(
     dsn: str, model: Model, tmp_path: Path
 ) -> None:
