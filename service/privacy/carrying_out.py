@@ -89,7 +89,9 @@ async def begun(
     """The receipt of the same command, or of the same subject if there is nothing new of it; or a new one."""
     command = asked.command
     if command is not None:
-        if known := await receipts.of_command(connection, shard, command):
+        # The receipt of what is everybody's lies where its subject does, and its key is one everywhere.
+        shards = [shard] if wish.user_id else range(hansard.store.shards)
+        if known := await receipts.of_command(connection, shards, command):
             return known
         stored = await stored_command(connection, shard, command.id)
         if stored is not None and stored.digest != command.digest:

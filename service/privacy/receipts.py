@@ -36,7 +36,8 @@ INSERT INTO receipts ({COLUMNS}) VALUES (
 BY_ID: Final = f"""
 SELECT {COLUMNS} FROM receipts WHERE shard = ANY(%(shards)s::smallint[]) AND id = %(id)s"""  # noqa: S608
 OF_COMMAND: Final = f"""
-SELECT {COLUMNS} FROM receipts WHERE shard = %(shard)s AND command_id = %(command_id)s"""  # noqa: S608
+SELECT {COLUMNS} FROM receipts
+WHERE shard = ANY(%(shards)s::smallint[]) AND command_id = %(command_id)s"""  # noqa: S608
 OF_KIND: Final = f"""
 SELECT {COLUMNS} FROM receipts
 WHERE shard = %(shard)s AND action = %(action)s AND kind = %(kind)s
@@ -126,8 +127,8 @@ async def find(connection: Connection, shards: int, receipt_id: UUID) -> Receipt
     return found[0] if found else None
 
 
-async def of_command(connection: Connection, shard: int, command: Command) -> Receipt | None:
-    found = await fetch(connection, OF_COMMAND, {"shard": shard, "command_id": command.id})
+async def of_command(connection: Connection, shards: Sequence[int], command: Command) -> Receipt | None:
+    found = await fetch(connection, OF_COMMAND, {"shards": list(shards), "command_id": command.id})
     if found and found[0].command_digest != command.digest:
         raise CommandReused
     return found[0] if found else None

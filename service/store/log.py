@@ -79,7 +79,11 @@ WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s
     AND split_part(topic, '.', 1) IN ('conversation_started', 'message_added', 'message_revised')"""
 COMMAND: Final = """
 SELECT conversation_id, version, position, command_digest, command_size
-FROM events WHERE shard = %(shard)s AND command_id = %(command_id)s"""
+FROM events WHERE shard = %(shard)s AND command_id = %(command_id)s
+UNION ALL
+SELECT id, 0::bigint, 0::bigint, command_digest, 1
+FROM receipts WHERE shard = %(shard)s AND command_id = %(command_id)s AND kind <> 'conversation'"""
+"""An erasure of many conversations is asked for under a key that none of its events has."""
 
 
 class StoredCommand(Struct, frozen=True):

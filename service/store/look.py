@@ -32,7 +32,13 @@ CROSS JOIN LATERAL (
 COMMANDS: Final = b"""
 SELECT e.shard, e.command_id, e.conversation_id, e.version, e.position, e.command_digest, e.command_size
 FROM unnest(%(shards)b::smallint[], %(commands)b::uuid[]) AS given (shard, command_id)
-JOIN events e ON e.shard = given.shard AND e.command_id = given.command_id"""
+JOIN events e ON e.shard = given.shard AND e.command_id = given.command_id
+UNION ALL
+SELECT r.shard, r.command_id, r.id, 0::bigint, 0::bigint, r.command_digest, 1
+FROM unnest(%(shards)b::smallint[], %(commands)b::uuid[]) AS given (shard, command_id)
+JOIN receipts r ON r.shard = given.shard AND r.command_id = given.command_id AND r.kind <> 'conversation'"""
+"""An erasure of many conversations is asked for under a key that none of its events has; nothing that is
+appended can be the same request."""
 
 IN_STEP: Final = b"""
 SELECT c.projection, c.generation, g.version, array_agg(c.shard)

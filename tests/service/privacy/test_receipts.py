@@ -60,6 +60,45 @@ async def test_asked_for_again_it_is_the_same_receipt(
         assert rows(dsn, "SELECT count(*) FROM hansard.receipts") == [(1,)]
 
 
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"/api/users/{USER}/erase"),
+        ("DELETE", f"/api/session/{USER}"),
+        ("DELETE", f"/api/opportunities/opp-{MARKER}"),
+    ],
+)
+async def test_the_key_of_an_erasure_is_taken_for_every_other_write(
+    dsn: str, method: str, path: str, there: bool
+) -> None:
+    async with at_once(dsn) as (client, hansard):
+        if there:
+            await marked(hansard)
+        headers = by(USER, **{"Idempotency-Key": "one"})
+        assert (await client.request(method, path, headers=headers)).status_code == 200
+        later = await marked(hansard)
+        for other, at, body in (
+            ("POST", "/api/conversations", {}),
+            ("POST", f"/api/conversations/{later}/messages", {"role": "user", "content": "hello"}),
+            ("PATCH", f"/api/conversations/{later}", {"title": f"all about {MARKER}"}),
+            ("DELETE", f"/api/conversations/{later}", None),
+            ("DELETE", "/api/opportunities/another", None),
+        ):
+            answer = await client.request(other, at, json=body, headers=headers)
+            assert problem(answer) == (409, "idempotency-key-reused"), (other, at)
+
+
+async def test_the_key_of_an_erasure_of_everybodys_is_taken_in_every_shard(dsn: str) -> None:
+    async with asked_who(dsn) as client:
+        headers = bearer(key(dsn, "back", "admin")) | {"Idempotency-Key": "one"}
+        assert (await client.delete("/api/opportunities/first", headers=headers)).status_code == 200
+        for at in range(20):
+            answer = await client.delete(f"/api/opportunities/{at}", headers=headers)
+            assert problem(answer) == (409, "idempotency-key-reused")
+        assert (await client.delete("/api/opportunities/first", headers=headers)).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/api/conversations/{}", "/api/chat/session/{}"])
 async def test_one_conversation_erased_again_under_its_key_gets_the_first_answer(dsn: str, path: str) -> None:
     async with at_once(dsn) as (client, hansard):
