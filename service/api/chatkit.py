@@ -23,12 +23,12 @@ from service.api.chat_examples import PLAIN, refused
 from service.api.chatkit_examples import CREATE, LIST, LISTED, STREAM
 from service.api.events import HEARTBEAT, HEARTBEAT_EVERY, EventStream
 from service.api.examples import gives
-from service.api.links import OPPORTUNITY
 from service.api.principal import from_header
 from service.api.problems import details_of
 from service.api.reading import Reading, say_that_it_reads
 from service.api.requests import log_the_unexpected
 from service.api.wire import Sent, answer
+from service.chatkit.context import OPPORTUNITY
 from service.chatkit.errors import OpportunityNotNamed
 from service.replies.asked import asked
 from service.replies.errors import NotAMessage

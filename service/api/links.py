@@ -17,11 +17,11 @@ from service.api.documented import LINK_KIND, LINK_TARGET, parameter
 from service.api.examples import gives
 from service.api.paging import Cursor, Limit, position_as_cursor
 from service.api.wire import answer
+from service.chatkit.context import OPPORTUNITY
 from service.privacy import erasing
 from service.store.repository import Caller
 
 TAGS: Final = ["links"]
-OPPORTUNITY: Final = "opportunity"
 
 OpportunityId = Annotated[str, PathParameter(schema_extra=parameter(LINK_TARGET))]
 

@@ -1,12 +1,12 @@
 """What every call of the Store carries: who asks, about what, and what this request has seen."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, field
 
 from service.store.repository import Caller
 
-OPPORTUNITY = "opportunity"
+OPPORTUNITY: Final = "opportunity"
 """The kind of link that the active opportunity becomes."""
 
 

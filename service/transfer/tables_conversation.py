@@ -13,8 +13,6 @@ from service.transfer.tables_mapping import BadMapping, Messages
 from service.transfer.tables_rows import Row, loaded, message_of, metadata_of
 from service.transfer.times import BEGINNING, time_of
 
-OPPORTUNITY = "opportunity"
-
 
 class Told(Struct):
     """What is known of one conversation so far."""
