@@ -104,6 +104,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     replies.NotAMessage: Problem(BAD, "not-a-message"),
     chatkit.NotAChatKitRequest: Problem(BAD, "not-a-chatkit-request"),
     chatkit.OpportunityNotNamed: Problem(BAD, "opportunity-not-named"),
+    chatkit.ThreadIdRefused: Problem(BAD, "thread-id-refused"),
+    chatkit.MetadataKeyTaken: Problem(BAD, "metadata-key-taken"),
     chatkit.ThreadIsLocked: Problem(CONFLICT, "thread-locked"),
     chatkit.DoesNotFit: Problem(CONFLICT, "does-not-fit"),
     chatkit.NoSuchAction: Problem(404, "no-such-action"),

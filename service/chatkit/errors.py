@@ -4,10 +4,12 @@ Refusal
 ├── NotAChatKitRequest, OpportunityNotNamed
 ├── ThreadIsLocked, DoesNotFit
 ├── NoSuchAction, NoSpeech
-└── AttachmentNotFound, AttachmentTooLarge, AttachmentTypeRefused
+├── AttachmentNotFound, AttachmentTooLarge, AttachmentTypeRefused
+└── ContentRefused
+    └── ThreadIdRefused, MetadataKeyTaken
 """
 
-from domain.errors import Refusal
+from domain.errors import ContentRefused, Refusal
 
 
 class NotAChatKitRequest(Refusal):
@@ -44,3 +46,11 @@ class AttachmentTooLarge(Refusal):
 
 class AttachmentTypeRefused(Refusal):
     """An attachment of the type {mime_type!r} is not taken; these are: {allowed}."""
+
+
+class ThreadIdRefused(ContentRefused):
+    """A thread's id must be a UUID in lower case, as generate_thread_id makes them; it is {thread_id!r}."""
+
+
+class MetadataKeyTaken(ContentRefused):
+    """A thread's metadata must not hold the key {key!r}, under which the store keeps what is its own."""

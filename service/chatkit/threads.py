@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from domain import conversation as decisions
 from domain.content import LIMITS, Limits, same_json
 from domain.conversation import Conversation
-from domain.errors import ContentRefused
 from domain.events import Event, Link
 from projections import conversations
 from service.chatkit.context import OPPORTUNITY
+from service.chatkit.errors import MetadataKeyTaken, ThreadIdRefused
 from service.chatkit.items import naive
 
 CHATKITS: Final = "chatkit.thread.v1"
@@ -31,14 +31,6 @@ SHARED: Final = {"id", "title", "status", "metadata"}
 NEVER: Final = datetime.min  # noqa: DTZ901 - ChatKit's times are naive
 
 Data = dict[str, Any]
-
-
-class ThreadIdRefused(ContentRefused):
-    """A thread's id must be a UUID in lower case, as generate_thread_id makes them; it is {thread_id!r}."""
-
-
-class MetadataKeyTaken(ContentRefused):
-    """A thread's metadata must not hold the key {key!r}, under which the store keeps what is its own."""
 
 
 def uuid_of(thread_id: str) -> UUID | None:

@@ -31,8 +31,9 @@ from domain.events import (
 from projections import conversations
 from service import commands
 from service.chatkit.context import ChatContext
+from service.chatkit.errors import MetadataKeyTaken, ThreadIdRefused
 from service.chatkit.store import MOST, HansardStore
-from service.chatkit.threads import CHATKITS, MetadataKeyTaken, ThreadIdRefused
+from service.chatkit.threads import CHATKITS
 from service.hansard import running
 from service.settings import Settings
 from service.store.log import conversation_after
