@@ -159,6 +159,8 @@ class Chain:
         else:
             self._tell(row, "what it says is not what was recorded: the digest of its state differs")
         if row.topic == ANONYMISED:
+            if self._anonymised_at:
+                self._tell(row, f"the conversation was anonymised already, at version {self._anonymised_at}")
             self._anonymised_at = row.version
             if self._under_way(row):
                 self._of_others.clear()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.events import MessageAdded
+from domain.events import ConversationAnonymised, MessageAdded
 from projections import history
 from service.audit.verify import verify_log
 from service.cli import main
@@ -14,6 +14,7 @@ from service.hansard import Hansard, running
 from service.privacy import anonymising, carrying_out
 from service.privacy.anonymity import Anonymity
 from service.settings import Settings
+from service.store.digests import Left
 from service.store.repository import Caller
 from tests.conftest import SHARDS
 from tests.service.api.calling import problem
@@ -21,7 +22,7 @@ from tests.service.api.recording import at_once
 from tests.service.privacy.dumping import dumped, rows_of
 from tests.service.privacy.marking import MARKER, OTHER, USER, by, marked
 from tests.service.privacy.test_erasing import follow
-from tests.service.store.appending import rows
+from tests.service.store.appending import asked, rows, storing
 from tests.service.tampering import tamper
 
 ATTACHED = ("title", "opp-", "request-", "all about", "owner", "shape-", "kind-", "thanks", "tired", '"from"')
@@ -117,6 +118,32 @@ def test_what_anonymising_left_cannot_be_changed_unnoticed(
     assert main(["verify", "--dsn", dsn, "--only", "chains"]) == 1
     told = capsys.readouterr().out
     assert f"conversation {conversation_id}, version 13: versions 1 to 12 do not hold what it left" in told
+
+
+def test_another_anonymising_does_not_cover_up_what_the_first_one_proves(dsn: str, capsys: Any) -> None:
+    """Its digest fits the words that were changed, and what proved the others is gone by it."""
+    conversation_id = asyncio.run(anonymised(dsn))
+    tamper(
+        dsn,
+        "UPDATE events SET state = NULL, state_salt = NULL, person_salt = NULL"
+        " WHERE topic = 'conversation_anonymised'",
+    )
+    tamper(
+        dsn,
+        "UPDATE events SET state = replace(convert_from(state, 'UTF8'), 'secret', 'sacred')::bytea"
+        " WHERE version = 2",
+    )
+    left = Left()
+    query = (
+        "SELECT version, actor, state, state_salt IS NOT NULL, user_id FROM hansard.events ORDER BY version"
+    )
+    for version, actor, state, proved, _ in (held := rows(dsn, query)):
+        left.take(version, actor, state, proved=proved)
+    again = ConversationAnonymised(requested_by="dev", reason="asked", rewritten=left.hexdigest())
+    with storing(dsn) as store:
+        store.append_blocking(asked(store, conversation_id, [again], user_id=held[0][4]))
+    assert main(["verify", "--dsn", dsn, "--only", "chains"]) == 1
+    assert "was anonymised already, at version 13" in capsys.readouterr().out
 
 
 def test_anonymised_and_then_erased_there_is_nothing_left_to_prove(dsn: str) -> None:
