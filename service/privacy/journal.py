@@ -5,6 +5,7 @@ it and not read.
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,19 +31,27 @@ async def write_down(path: Path | None, receipt: Receipt) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """By one write at the end, so that the lines of several processes do not run into each other."""
-    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    """By one write at the end, so that the lines of several processes do not run into each other. Where a
+    line before it was cut off, by a full disk or a power failure, it does not become a part of that one."""
+    opened = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(opened, line)
+        size = os.fstat(opened).st_size
+        if size and os.pread(opened, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        if os.write(opened, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(opened)
     finally:
         os.close(opened)
 
 
 def read(path: Path) -> Iterator[Receipt]:
-    """Each receipt once."""
+    """Each receipt once. A line that was cut off is refused, and may be taken out: a receipt is not finished
+    before its line is whole, and is written again then."""
     seen = set()
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line:
+            continue
         try:
             receipt = decode(line)
         except msgspec.DecodeError as broken:

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from service.cli import main
 from service.embedded import EmbeddedPostgres
 from service.hansard import running
-from service.privacy import erasing
+from service.privacy import erasing, journal
 from service.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
@@ -112,6 +112,20 @@ def test_a_line_that_is_no_receipt_is_named(
     journal.write_text("nonsense\n")
     assert erase(dsn, "--again-since", "2020-01-01", "--erasure-journal", str(journal)) == 1
     assert "Line 1" in capsys.readouterr().err
+
+
+async def test_a_line_that_was_cut_off_takes_no_other_with_it(dsn: str, tmp_path: Path) -> None:
+    path = tmp_path / "erasures.jsonl"
+    async with running(settings(dsn, erasure_journal=path), dsn) as hansard:
+        first = await erasing.erase_all(hansard, Caller(USER))
+        with path.open("a") as torn:
+            torn.write('{"shard":1,"id":"01')
+        second = await erasing.erase_all(hansard, Caller(OTHER))
+    lines = path.read_text().splitlines()
+    with pytest.raises(journal.JournalUnreadable, match="Line 2"):
+        list(journal.read(path))
+    path.write_text("\n".join([lines[0], "", *lines[2:]]))
+    assert [receipt.id for receipt in journal.read(path)] == [first.receipt.id, second.receipt.id]
 
 
 def test_unfinished_erasures_are_gone_on_with(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
