@@ -263,7 +263,7 @@ async def test_nothing_is_refused_on_the_strength_of_an_append_that_is_not_store
     async with repository_on(dsn) as repository:
         with lane_held(dsn):
             ending = asyncio.create_task(commands.end(repository, ANN, conversation))
-            await until(lambda: ending.done() or repository.store.waiting() > 0)
+            await asyncio.to_thread(wait_until_blocked, dsn)
             looked = looks(repository)
             adding = asyncio.create_task(add(repository, conversation))
             await until(lambda: adding.done() or looks(repository) > looked)
