@@ -15,6 +15,7 @@ from service import commands
 from service.api import examples
 from service.api.asking import Asking, Writing
 from service.api.documented import AN_ID, USER_ID, parameter
+from service.api.erased import erase_one
 from service.api.examples import gives
 from service.api.paging import (
     After,
@@ -239,15 +240,7 @@ async def end_session(
 )
 async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, history and search."""
-    caller = await writing.caller_for(session_id)
-    erased = await erasing.erase(
-        writing.hansard,
-        caller,
-        session_id,
-        expected=writing.expected(),
-        command=writing.command(caller),
-    )
-    position = position_as_cursor(caller.user_id, erased.position)
+    erased, position = await erase_one(writing, session_id)
     counts, version = ErasedMessages(erased.messages), erased.version
     return answer(ErasedSession(True, counts, version, position), headers=etag(version))
 
