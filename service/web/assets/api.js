@@ -34,8 +34,10 @@ export async function open(method, path, { body, key, headers, signal } = {}) {
     if (failed.name === "AbortError") throw failed;
     throw new Problem(0, AWAY);
   }
-  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
-  return answer;
+  if (answer.ok) return answer;
+  const problem = new Problem(answer.status, await answer.json().catch(() => ({})));
+  if (problem.status === 401) dispatchEvent(new CustomEvent("turned-away", { detail: problem }));
+  throw problem;
 }
 
 export async function call(method, path, given) {

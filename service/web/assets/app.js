@@ -1,7 +1,7 @@
 // What is on the page at which address; everything else is asked for when it is needed.
 
 import { Changes } from "./changes.js";
-import { menu } from "./dialog.js";
+import { closeAll, menu } from "./dialog.js";
 import { announce, button, h, icon, replace } from "./dom.js";
 import { Listed } from "./listed.js";
 import { begin, go } from "./router.js";
@@ -11,6 +11,7 @@ import { Thread } from "./thread.js";
 
 const body = document.getElementById("app");
 let chat = null;
+let shown = 0;
 
 function makeChat() {
   const who = button("", { class: "who", title: session.user }, icon("person"), h("span", {}, session.user ?? "Signed in"));
@@ -30,7 +31,7 @@ function makeChat() {
   });
   changes.addEventListener("look-again", () => {
     listed.changed();
-    thread.refresh();
+    thread.refresh().catch(() => {});
   });
   changes.addEventListener("connection", () => {
     away.hidden = changes.connected;
@@ -39,19 +40,39 @@ function makeChat() {
       thread.refresh().catch(() => {});
     }
   });
-  changes.addEventListener("turned-away", ({ detail }) => leave(detail.message));
+  changes.addEventListener("turned-away", ({ detail }) => turnedAway(detail));
   listed.begin();
   return { element: h("main", { class: "chat" }, h("h1", { class: "aloud" }, "Hansard"), listed.element, thread.element, away), listed, thread, changes };
 }
 
-function leave(why) {
-  chat?.changes.stop();
-  chat = null;
+function leave() {
   session.end();
-  show({ page: "signin", why: typeof why === "string" ? why : null });
+  show({ page: "signin" });
+}
+
+// Whoever is signing in already is told so there; of many answers that turn one away the first is enough.
+function turnedAway(problem) {
+  if (body.querySelector(".signin")) return;
+  session.forget();
+  show({ page: "signin", why: problem.message });
+}
+
+// Pages have scrollers of their own, which forget where they were when they leave the document.
+function rememberPlaces() {
+  if (!chat?.element.isConnected) return;
+  chat.places = [...chat.element.querySelectorAll(".scroller")].map((scroller) => [scroller, scroller.scrollTop]);
+}
+
+function showChat() {
+  chat ??= makeChat();
+  if (chat.element.isConnected) return;
+  replace(body, chat.element);
+  chat.places?.forEach(([scroller, top]) => (scroller.scrollTop = top));
 }
 
 async function show(route) {
+  const showing = ++shown;
+  closeAll();
   if (route.page === "nowhere") {
     document.title = "Hansard";
     const words = h("p", {}, "There is no such page here.");
@@ -65,16 +86,22 @@ async function show(route) {
     return;
   }
   if (route.page === "chat") {
-    chat ??= makeChat();
-    if (!chat.element.isConnected) replace(body, chat.element);
+    showChat();
     chat.element.classList.toggle("reading", route.id !== null || route.fresh);
     chat.listed.open(route.id);
     if (route.id === null || route.id !== chat.thread.id || route.at) await chat.thread.open(route.id, route.at);
     return;
   }
   const { page } = await import(route.page === "history" ? "./history.js" : "./service.js");
-  replace(body, await page(route));
+  await page(route, (element) => {
+    if (showing !== shown) return;
+    rememberPlaces();
+    replace(body, element);
+    element.querySelector("h1").focus();
+  });
 }
+
+addEventListener("turned-away", ({ detail }) => turnedAway(detail));
 
 arriveWithToken();
 begin((route) => {

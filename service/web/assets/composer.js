@@ -1,11 +1,15 @@
 // Where one writes.
 
 import { announce, h, icon } from "./dom.js";
+import { session } from "./session.js";
 
 const TALLEST = 240;
+// What Safari calls the Enter that ends a composition.
+const COMPOSED = 229;
 
 export class Composer {
   #name = null;
+  #whose = session.user;
 
   constructor({ send, stop }) {
     this.send = send;
@@ -20,7 +24,8 @@ export class Composer {
       onkeydown: (event) => this.#pressed(event),
       oninput: () => this.#changed(),
     });
-    this.act = h("button", { type: "submit", class: "act" });
+    // The second click of a double click would stop what the first has sent.
+    this.act = h("button", { type: "submit", class: "act", onclick: (event) => event.detail > 1 && event.preventDefault() });
     this.form = h(
       "form",
       { class: "composer", onsubmit: (event) => this.#submitted(event) },
@@ -33,10 +38,19 @@ export class Composer {
 
   // What was being written in each conversation is still there when one comes back.
   open(name) {
-    this.#name = `hansard.draft.${name ?? "new"}`;
+    this.#name = this.#draft(name);
     this.text.value = sessionStorage.getItem(this.#name) ?? "";
     this.#fit();
     this.#showAct();
+  }
+
+  // What could not be sent is there when one comes back to its conversation.
+  keep(name, text) {
+    if (!sessionStorage.getItem(this.#draft(name))) sessionStorage.setItem(this.#draft(name), text);
+  }
+
+  forget(name, text) {
+    if (sessionStorage.getItem(this.#draft(name)) === text) sessionStorage.removeItem(this.#draft(name));
   }
 
   setReplying(replying) {
@@ -48,12 +62,15 @@ export class Composer {
     this.element.replaceChildren(instead ?? this.form);
   }
 
+  // Not where that would bring up a keyboard of glass over what is to be read.
   focus() {
-    if (this.form.isConnected && matchMedia("(hover: hover)").matches) this.text.focus();
+    if (!this.form.isConnected || !matchMedia("(hover: hover)").matches) return false;
+    this.text.focus();
+    return document.activeElement === this.text;
   }
 
   #pressed(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSED) return;
     event.preventDefault();
     if (this.replying) announce("A reply is being given: wait for it, or stop it.");
     else this.form.requestSubmit();
@@ -90,5 +107,9 @@ export class Composer {
     this.act.title = name;
     this.act.disabled = !this.replying && !this.text.value.trim();
     this.act.replaceChildren(icon(this.replying ? "stop" : "send"));
+  }
+
+  #draft(name) {
+    return `hansard.draft.${this.#whose}.${name ?? "new"}`;
   }
 }

@@ -56,6 +56,12 @@ function buttons(...all) {
   return h("div", { class: "buttons" }, ...all);
 }
 
+// Whoever goes to another page has answered nothing.
+export function closeAll() {
+  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+  document.querySelectorAll(":popover-open").forEach((list) => list.hidePopover());
+}
+
 let menus = 0;
 
 // A button that opens a list of actions; each is [words, what it does, is it dangerous].

@@ -60,6 +60,18 @@ export function replace(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
 }
 
+// Browsers let a page write to the clipboard only where its address is this machine's or begins with https.
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    announce("This browser does not let the page copy.");
+    return false;
+  }
+  announce(`${what} is copied.`);
+  return true;
+}
+
 // Said aloud by a screen reader, shown to nobody.
 export function announce(words) {
   document.getElementById("said").textContent = words;

@@ -10,19 +10,21 @@ import { save } from "./saving.js";
 const PAGE = 50;
 const MOMENT = 80;
 
-export async function page({ id, version }) {
+// Shown at once, and filled when its answers come.
+export async function page({ id, version }, show) {
   document.title = "History · Hansard";
   const content = h("div", { class: "history" }, h("p", { class: "state" }, "Loading…"));
-  const title = h("h1", {}, "History");
+  const title = h("h1", { tabindex: "-1" }, "History");
   const bar = h(
     "header",
     { class: "bar" },
     h("a", { class: "sign", href: `/c/${id}`, "data-go": "", "aria-label": "Back to the conversation" }, icon("back")),
     title,
   );
-  const element = h("main", { class: "wide" }, bar, content);
+  show(h("main", { class: "wide" }, bar, content));
   try {
     const known = await call("GET", query(`/api/conversations/${id}`, { at: version ?? LATEST, limit: PAGE }));
+    if (!bar.isConnected) return;
     title.textContent = `History of ${known.title || "an untitled conversation"}`;
     document.title = `${title.textContent} · Hansard`;
     const told = h("p", { class: "told", role: "alert", hidden: true });
@@ -45,7 +47,6 @@ export async function page({ id, version }) {
     if (!(failed instanceof Problem)) throw failed;
     replace(content, h("div", { class: "empty", role: "alert" }, h("p", {}, failed.message)));
   }
-  return element;
 }
 
 // A time that no clock has come to: the conversation as it stands.
@@ -198,7 +199,7 @@ class Stood {
     const asked = ++this.#asked;
     try {
       const known = await call("GET", query(`/api/conversations/${this.id}`, { at: version, limit: PAGE }));
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked || !this.element.isConnected) return;
       rename(version === this.last ? `/c/${this.id}/history` : `/c/${this.id}/history?version=${version}`);
       this.#show(known);
     } catch (failed) {

@@ -2,7 +2,7 @@
 
 import { call, query } from "./api.js";
 import * as clock from "./clock.js";
-import { button, h, icon, replace, signButton } from "./dom.js";
+import { announce, button, h, icon, replace, signButton } from "./dom.js";
 import { decoded } from "./entities.js";
 
 const PAGE = 30;
@@ -29,6 +29,7 @@ export class Listed {
       onkeydown: (event) => event.key === "Escape" && this.#leaveSearch(),
     });
     this.active = h("input", { type: "checkbox", onchange: (event) => this.#filter({ activeOnly: event.target.checked }) });
+    this.begins = h("a", { class: "button primary new", href: "/?new", "data-go": "" }, icon("plus"), "New conversation");
     this.filters = h("div", { class: "filters" });
     this.list = h("ul", { class: "list" });
     this.more = h("div", { class: "more" });
@@ -43,7 +44,7 @@ export class Listed {
         h("a", { class: "mark", href: "/", "data-go": "" }, "Hansard"),
         whoIs,
       ),
-      h("a", { class: "button primary new", href: "/?new", "data-go": "" }, icon("plus"), "New conversation"),
+      this.begins,
       h("div", { class: "search" }, icon("search"), this.search),
       this.filters,
       this.scroller,
@@ -62,7 +63,12 @@ export class Listed {
   }
 
   filterByLink(link) {
+    this.#leaveSearch();
     this.#filter({ link });
+  }
+
+  focus() {
+    this.begins.focus();
   }
 
   // Something was said or changed, somewhere: what is most recent is asked for again, once for many changes.
@@ -126,8 +132,10 @@ export class Listed {
       const page = await call("GET", this.#path());
       if (asked !== this.#asked || this.#searching) return;
       const first = this.#items.size === 0;
-      page.conversations.forEach((each) => this.#items.get(each.id)?.remove());
-      this.list.prepend(...page.conversations.map((each) => this.#item(each)));
+      this.#keepingFocus(() => {
+        page.conversations.forEach((each) => this.#items.get(each.id)?.remove());
+        this.list.prepend(...page.conversations.map((each) => this.#item(each)));
+      });
       if (first) this.#cursor = page.next_cursor;
       this.#showState();
     } catch {
@@ -141,10 +149,17 @@ export class Listed {
       const now = await call("GET", `/api/conversations/${id}`);
       const hidden = this.activeOnly && now.ended;
       if (hidden) this.gone(id);
-      else if (this.#items.get(id) === known) known.replaceWith(this.#item(now));
+      else if (this.#items.get(id) === known) this.#keepingFocus(() => known.replaceWith(this.#item(now)));
     } catch (failed) {
       if (failed.status === 404) this.gone(id);
     }
+  }
+
+  // Whoever goes through the list by keyboard stays where she is when it changes.
+  #keepingFocus(change) {
+    const focused = [...this.#items].find(([, item]) => item.contains(document.activeElement));
+    change();
+    if (focused) this.#items.get(focused[0])?.firstElementChild.focus({ preventScroll: true });
   }
 
   #item(summary) {
@@ -174,8 +189,8 @@ export class Listed {
   #filter(wanted) {
     Object.assign(this, wanted);
     this.#showFilters();
-    this.#leaveSearch();
-    this.#anew();
+    if (this.#searching) this.#find(this.search.value.trim());
+    else this.#anew();
   }
 
   #showFilters() {
@@ -202,6 +217,8 @@ export class Listed {
       this.#leaveSearch();
       return;
     }
+    // A search goes through what has ended too.
+    this.active.disabled = true;
     this.#searching = setTimeout(() => this.#find(words), SEARCH_AFTER);
   }
 
@@ -210,6 +227,7 @@ export class Listed {
     clearTimeout(this.#searching);
     this.#searching = null;
     this.search.value = "";
+    this.active.disabled = false;
     this.#anew();
   }
 
@@ -222,6 +240,7 @@ export class Listed {
       const found = page.results.map(result);
       if (cursor) this.list.append(...found);
       else replace(this.list, ...found);
+      announce(page.results.length ? `${counted(page.results.length)}${page.next_cursor ? ", and there are more" : ""}.` : "");
       const more = button("More", { onclick: () => this.#find(words, page.next_cursor) });
       replace(this.state, ...(found.length || cursor ? [] : [h("p", {}, `Nothing said holds “${words}”.`)]), page.next_cursor ? more : null);
     } catch (failed) {
@@ -254,6 +273,10 @@ function result(found) {
       h("span", { class: "snippet" }, ...highlighted(found.snippet)),
     ),
   );
+}
+
+function counted(found) {
+  return found === 1 ? "1 message found" : `${found} messages found`;
 }
 
 const LEAD = 48;

@@ -1,7 +1,7 @@
 // Markdown as elements. The parser only tells what is what; nothing it finds is ever read as HTML.
 
 import { lexer } from "./vendor/marked.js";
-import { announce, button, h } from "./dom.js";
+import { button, copy, h } from "./dom.js";
 import { decoded } from "./entities.js";
 
 export function markdown(text) {
@@ -44,20 +44,18 @@ function block(token) {
 }
 
 function code(token) {
-  const copy = button("Copy", {
+  const copier = button("Copy", {
     class: "copy-code",
     onclick: async () => {
-      await navigator.clipboard.writeText(token.text);
-      announce("The code is copied.");
-      copy.textContent = "Copied";
-      setTimeout(() => (copy.textContent = "Copy"), 2000);
+      copier.textContent = (await copy(token.text, "The code")) ? "Copied" : "Cannot copy";
+      setTimeout(() => (copier.textContent = "Copy"), 2000);
     },
   });
   const language = (token.lang ?? "").split(/\s/)[0];
   return h(
     "figure",
     { class: "code" },
-    h("figcaption", {}, h("span", {}, language), copy),
+    h("figcaption", {}, h("span", {}, language), copier),
     h("pre", { tabindex: "0", "aria-label": `Code${language ? ` in ${language}` : ""}` }, h("code", {}, token.text)),
   );
 }

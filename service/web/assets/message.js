@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import * as clock from "./clock.js";
-import { announce, h, icon, signButton } from "./dom.js";
+import { announce, copy, h, icon, signButton } from "./dom.js";
 import { markdown } from "./markdown.js";
 
 const HIDDEN_BEFORE = 4_000;
@@ -68,14 +68,12 @@ function notes(message, quiet) {
 }
 
 function copyButton(message) {
-  const copy = signButton("copy", "Copy the message");
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(message.content);
-    announce("The message is copied.");
-    copy.replaceChildren(icon("done"));
-    setTimeout(() => copy.replaceChildren(icon("copy")), 2000);
+  const copier = signButton("copy", "Copy the message");
+  copier.addEventListener("click", async () => {
+    copier.replaceChildren(icon((await copy(message.content, "The message")) ? "done" : "close"));
+    setTimeout(() => copier.replaceChildren(icon("copy")), 2000);
   });
-  return copy;
+  return copier;
 }
 
 const RATINGS = [

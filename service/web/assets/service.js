@@ -9,16 +9,17 @@ import { Replay } from "./replay.js";
 const EVERY = 2;
 const MINUTES = 60;
 
-export async function page() {
+// Shown at once, and filled when its answers come.
+export async function page(_, show) {
   document.title = "The service · Hansard";
   const bar = h(
     "header",
     { class: "bar" },
     h("a", { class: "sign", href: "/", "data-go": "", "aria-label": "Back to the conversations" }, icon("back")),
-    h("h1", {}, "The service"),
+    h("h1", { tabindex: "-1" }, "The service"),
   );
   const content = h("div", { class: "service" }, h("p", { class: "state" }, "Loading…"));
-  const element = h("main", { class: "wide" }, bar, content);
+  show(h("main", { class: "wide" }, bar, content));
   try {
     const status = await call("GET", "/api/admin/status");
     const board = new Board(status);
@@ -29,7 +30,6 @@ export async function page() {
     const words = failed.status === 403 ? "This page needs a service key with the scope admin." : failed.message;
     replace(content, h("div", { class: "empty", role: "alert" }, h("p", {}, words)));
   }
-  return element;
 }
 
 class Board {

@@ -43,9 +43,15 @@ export const session = {
     if (user) sessionStorage.setItem(USER, user);
     if (user && !proves) localStorage.setItem(USER, user);
   },
-  end() {
-    sessionStorage.clear();
+  // Nobody is there any more; what was being written waits for who wrote it.
+  forget() {
+    sessionStorage.removeItem(TOKEN);
+    sessionStorage.removeItem(USER);
     localStorage.removeItem(USER);
+  },
+  end() {
+    this.forget();
+    sessionStorage.clear();
   },
 };
 

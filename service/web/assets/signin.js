@@ -10,13 +10,13 @@ export function signin(why, entered) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(form));
-    session.end();
+    session.forget();
     session.begin({ token: given.token?.trim(), user: given.user?.trim() });
     try {
       await isTaken();
       entered();
     } catch (refused) {
-      session.end();
+      session.forget();
       failed.hidden = false;
       replace(failed, refused.message);
     }

@@ -68,7 +68,7 @@ export class Thread {
       this.#name("New conversation");
       replace(this.facts);
       replace(this.content, welcome());
-      this.composer.focus();
+      this.#focus();
       return;
     }
     const late = setTimeout(() => isCurrent() && replace(this.content, skeleton()), 150);
@@ -83,7 +83,7 @@ export class Thread {
       this.#edges();
       if (place) this.#point(pages.element.querySelector(".message"));
       else this.#toBottom();
-      this.composer.focus();
+      if (!place) this.#focus();
       if (!place) await this.#hear();
     } catch (failed) {
       if (!isCurrent()) return;
@@ -187,6 +187,7 @@ export class Thread {
   }
 
   async #began(turn) {
+    if (turn.text) this.composer.forget(turn.askedIn, turn.text);
     if (turn !== this.#turn) return;
     this.composer.setReplying(true);
     if (this.#id) return;
@@ -210,6 +211,7 @@ export class Thread {
   }
 
   async #failed(turn, problem) {
+    if (turn.text && !turn.questionId) this.composer.keep(turn.askedIn, turn.text);
     if (turn !== this.#turn) return;
     this.composer.setReplying(false);
     if (turn.conversationId) await this.#pages?.newer().catch(() => {});
@@ -268,14 +270,18 @@ export class Thread {
 
   async #rename() {
     const asked = { title: "Rename the conversation", label: "Title", value: this.#details.title ?? "", yes: "Rename" };
+    const opened = this.#opened;
     const title = await prompt(asked);
-    if (title) await this.#change({ title });
+    if (title && opened === this.#opened) await this.#change({ title });
   }
 
   async #change(wish) {
+    const [opened, id] = [this.#opened, this.#id];
     try {
-      this.#show(await call("PATCH", `/api/conversations/${this.#id}`, { body: wish }));
-      this.listed.changed(this.#id);
+      const details = await call("PATCH", `/api/conversations/${id}`, { body: wish });
+      this.listed.changed(id);
+      if (opened !== this.#opened) return;
+      this.#show(details);
       if (wish.ended === false) this.composer.focus();
     } catch (failed) {
       announce(failed.message);
@@ -284,18 +290,21 @@ export class Thread {
   }
 
   async #delete() {
+    const id = this.#id;
     const sure = await confirm({
       title: "Delete this conversation?",
       words: `“${this.#details.title || "Untitled"}” and all its messages are erased, here and in the log. This cannot be undone.`,
       yes: "Delete for good",
       dangerous: true,
     });
-    if (!sure) return;
+    if (!sure || id !== this.#id) return;
     try {
-      await call("DELETE", `/api/conversations/${this.#id}`);
-      this.listed.gone(this.#id);
+      await call("DELETE", `/api/conversations/${id}`);
+      this.listed.gone(id);
       announce("The conversation is deleted.");
+      if (id !== this.#id) return;
       go("/");
+      if (document.activeElement === document.body) this.listed.focus();
     } catch (failed) {
       this.#tell(failed.message);
     }
@@ -312,10 +321,14 @@ export class Thread {
 
   #tell(words) {
     const told = h("p", { class: "told", role: "alert" }, words, signButton("close", "Close", { onclick: () => told.remove() }));
+    this.told?.remove();
+    this.told = told;
     this.composer.element.prepend(told);
   }
 
   #cannot(failed, again) {
+    this.#turn?.leave();
+    this.#turn = null;
     this.#pages = null;
     this.more.hidden = true;
     this.beginning.textContent = "";
@@ -381,6 +394,10 @@ export class Thread {
   #toBottom() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.toEnd.hidden = true;
+  }
+
+  #focus() {
+    if (!this.composer.focus()) this.title.focus({ preventScroll: true });
   }
 
   #point(item) {

@@ -10,6 +10,8 @@ const LONGEST_REST = 8;
 export class Turn {
   #leaving = new AbortController();
   #place = null;
+  #hasLeft = false;
+  #isToStop = false;
 
   // `began` hears of the conversation's id, `ended` that all is stored; both sides are then on the record.
   constructor(conversationId, { began, ended, failed, grown }) {
@@ -24,6 +26,7 @@ export class Turn {
 
   ask(text) {
     this.text = text;
+    this.askedIn = this.conversationId;
     this.key = newKey();
     // Sent again it must be the same request, though the conversation may have got its id by then.
     this.body = { message: text, ...(this.conversationId && { session_id: this.conversationId }) };
@@ -53,12 +56,14 @@ export class Turn {
   }
 
   async stop() {
-    if (this.conversationId) await call("POST", `/api/chat/${this.conversationId}/stop`);
+    this.#isToStop = true;
+    if (this.replyId) await call("POST", `/api/chat/${this.conversationId}/stop`);
   }
 
-  // The reply goes on without this listener.
+  // The reply goes on without this listener. A question that is still on its way arrives first.
   leave() {
-    this.#leaving.abort();
+    this.#hasLeft = true;
+    if (this.questionId || !this.running) this.#leaving.abort();
   }
 
   // Its messages are shown by the page they belong to.
@@ -90,7 +95,9 @@ export class Turn {
         this.questionId = event.data.message_id;
         this.replyId = event.data.reply_id;
         this.question?.classList.remove("on-its-way");
+        if (this.#hasLeft) this.#leaving.abort();
         await this.hears.began(this);
+        if (this.#isToStop) await this.stop();
         return false;
       case "delta":
         this.growing.add(event.data.text);
@@ -163,6 +170,7 @@ export class Turn {
     this.growing.restart();
     this.element.append(this.growing.element);
     this.#place = null;
+    this.#isToStop = false;
     await this.#send();
   }
 }
