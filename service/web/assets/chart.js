@@ -4,10 +4,10 @@ import * as clock from "./clock.js";
 import { h, svg } from "./dom.js";
 
 const WIDTH = 640;
-const HEIGHT = 180;
+const HEIGHT = 190;
 const LEFT = 56;
-const BOTTOM = 22;
-const TOP = 10;
+const BOTTOM = 28;
+const TOP = 16;
 
 export function lineChart(points, { name, figure }) {
   const top = niceTop(Math.max(...points.map((each) => each.value), 0));
