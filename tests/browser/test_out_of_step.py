@@ -119,6 +119,32 @@ def test_what_could_not_be_sent_is_there_again_when_one_comes_back(
     expect(page.get_by_role("textbox", name="Message")).to_have_value("Not to be lost.")
 
 
+def test_what_had_arrived_though_its_answer_was_lost_is_stored_once_when_it_is_sent_again(
+    visit: Visit, conversation: Conversation, api: httpx.Client
+) -> None:
+    one, other = conversation("First"), conversation("Second")
+    page = visit(f"/c/{one}")
+    expect(page.locator(".message")).to_have_count(1)
+
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/chat/stream", lose_the_answer)
+    say(page, "Did you hear me?")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    page.unroute("**/api/chat/stream")
+    page.locator(f".listed a[href='/c/{other}']").click()
+    expect(page.get_by_role("heading", name="Second")).to_be_visible()
+    page.locator(f".listed a[href='/c/{one}']").click()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("Did you hear me?")
+    with page.expect_response("**/api/chat/stream") as answer:
+        page.get_by_role("button", name="Send").click()
+    answer.value.finished()
+    stored = api.get(f"/api/conversations/{one}/messages").json()["messages"]
+    assert [each["content"] for each in stored] == ["First", "Did you hear me?", "Certainly."]
+
+
 def test_a_change_elsewhere_leaves_the_focus_in_the_list_where_it_is(
     visit: Visit, conversation: Conversation, api: httpx.Client
 ) -> None:

@@ -44,13 +44,18 @@ export class Composer {
     this.#showAct();
   }
 
-  // What could not be sent is there when one comes back to its conversation.
-  keep(name, text) {
-    if (!sessionStorage.getItem(this.#draft(name))) sessionStorage.setItem(this.#draft(name), text);
+  // What could not be sent is there when one comes back to its conversation. It may have arrived all the same:
+  // sent again as it stands, it goes under the same key.
+  keep(name, text, key) {
+    const draft = this.#draft(name);
+    sessionStorage.setItem(`${draft}.key`, JSON.stringify({ text, key }));
+    if (!sessionStorage.getItem(draft)) sessionStorage.setItem(draft, text);
   }
 
   forget(name, text) {
-    if (sessionStorage.getItem(this.#draft(name)) === text) sessionStorage.removeItem(this.#draft(name));
+    const draft = this.#draft(name);
+    sessionStorage.removeItem(`${draft}.key`);
+    if (sessionStorage.getItem(draft) === text) sessionStorage.removeItem(draft);
   }
 
   setReplying(replying) {
@@ -86,7 +91,12 @@ export class Composer {
     if (!text.trim()) return;
     this.text.value = "";
     this.#changed();
-    this.send(text);
+    this.send(text, this.#keyOf(text));
+  }
+
+  #keyOf(text) {
+    const kept = JSON.parse(sessionStorage.getItem(`${this.#name}.key`) ?? "null");
+    return kept?.text === text ? kept.key : null;
   }
 
   #changed() {

@@ -34,7 +34,7 @@ export class Thread {
       this.content,
     );
     this.toEnd = button("", { class: "to-end", hidden: true, onclick: () => this.#showEnd() }, icon("down"), "To the newest");
-    this.composer = new Composer({ send: (text) => this.#ask(text), stop: () => this.#stop() });
+    this.composer = new Composer({ send: (text, key) => this.#ask(text, key), stop: () => this.#stop() });
     const back = h("a", { class: "sign back", href: "/", "data-go": "", "aria-label": "All conversations" }, icon("back"));
     this.element = h(
       "section",
@@ -166,14 +166,14 @@ export class Thread {
     return turn;
   }
 
-  async #ask(text) {
+  async #ask(text, key) {
     if (this.#pages && !this.#pages.atEnd) await this.#showEnd();
     this.#turn?.element.remove();
     const turn = this.#newTurn();
     if (!this.#pages) replace(this.content);
     this.content.append(turn.element);
     this.composer.setReplying(true);
-    const asked = turn.ask(text);
+    const asked = turn.ask(text, key);
     this.#toBottom();
     await asked;
   }
@@ -211,7 +211,7 @@ export class Thread {
   }
 
   async #failed(turn, problem) {
-    if (turn.text && !turn.questionId) this.composer.keep(turn.askedIn, turn.text);
+    if (turn.text && !turn.questionId) this.composer.keep(turn.askedIn, turn.text, turn.key);
     if (turn !== this.#turn) return;
     this.composer.setReplying(false);
     if (turn.conversationId) await this.#pages?.newer().catch(() => {});

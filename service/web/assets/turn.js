@@ -24,10 +24,10 @@ export class Turn {
     this.running = false;
   }
 
-  ask(text) {
+  ask(text, key) {
     this.text = text;
     this.askedIn = this.conversationId;
-    this.key = newKey();
+    this.key = key ?? newKey();
     // Sent again it must be the same request, though the conversation may have got its id by then.
     this.body = { message: text, ...(this.conversationId && { session_id: this.conversationId }) };
     this.question = messageItem({ id: "", role: "user", content: text });
