@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
@@ -19,6 +20,7 @@ def act(page: Page, name: str) -> None:
     page.get_by_role("menuitem", name=name).click()
 
 
+@pytest.mark.timeout(400)
 def test_switching_among_five_hundred_conversations(visit: Visit, conversation: Conversation) -> None:
     ids = [conversation(f"Question {n}", f"Answer {n}") for n in range(500)]
     page = visit()
@@ -44,6 +46,7 @@ def test_switching_among_five_hundred_conversations(visit: Visit, conversation: 
     expect(page.locator(".message .body").last).to_have_text("Answer 499")
 
 
+@pytest.mark.timeout(400)
 def test_twenty_thousand_messages_are_scrolled_to_the_start_and_the_page_stays_small(
     visit: Visit, conversation: Conversation, api: httpx.Client
 ) -> None:
