@@ -113,6 +113,9 @@ async def rate_message(
     message_id: str,
     rating: str,
     comment: str | None = None,
+    *,
+    expected: int | None = None,
+    command: Command | None = None,
 ) -> Changed:
     return await repository.change(
         caller,
@@ -126,6 +129,8 @@ async def rate_message(
             repository.limits,
         ),
         about=[message_id],
+        expected=expected,
+        command=command,
     )
 
 

@@ -48,6 +48,7 @@ GOOD: Final = {"rating": "positive", "comment": "Short, and right."}
         {"message_id": examples.ANSWER_ID, "version": 4, "position": examples.NEWER} | GOOD,
         "It is stored.",
         examples.UNKNOWN,
+        examples.CONFLICT,
     ),
 )
 async def rate(
@@ -59,7 +60,14 @@ async def rate(
     """The last rating counts; all of them stay on the record. The same one again changes nothing."""
     caller = await writing.caller_for(conversation_id, data.user_id)
     changed = await commands.rate_message(
-        writing.hansard.repository, caller, conversation_id, message_id, data.rating, data.comment
+        writing.hansard.repository,
+        caller,
+        conversation_id,
+        message_id,
+        data.rating,
+        data.comment,
+        expected=writing.expected(),
+        command=writing.command(caller),
     )
     version = version_of(changed)
     body = Rated(message_id, data.rating, data.comment, version, position_of(caller, changed))

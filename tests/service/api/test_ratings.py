@@ -58,3 +58,20 @@ async def test_what_is_not_there_or_not_ones_own_cannot_be_rated(dsn: str) -> No
         )
         assert (empty.status_code, empty.json()["field"]) == (400, "rating")
         assert events(dsn) == before
+
+
+async def test_a_rating_keeps_what_holds_for_every_write(dsn: str) -> None:
+    async with calling(dsn) as client:
+        conversation_id, message_id = await conversation(client)
+        path = f"/api/conversations/{conversation_id}/messages/{message_id}/rating"
+        good, bad = {"rating": "positive"}, {"rating": "negative"}
+        moved_on = await client.put(path, json=good, headers=ANN | {"If-Match": '"1"'})
+        assert (moved_on.status_code, moved_on.json()["current_version"]) == (409, 3)
+        key = ANN | {"Idempotency-Key": "once"}
+        first = await client.put(path, json=good, headers=key)
+        await client.put(path, json=bad, headers=ANN)
+        again = await client.put(path, json=good, headers=key)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert (await shown(client, conversation_id, message_id))["rating"] == "negative"
+        other = await client.put(path, json=bad, headers=key)
+        assert (other.status_code, other.json()["type"]) == (409, "idempotency-key-reused")
