@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from projections import parking
-from projections.advance import follow_page
+from projections.following import parking
+from projections.following.advance import follow_page
+from projections.following.parking import carefully
 from projections.generations import Generation, is_held, named
 from projections.loaders import Connect, load_shards
 from projections.loading import Build, Limits, deferred_events
 from projections.log import Log
-from projections.parking import carefully
 from projections.progress import Meter
 from projections.tables import Table
 

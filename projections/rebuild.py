@@ -8,9 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg import Connection
 
-from projections import generations, parking
-from projections.advance import put_in_step
+from projections import generations
 from projections.filling import PAGE_EVENTS, Filler
+from projections.following import parking
+from projections.following.advance import put_in_step
 from projections.generations import Generation
 from projections.guard import guarded
 from projections.loaders import Connect

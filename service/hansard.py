@@ -12,14 +12,14 @@ from psycopg_pool import AsyncConnectionPool
 from domain.content import Limits
 from domain.recorded import Recorded
 from projections.conversations import Conversations
-from projections.follower import Follower
+from projections.following.follower import Follower
+from projections.following.wake import Wake
 from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
 from projections.reading import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
-from projections.wake import Wake
 from service.activity import Activity
 from service.audit.reads import Reads
 from service.changes import Changes

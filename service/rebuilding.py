@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from domain.errors import Refusal
 from projections.checking import Check
+from projections.following.parking import in_words
 from projections.guard import guarded
-from projections.parking import in_words
 from projections.progress import Progress
 from projections.projection import Projection
 from projections.rebuild import Rebuild

@@ -11,8 +11,8 @@ from typing import Any, Final, TextIO
 from psycopg import Connection
 
 from domain.errors import Refusal
-from projections import retrying
 from projections.checking import Check, Proof
+from projections.following import unparking
 from projections.generations import live
 from projections.progress import Progress, Report
 from projections.projection import Projection
@@ -150,7 +150,7 @@ def retry(database: Database, projections: Sequence[Projection], say: Say) -> in
     left = 0
     with database.connect(NAME) as connection:
         for projection in projections:
-            retried = retrying.retry(connection, DatabaseLog(), projection)
+            retried = unparking.retry(connection, DatabaseLog(), projection)
             for parked in retried.taken:
                 say(f"{projection.name}: conversation {parked.conversation_id} is whole again")
             for parked in retried.still:

@@ -9,9 +9,10 @@ from msgspec import Struct
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from projections import generations, parking
+from projections import generations
+from projections.following import parking
+from projections.following.parking import Parked
 from projections.generations import Generation, Stage
-from projections.parking import Parked
 from projections.projection import Projection
 from service.store.connections import RUNTIME_ROLE
 from service.store.migrations import check_migrated

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from projections import parking
+from projections.following import parking
 from projections.usage import Day, days_of_all
 from service import status
 from service.activity import Counted

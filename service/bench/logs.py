@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import ConversationStarted, Event
-from projections.follower import Follower
+from projections.following.follower import Follower
 from projections.generations import install, not_built
 from projections.projection import Projection
 from projections.rebuild import Rebuild, Rebuilt

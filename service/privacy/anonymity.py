@@ -20,7 +20,7 @@ from domain.events import Event
 from domain.message import Message
 from domain.recorded import Recorded
 from projections import generations
-from projections.again import take_again
+from projections.following.refolding import take_again
 from projections.guard import guarded
 from projections.projection import Projection
 from service.commands import owned

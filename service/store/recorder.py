@@ -33,7 +33,7 @@ from psycopg_pool import ConnectionPool
 from domain.errors import Refusal, VersionConflict
 from domain.events import Event
 from domain.recorded import Foreign
-from projections.wake import CHANNEL
+from projections.following.wake import CHANNEL
 from service.store.append import append_of
 from service.store.codec import CODEC, decode
 from service.store.connections import Database

@@ -12,9 +12,9 @@ from psycopg import Connection
 
 from domain.recorded import Recorded
 from projections.apply import COPY_FROM, apply
-from projections.parking import fold_or_raise
+from projections.following.parking import fold_or_raise
+from projections.following.wake import CHANNEL
 from projections.projection import Projection
-from projections.wake import CHANNEL
 from service.store.answers import answer
 from service.store.append import Append
 from service.store.arrivals import Arrivals

@@ -14,7 +14,7 @@ import psycopg
 from msgspec import Struct
 
 from projections.checking import Check
-from projections.follower import Follower
+from projections.following.follower import Follower
 from service.audit.verify import verify_log
 from service.hansard import projections_of
 from service.settings import Settings

@@ -10,9 +10,9 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from domain.recorded import Recorded
-from projections.follower import Follower
+from projections.following.follower import Follower
+from projections.following.parking import skipped
 from projections.generations import live
-from projections.parking import skipped
 from projections.projection import Projection
 from projections.reading import Progress, View
 from service.hansard import pool_of

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from domain.conversation import Conversation
 from domain.errors import Refusal
-from projections import conversations, history, retrying
+from projections import conversations, history
 from projections.checking import Check
 from projections.errors import ConversationIsParked, ProjectionBehind, ReplayIsRunning
-from projections.follower import Follower
+from projections.following import unparking
+from projections.following.follower import Follower
 from projections.loading import Limits
 from projections.log import Log
 from projections.rebuild import Rebuild
@@ -119,7 +120,7 @@ class World:
     def retry(self) -> None:
         with self.connect() as connection:
             for projection in self.projections.values():
-                retrying.retry(connection, LOG, projection)
+                unparking.retry(connection, LOG, projection)
 
     def check_builds(self, names: Sequence[str], limits: Limits = LIMITS) -> None:
         for proof in Check(

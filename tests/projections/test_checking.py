@@ -4,10 +4,10 @@ import pytest
 from psycopg import OperationalError
 
 from domain.events import ConversationErased
-from projections import retrying
 from projections.checking import Check, Proof
 from projections.errors import ProjectionNotBuilt
-from projections.follower import Follower
+from projections.following import unparking
+from projections.following.follower import Follower
 from projections.generations import Stage
 from projections.progress import Progress
 from projections.projection import Projection
@@ -151,7 +151,7 @@ def test_what_is_taken_again_during_a_check_is_no_difference(dsn: str) -> None:
     def report(progress: Progress) -> None:
         if progress.stage == "comparing":
             with connected(dsn) as connection:
-                retrying.retry(connection, LOG, Words(cured=True))
+                unparking.retry(connection, LOG, Words(cured=True))
 
     [proof] = check(dsn, Words(cured=True), report=report)
     assert proof.equal

@@ -11,9 +11,10 @@ from psycopg import errors
 
 from domain.events import ConversationErased, ConversationStarted, MessageRated, MessageRemoved
 from domain.recorded import Recorded
-from projections import filling, parking, retrying
+from projections import filling
 from projections.conversations import Conversations
-from projections.follower import Follower
+from projections.following import parking, unparking
+from projections.following.follower import Follower
 from projections.generations import drop, live
 from projections.history import History
 from projections.loaders import LoaderFailed
@@ -188,7 +189,7 @@ def test_a_build_parks_what_it_cannot_take_and_all_else_is_there(dsn: str, words
         assert [(each.conversation_id, each.position) for each in parking.every(connection)] == [
             (sick.id, at)
         ]
-        retrying.retry(connection, LOG, Words(cured=True))
+        unparking.retry(connection, LOG, Words(cured=True))
     assert now(dsn, Words()) == wanted(dsn, Words(cured=True))
 
 

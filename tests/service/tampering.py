@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from domain.events import Event
-from projections.follower import Follower
+from projections.following.follower import Follower
 from service.cli import main
 from service.hansard import projections_of
 from service.settings import Settings

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from projections.follower import Follower
+from projections.following.follower import Follower
 from projections.progress import Progress
 from service.replaying import Lines, NoSuchProjection, replay
 from service.store.connections import Database, connect

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from projections.follower import Follower
+from projections.following.follower import Follower
 from projections.projection import Projection
 from projections.search import Search
 from projections.usage import Usage

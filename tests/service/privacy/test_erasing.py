@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from projections.follower import Follower
+from projections.following.follower import Follower
 from service.audit.verify import verify_log
 from service.cli import main
 from service.hansard import Hansard

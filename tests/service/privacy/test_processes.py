@@ -8,7 +8,7 @@ import pytest
 
 from domain.conversation import Conversation
 from domain.errors import ConversationNotFound
-from projections.follower import Follower
+from projections.following.follower import Follower
 from projections.rebuild import Rebuild
 from service import commands
 from service.hansard import Hansard, running

@@ -8,11 +8,11 @@ from psycopg import Connection
 from domain.errors import EventUnreadable
 from domain.events import ConversationErased, ConversationStarted
 from domain.recorded import Recorded, Unreadable
-from projections import parking, retrying
 from projections.changes import Change, Update
-from projections.follower import Follower
+from projections.following import parking, unparking
+from projections.following.follower import Follower
+from projections.following.parking import apply_carefully, fold_or_raise, fold_page, is_about_the_event
 from projections.generations import Generation, live
-from projections.parking import apply_carefully, fold_or_raise, fold_page, is_about_the_event
 from projections.projection import Projection
 from tests.projections.given import Log, conversation, user_said
 from tests.projections.replayed import (
@@ -156,8 +156,8 @@ def sicken(dsn: str, projection: Words, *, at_once: bool = False) -> Spoken:
     return sick
 
 
-def retry(connection: Connection[Any], projection: Projection) -> retrying.Retried:
-    return retrying.retry(connection, LOG, projection)
+def retry(connection: Connection[Any], projection: Projection) -> unparking.Retried:
+    return unparking.retry(connection, LOG, projection)
 
 
 def test_a_cured_projection_takes_what_was_parked(dsn: str) -> None:

@@ -7,11 +7,11 @@ from psycopg import Connection
 
 from projections import statements
 from projections.arrays import Array
+from projections.following.parking import apply_carefully
+from projections.following.unparking import COVERED, UNPARK
 from projections.generations import Generation, named
 from projections.log import Log
-from projections.parking import apply_carefully
 from projections.projection import Projection
-from projections.retrying import COVERED, UNPARK
 
 OF_CONVERSATION: Final = ("shard", "conversation_id")
 

@@ -13,12 +13,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.recorded import Recorded
-from projections import parking
-from projections.advance import Step, follow_page, put_in_step
+from projections.following import parking
+from projections.following.advance import Step, follow_page, put_in_step
+from projections.following.wake import CHANNEL, Wake
 from projections.generations import Generation
 from projections.log import Log
 from projections.projection import Projection
-from projections.wake import CHANNEL, Wake
 
 logger = logging.getLogger("hansard.follower")
 

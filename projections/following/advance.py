@@ -7,9 +7,9 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.recorded import Recorded
+from projections.following.parking import PARKED, Applying, Skipped, also, skipped, skipped_of
 from projections.generations import Generation, named
 from projections.log import Log
-from projections.parking import PARKED, Applying, Skipped, also, skipped, skipped_of
 from projections.projection import Projection
 
 CLAIM: Final = """

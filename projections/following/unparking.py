@@ -7,9 +7,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg import Connection
 
+from projections.following.parking import Parked, Poison, apply_carefully, every
 from projections.generations import Generation, live, named
 from projections.log import Log
-from projections.parking import Parked, Poison, apply_carefully, every
 from projections.projection import Projection
 
 UNPARK: Final = """

@@ -9,13 +9,13 @@ from psycopg import Connection
 
 from domain.events import ConversationStarted
 from domain.recorded import Recorded
-from projections import follower, parking
-from projections.advance import follow_page, put_in_step
-from projections.follower import Follower
+from projections.following import follower, parking
+from projections.following.advance import follow_page, put_in_step
+from projections.following.follower import Follower
+from projections.following.wake import CHANNEL, Wake
 from projections.generations import Generation
 from projections.log import Log
 from projections.projection import Projection
-from projections.wake import CHANNEL, Wake
 from tests.projections.replayed import (
     LOG,
     Other,
