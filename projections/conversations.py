@@ -26,7 +26,7 @@ from domain.events import (
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
 from domain.title import title_from
 from projections.changes import Change, Delete, Insert, Update
-from projections.reading import Query, View
+from projections.reading.view import Query, View
 from projections.tables import Json, Small, Table
 
 

@@ -19,7 +19,7 @@ from domain.events import (
 from domain.message import SHOWN
 from domain.recorded import Recorded
 from projections.changes import Change, Delete, Insert, Update
-from projections.reading import Query, View
+from projections.reading.view import Query, View
 from projections.tables import Small, Table
 
 LONGEST_TEXT: Final = 100_000

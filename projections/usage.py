@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.events import ConversationAnonymised, ConversationErased, MessageAdded
 from domain.recorded import Recorded
 from projections.changes import Change, Delete, Tally, Update
-from projections.reading import Query, View
+from projections.reading.view import Query, View
 from projections.tables import Small, Table
 
 

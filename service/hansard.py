@@ -17,7 +17,7 @@ from projections.following.wake import Wake
 from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
-from projections.reading import Progress, View, configure
+from projections.reading.view import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from service.activity import Activity

@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import ConversationStarted
-from projections.reading import Query
+from projections.reading.view import Query
 from service.bench.figures import Timing, timing
 from service.bench.logs import Talk, asked
 from service.bench.messages import message

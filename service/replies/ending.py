@@ -17,7 +17,7 @@ from domain.message import Message as MessageState
 from domain.recorded import Redacted
 from projections import history
 from projections.history import Message
-from projections.reading import Query, View
+from projections.reading.view import Query, View
 from service.drafts import Draft
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.responder import ResponderFailed, ResponderTimedOut

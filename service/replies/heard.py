@@ -3,7 +3,7 @@
 from typing import Final
 
 from projections.history import LINES_AT_ONCE, LINES_OLDER, Said, decode_text
-from projections.reading import View
+from projections.reading.view import View
 
 EVERYTHING: Final = 0
 

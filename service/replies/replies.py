@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import CommandReused, MessageNotFound
 from projections.history import END, Message, decode_text
-from projections.reading import View
+from projections.reading.view import View
 from service.commands import owned
 from service.drafts import Draft, Drafts
 from service.ids import new_id

@@ -14,7 +14,7 @@ from projections.following.follower import Follower
 from projections.following.parking import skipped
 from projections.generations import live
 from projections.projection import Projection
-from projections.reading import Progress, View
+from projections.reading.view import Progress, View
 from service.hansard import pool_of
 from service.store.connections import Database
 from service.store.log import COLUMNS, DatabaseLog, recorded

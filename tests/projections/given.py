@@ -37,7 +37,7 @@ from domain.recorded import Foreign, Recorded, Redacted
 from projections import generations
 from projections.apply import apply
 from projections.projection import Projection, fold
-from projections.reading import View, configure
+from projections.reading.view import View, configure
 from projections.tables import Table
 from service.store.connections import connect, conninfo
 

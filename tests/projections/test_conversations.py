@@ -31,7 +31,7 @@ from domain.recorded import Foreign, Recorded
 from domain.title import title_from
 from projections import conversations
 from projections.conversations import CONVERSATIONS, LINKS, Conversations, LinkRow, Row
-from projections.reading import View
+from projections.reading.view import View
 from tests.projections.given import (
     SHARD,
     Log,

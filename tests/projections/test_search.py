@@ -15,7 +15,7 @@ from domain.events import (
     MessageRevised,
 )
 from domain.recorded import Recorded
-from projections.reading import View
+from projections.reading.view import View
 from projections.search import LONGEST_TEXT, MOST_BYTES, After, Row, Search, find, searchable
 from tests.projections.given import (
     SHARD,

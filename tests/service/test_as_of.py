@@ -29,7 +29,7 @@ from domain.message import SHOWN
 from domain.recorded import Recorded
 from domain.title import title_from
 from projections.history import History
-from projections.reading import configure
+from projections.reading.view import configure
 from service.as_of import Stood, conversation_at
 from service.audit.history import page_of_events
 from service.past import Pool

@@ -8,7 +8,7 @@ from domain.events import ConversationStarted
 from projections import conversations, history
 from projections.generations import live
 from projections.projection import Projection
-from projections.reading import Query
+from projections.reading.view import Query
 from projections.tables import raw
 from service.bench.figures import Figure, Timing, faster, said
 from service.bench.logs import Talk, asked, prepare

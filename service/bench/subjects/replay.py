@@ -12,7 +12,7 @@ from psycopg import sql
 from domain.events import ConversationStarted
 from projections import conversations, history
 from projections.generations import live
-from projections.reading import Query
+from projections.reading.view import Query
 from service.bench.figures import TIMES, Figure, duration, megabytes, rates
 from service.bench.logs import Loaded, Talk, asked, build
 from service.bench.messages import message

@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.content import LIMITS, Limits
 from projections.projection import Projection
-from projections.reading import configure
+from projections.reading.view import configure
 from service.hansard import projections_of
 from service.settings import Settings
 from service.store.connections import Database

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from projections.fetching import Statement, fetch
-from projections.reading import configure
+from projections.reading.prepared import Statement, fetch
+from projections.reading.view import configure
 
 
 @pytest.fixture

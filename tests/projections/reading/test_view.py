@@ -17,7 +17,7 @@ from projections.errors import ConversationIsParked, ProjectionBehind, Projectio
 from projections.generations import create, drop, live, switch
 from projections.history import END, History
 from projections.projection import fold
-from projections.reading import Progress, View, configure
+from projections.reading.view import Progress, View, configure
 from service.store.connections import connect, conninfo
 from tests.projections.given import SHARD, START, Log, conversation, user_said
 

@@ -13,8 +13,8 @@ from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool
 
 from projections.errors import ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
-from projections.fetching import Statement, fetch
 from projections.projection import Projection
+from projections.reading.prepared import Statement, fetch
 from projections.tables import raw
 
 T = TypeVar("T")
