@@ -5,7 +5,7 @@ import sys
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from projections.progress import Progress
+from projections.rebuilding.progress import Progress
 
 WIDTH: Final = 24
 CLEAR: Final = "\r\x1b[K"

@@ -12,12 +12,12 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.errors import Refusal
-from projections.checking import Check
 from projections.following.parking import in_words
-from projections.guard import guarded
-from projections.progress import Progress
 from projections.projection import Projection
-from projections.rebuild import Rebuild
+from projections.rebuilding.check import Check
+from projections.rebuilding.guard import guarded
+from projections.rebuilding.progress import Progress
+from projections.rebuilding.rebuild import Rebuild
 from service.replaying import NAME, tell_rebuilt, told
 from service.store.connections import Database
 from service.store.log import DatabaseLog

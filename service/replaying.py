@@ -11,12 +11,12 @@ from typing import Any, Final, TextIO
 from psycopg import Connection
 
 from domain.errors import Refusal
-from projections.checking import Check, Proof
 from projections.following import unparking
 from projections.generations import live
-from projections.progress import Progress, Report
 from projections.projection import Projection
-from projections.rebuild import Rebuild, Rebuilt
+from projections.rebuilding.check import Check, Proof
+from projections.rebuilding.progress import Progress, Report
+from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from service.progress import Bar
 from service.store.connections import Database
 from service.store.log import DatabaseLog

@@ -10,7 +10,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.errors import Refusal
-from projections.progress import Meter, Report
+from projections.rebuilding.progress import Meter, Report
 from service.audit.faults import MOST_LISTED, Fault, Faults, missing
 from service.audit.seal import MARK, Seal, SealedShard, every_for, mark_of
 from service.audit.shard import Count, Verified

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Final
 
-from projections.progress import Meter, Progress
+from projections.rebuilding.progress import Meter, Progress
 from service.audit.shard import Verified, reading, verify_lanes, verify_shard
 from service.store.connections import Database
 from service.store.log import DatabaseLog

@@ -14,7 +14,7 @@ from domain.events import ConversationStarted, Event
 from projections.following.follower import Follower
 from projections.generations import install, not_built
 from projections.projection import Projection
-from projections.rebuild import Rebuild, Rebuilt
+from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from service.bench.messages import messages
 from service.ids import new_id
 from service.replaying import processes_here

@@ -21,8 +21,8 @@ from domain.message import Message
 from domain.recorded import Recorded
 from projections import generations
 from projections.following.refolding import take_again
-from projections.guard import guarded
 from projections.projection import Projection
+from projections.rebuilding.guard import guarded
 from service.commands import owned
 from service.hansard import Hansard
 from service.privacy.clearing import FORGET, clear_reads, delete, live_builds, places

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from domain.retention import Due, Retention
-from projections.progress import Progress
+from projections.rebuilding.progress import Progress
 from service.hansard import running
 from service.privacy.retention import Found, Report, retain
 from service.progress import Bar

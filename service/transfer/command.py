@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 
 from domain.content import Limits
 from domain.errors import Refusal
-from projections.progress import Meter
+from projections.rebuilding.progress import Meter
 from service.hansard import projections_of
 from service.replaying import reporting
 from service.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from domain.content import Limits
-from projections.progress import Meter
+from projections.rebuilding.progress import Meter
 from service.hansard import projections_of
 from service.replaying import reporting
 from service.settings import Settings

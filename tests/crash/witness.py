@@ -13,8 +13,8 @@ from uuid import UUID
 import psycopg
 from msgspec import Struct
 
-from projections.checking import Check
 from projections.following.follower import Follower
+from projections.rebuilding.check import Check
 from service.audit.verify import verify_log
 from service.hansard import projections_of
 from service.settings import Settings

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.events import Link
-from projections.loading import Limits
+from projections.rebuilding.loading import Limits
 from tests.machine.moods import MARKER, NAMES
 from tests.machine.wishes import ANN, USERS, Add, Change, Rate, Remove, Revise, Said, Start, Wish
 

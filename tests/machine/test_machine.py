@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from projections.loading import Limits
+from projections.rebuilding.loading import Limits
 from service.embedded import EmbeddedPostgres
 from tests.conftest import LONG, database
 from tests.machine import drawing

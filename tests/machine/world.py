@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from domain.conversation import Conversation
 from domain.errors import Refusal
 from projections import conversations, history
-from projections.checking import Check
 from projections.errors import ConversationIsParked, ProjectionBehind, ReplayIsRunning
 from projections.following import unparking
 from projections.following.follower import Follower
-from projections.loading import Limits
 from projections.log import Log
-from projections.rebuild import Rebuild
+from projections.rebuilding.check import Check
+from projections.rebuilding.loading import Limits
+from projections.rebuilding.rebuild import Rebuild
 from service.audit.verify import verify_log
 from service.privacy.redacting import ERASED, REDACT
 from service.store.connections import Database, connect

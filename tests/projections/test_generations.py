@@ -15,7 +15,7 @@ from projections.generations import (
     switch,
 )
 from projections.projection import Projection
-from tests.projections.replayed import (
+from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
     Spoken,

@@ -4,10 +4,10 @@ import sys
 import pytest
 
 from projections.following.follower import Follower
-from projections.progress import Progress
+from projections.rebuilding.progress import Progress
 from service.replaying import Lines, NoSuchProjection, replay
 from service.store.connections import Database, connect
-from tests.projections.replayed import (
+from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
     Spoken,

@@ -16,7 +16,7 @@ from projections.following.wake import CHANNEL, Wake
 from projections.generations import Generation
 from projections.log import Log
 from projections.projection import Projection
-from tests.projections.replayed import (
+from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
     Spoken,

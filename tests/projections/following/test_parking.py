@@ -15,7 +15,7 @@ from projections.following.parking import apply_carefully, fold_or_raise, fold_p
 from projections.generations import Generation, live
 from projections.projection import Projection
 from tests.projections.given import Log, conversation, user_said
-from tests.projections.replayed import (
+from tests.projections.rebuilding.replayed import (
     LOG,
     TITLES,
     Poisonous,

@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from projections.guard import guarded
+from projections.rebuilding.guard import guarded
 from projections.usage import Usage
 from service import rebuilding
 from service.store.connections import Database

@@ -9,7 +9,7 @@ import pytest
 from domain.conversation import Conversation
 from domain.errors import ConversationNotFound
 from projections.following.follower import Follower
-from projections.rebuild import Rebuild
+from projections.rebuilding.rebuild import Rebuild
 from service import commands
 from service.hansard import Hansard, running
 from service.privacy import anonymising, erasing

@@ -252,7 +252,7 @@ async def test_one_that_fails_does_not_keep_the_others(dsn: str, monkeypatch: py
 
 
 async def test_anonymising_waits_for_a_replay_and_erasing_does_not(dsn: str) -> None:
-    from projections.guard import guarded
+    from projections.rebuilding.guard import guarded
 
     async with running(settings(dsn), dsn) as hansard:
         ids = [await idle(hansard, days) for days in (31, 32, 33, 91)]

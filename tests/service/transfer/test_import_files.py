@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from domain.events import ConversationStarted, MessageAdded
-from projections.progress import Meter
+from projections.rebuilding.progress import Meter
 from service.hansard import prepare
 from service.settings import Settings
 from service.store.connections import Database

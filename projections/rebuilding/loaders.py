@@ -13,8 +13,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from projections.loading import Build, Limits, ShardLoader
 from projections.log import Log
+from projections.rebuilding.loading import Build, Limits, ShardLoader
 
 Connect = Callable[[], Connection[Any]]
 Report = Callable[[int], None]

@@ -9,16 +9,16 @@ from msgspec.structs import replace
 from psycopg import Connection
 
 from projections import generations
-from projections.filling import PAGE_EVENTS, Filler
 from projections.following import parking
 from projections.following.advance import put_in_step
 from projections.generations import Generation
-from projections.guard import guarded
-from projections.loaders import Connect
-from projections.loading import Build, Limits
 from projections.log import Log
-from projections.progress import Meter, Progress
 from projections.projection import Projection
+from projections.rebuilding.filling import PAGE_EVENTS, Filler
+from projections.rebuilding.guard import guarded
+from projections.rebuilding.loaders import Connect
+from projections.rebuilding.loading import Build, Limits
+from projections.rebuilding.progress import Meter, Progress
 
 
 class Rebuilt(Struct, frozen=True):

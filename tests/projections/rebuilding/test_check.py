@@ -4,16 +4,16 @@ import pytest
 from psycopg import OperationalError
 
 from domain.events import ConversationErased
-from projections.checking import Check, Proof
 from projections.errors import ProjectionNotBuilt
 from projections.following import unparking
 from projections.following.follower import Follower
 from projections.generations import Stage
-from projections.progress import Progress
 from projections.projection import Projection
-from projections.rebuild import Rebuild
+from projections.rebuilding.check import Check, Proof
+from projections.rebuilding.progress import Progress
+from projections.rebuilding.rebuild import Rebuild
 from service.store.connections import connect
-from tests.projections.replayed import (
+from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
     Spoken,
@@ -28,7 +28,7 @@ from tests.projections.replayed import (
     tables_there,
     talk,
 )
-from tests.projections.test_rebuild import REAL, SMALL, written_by
+from tests.projections.rebuilding.test_rebuild import REAL, SMALL, written_by
 from tests.service.store.appending import rows, said, storing
 
 

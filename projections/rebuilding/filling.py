@@ -10,10 +10,10 @@ from projections.following import parking
 from projections.following.advance import follow_page
 from projections.following.parking import carefully
 from projections.generations import Generation, is_held, named
-from projections.loaders import Connect, load_shards
-from projections.loading import Build, Limits, deferred_events
 from projections.log import Log
-from projections.progress import Meter
+from projections.rebuilding.loaders import Connect, load_shards
+from projections.rebuilding.loading import Build, Limits, deferred_events
+from projections.rebuilding.progress import Meter
 from projections.tables import Table
 
 PAGE_EVENTS: Final = 2_000

@@ -8,16 +8,16 @@ from msgspec import Struct
 from psycopg import Connection, IsolationLevel
 
 from projections import generations
-from projections.comparison import Compared, compare
 from projections.errors import ProjectionNotBuilt
-from projections.filling import CHECKPOINTS, Filler, catch_up
 from projections.generations import Generation, named
-from projections.guard import guarded
-from projections.loaders import Connect
-from projections.loading import Build, Limits
 from projections.log import Log
-from projections.progress import Meter, Progress
 from projections.projection import Projection
+from projections.rebuilding.compare import Compared, compare
+from projections.rebuilding.filling import CHECKPOINTS, Filler, catch_up
+from projections.rebuilding.guard import guarded
+from projections.rebuilding.loaders import Connect
+from projections.rebuilding.loading import Build, Limits
+from projections.rebuilding.progress import Meter, Progress
 
 CLOSER: Final = 3
 """How often the new build comes closer to the live one before the snapshot, which does the last of it."""

@@ -6,9 +6,9 @@ import pytest
 
 from projections.errors import ReplayIsRunning
 from projections.generations import building
-from projections.guard import guarded
-from projections.progress import Progress
-from tests.projections.replayed import (
+from projections.rebuilding.guard import guarded
+from projections.rebuilding.progress import Progress
+from tests.projections.rebuilding.replayed import (
     Other,
     Words,
     WordsAtOnce,
@@ -19,7 +19,7 @@ from tests.projections.replayed import (
     talk,
     wanted,
 )
-from tests.projections.test_rebuild import SMALL, Report, now, replay, talk_more
+from tests.projections.rebuilding.test_rebuild import SMALL, Report, now, replay, talk_more
 from tests.service.store.appending import rows
 
 
@@ -38,7 +38,7 @@ def stop_at(chunk: int) -> Report:
 
 @pytest.fixture
 def every_chunk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.progress.TELL_EVERY", 0.0)
+    monkeypatch.setattr("projections.rebuilding.progress.TELL_EVERY", 0.0)
 
 
 @pytest.mark.usefixtures("every_chunk_is_told")
@@ -94,7 +94,7 @@ def build_and_wait(dsn: str, pipe: Pipe) -> None:
             pipe.recv()
 
     os.environ.clear()
-    from projections import progress
+    from projections.rebuilding import progress
 
     progress.TELL_EVERY = 0.0  # type: ignore[misc]
     replay(dsn, Words(), report=report)

@@ -11,21 +11,21 @@ from psycopg import errors
 
 from domain.events import ConversationErased, ConversationStarted, MessageRated, MessageRemoved
 from domain.recorded import Recorded
-from projections import filling
 from projections.conversations import Conversations
 from projections.following import parking, unparking
 from projections.following.follower import Follower
 from projections.generations import drop, live
 from projections.history import History
-from projections.loaders import LoaderFailed
-from projections.loading import Limits
-from projections.progress import Progress
 from projections.projection import Projection
-from projections.rebuild import Rebuild, Rebuilt
+from projections.rebuilding import filling
+from projections.rebuilding.loaders import LoaderFailed
+from projections.rebuilding.loading import Limits
+from projections.rebuilding.progress import Progress
+from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from projections.search import Search
 from projections.usage import Usage
 from service.store.connections import connect
-from tests.projections.replayed import (
+from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
     Spoken,

@@ -1,0 +1,1 @@
+"""How a projection is built anew beside the live one, and compared with it."""
