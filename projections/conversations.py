@@ -25,9 +25,9 @@ from domain.events import (
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
 from domain.title import title_from
-from projections.changes import Change, Delete, Insert, Update
 from projections.reading.view import Query, View
-from projections.tables import Json, Small, Table
+from projections.rows.changes import Change, Delete, Insert, Update
+from projections.rows.tables import Json, Small, Table
 
 
 class Row(Struct):

@@ -10,7 +10,7 @@ from psycopg.rows import class_row, scalar_row
 
 from projections.log import Log
 from projections.projection import Projection
-from projections.tables import Table
+from projections.rows.tables import Table
 
 Stage = Literal["building", "live", "retired"]
 

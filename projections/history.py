@@ -21,9 +21,9 @@ from domain.events import (
 )
 from domain.message import SHOWN
 from domain.recorded import Recorded
-from projections.changes import Change, Delete, Insert, Update
 from projections.reading.view import Query, View
-from projections.tables import Json, Small, Table
+from projections.rows.changes import Change, Delete, Insert, Update
+from projections.rows.tables import Json, Small, Table
 
 
 class Row(Struct):

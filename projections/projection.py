@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
 from domain.recorded import Recorded
-from projections.changes import Change, Fold
-from projections.tables import Table
+from projections.rows.changes import Change, Fold
+from projections.rows.tables import Table
 
 
 class Projection(Protocol):

@@ -18,9 +18,9 @@ from domain.events import (
 )
 from domain.message import SHOWN
 from domain.recorded import Recorded
-from projections.changes import Change, Delete, Insert, Update
 from projections.reading.view import Query, View
-from projections.tables import Small, Table
+from projections.rows.changes import Change, Delete, Insert, Update
+from projections.rows.tables import Small, Table
 
 LONGEST_TEXT: Final = 100_000
 MOST_BYTES: Final = 250_000

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from domain.events import ConversationAnonymised, ConversationErased, MessageAdded
 from domain.recorded import Recorded
-from projections.changes import Change, Delete, Tally, Update
 from projections.reading.view import Query, View
-from projections.tables import Small, Table
+from projections.rows.changes import Change, Delete, Tally, Update
+from projections.rows.tables import Small, Table
 
 
 class Row(Struct):

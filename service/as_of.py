@@ -15,11 +15,11 @@ from domain.errors import EventUnreadable
 from domain.events import Link, MessageAdded
 from domain.message import SHOWN
 from domain.recorded import Recorded, Unreadable
-from projections.changes import Fold
 from projections.conversations import CONVERSATIONS, LINKS, Conversation, Conversations, Row, opening_of
 from projections.history import HISTORY, Message
 from projections.history import Row as MessageRow
 from projections.projection import Projection
+from projections.rows.changes import Fold
 from service.past import NAMELESS, Past, Pool
 
 END: Final = 2**63 - 1

@@ -16,10 +16,10 @@ from psycopg.rows import class_row
 from domain.errors import EventUnreadable
 from domain.events import ConversationAnonymised, ConversationErased
 from domain.recorded import Recorded, Unreadable
-from projections.apply import apply
-from projections.changes import Change, Delete, Fold, Update
 from projections.generations import Generation, named
 from projections.projection import Projection
+from projections.rows.apply import apply
+from projections.rows.changes import Change, Delete, Fold, Update
 
 Skipped = Mapping[tuple[int, UUID], int]
 """Of which conversations nothing is taken, and from which position on."""

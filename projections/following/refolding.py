@@ -5,13 +5,13 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from projections import statements
-from projections.arrays import Array
 from projections.following.parking import apply_carefully
 from projections.following.unparking import COVERED, UNPARK
 from projections.generations import Generation, named
 from projections.log import Log
 from projections.projection import Projection
+from projections.rows import statements
+from projections.rows.arrays import Array
 
 OF_CONVERSATION: Final = ("shard", "conversation_id")
 

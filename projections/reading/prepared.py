@@ -17,7 +17,7 @@ from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
-from projections.arrays import EPOCH, FIRST_DAY, Array
+from projections.rows.arrays import EPOCH, FIRST_DAY, Array
 
 Row = tuple[Any, ...]
 Pack = Callable[[Any], bytes]

@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from projections.errors import ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
 from projections.projection import Projection
 from projections.reading.prepared import Statement, fetch
-from projections.tables import raw
+from projections.rows.tables import raw
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from projections.generations import Generation
-from projections.tables import Table
+from projections.rows.tables import Table
 
 MOST_EXAMPLES: Final = 5
 

@@ -14,7 +14,7 @@ from projections.log import Log
 from projections.rebuilding.loaders import Connect, load_shards
 from projections.rebuilding.loading import Build, Limits, deferred_events
 from projections.rebuilding.progress import Meter
-from projections.tables import Table
+from projections.rows.tables import Table
 
 PAGE_EVENTS: Final = 2_000
 WORTH_LOADING: Final = 20_000

@@ -8,14 +8,14 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.recorded import Recorded
-from projections.apply import apply, copy_rows
-from projections.changes import Change, Delete, Fold, TableFold, Update
 from projections.following import parking
 from projections.following.advance import move
 from projections.following.parking import Poison, Skipped, changes_of, poison_of
 from projections.generations import Generation, is_held, named
 from projections.log import Log
 from projections.projection import Projection
+from projections.rows.apply import apply, copy_rows
+from projections.rows.changes import Change, Delete, Fold, TableFold, Update
 
 CLAIM: Final = """
     SELECT position FROM checkpoints

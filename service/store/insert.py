@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from projections.apply import COPY_FROM
-from projections.arrays import Array
+from projections.rows.apply import COPY_FROM
+from projections.rows.arrays import Array
 
 TYPES: Final = {
     "shard": "smallint",

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
-from projections.arrays import Array
+from projections.rows.arrays import Array
 from service.store.append import Append
 from service.store.log import StoredCommand
 

@@ -11,10 +11,10 @@ import psycopg
 from psycopg import Connection
 
 from domain.recorded import Recorded
-from projections.apply import COPY_FROM, apply
 from projections.following.parking import fold_or_raise
 from projections.following.wake import CHANNEL
 from projections.projection import Projection
+from projections.rows.apply import COPY_FROM, apply
 from service.store.answers import answer
 from service.store.append import Append
 from service.store.arrivals import Arrivals

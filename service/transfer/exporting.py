@@ -18,7 +18,7 @@ from psycopg import Connection, IsolationLevel, sql
 from domain.errors import EventUnreadable
 from domain.events import ConversationErased
 from domain.recorded import Foreign
-from projections.arrays import Array
+from projections.rows.arrays import Array
 from service.store.codec import CODEC, decode, topic_of
 from service.store.connections import Database
 from service.store.log import SHARDS

@@ -8,7 +8,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.recorded import Recorded
-from projections.arrays import Array
+from projections.rows.arrays import Array
 from service.store.append import Append
 from service.store.log import recorded
 

@@ -5,8 +5,8 @@ from typing import Literal, TypeVar
 
 from domain.events import MessageAdded, MessageRevised
 from domain.recorded import Recorded
-from projections.changes import Change, Update
 from projections.projection import Projection
+from projections.rows.changes import Change, Update
 from service.hansard import projections_of
 from service.settings import Settings
 

@@ -35,10 +35,10 @@ from domain.events import (
 )
 from domain.recorded import Foreign, Recorded, Redacted
 from projections import generations
-from projections.apply import apply
 from projections.projection import Projection, fold
 from projections.reading.view import View, configure
-from projections.tables import Table
+from projections.rows.apply import apply
+from projections.rows.tables import Table
 from service.store.connections import connect, conninfo
 
 START = datetime(2026, 1, 31, 23, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from projections import conversations, history
 from projections.generations import live
 from projections.projection import Projection
 from projections.reading.view import Query
-from projections.tables import raw
+from projections.rows.tables import raw
 from service.bench.figures import Figure, Timing, faster, said
 from service.bench.logs import Talk, asked, prepare
 from service.bench.measuring import at_once

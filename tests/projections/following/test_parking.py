@@ -8,12 +8,12 @@ from psycopg import Connection
 from domain.errors import EventUnreadable
 from domain.events import ConversationErased, ConversationStarted
 from domain.recorded import Recorded, Unreadable
-from projections.changes import Change, Update
 from projections.following import parking, unparking
 from projections.following.follower import Follower
 from projections.following.parking import apply_carefully, fold_or_raise, fold_page, is_about_the_event
 from projections.generations import Generation, live
 from projections.projection import Projection
+from projections.rows.changes import Change, Update
 from tests.projections.given import Log, conversation, user_said
 from tests.projections.rebuilding.replayed import (
     LOG,

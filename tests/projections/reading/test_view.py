@@ -12,12 +12,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.recorded import Recorded
 from projections import history
-from projections.apply import apply
 from projections.errors import ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
 from projections.generations import create, drop, live, switch
 from projections.history import END, History
 from projections.projection import fold
 from projections.reading.view import Progress, View, configure
+from projections.rows.apply import apply
 from service.store.connections import connect, conninfo
 from tests.projections.given import SHARD, START, Log, conversation, user_said
 

@@ -19,11 +19,11 @@ from domain.events import (
     MessageRemoved,
 )
 from domain.recorded import Recorded
-from projections.apply import apply
-from projections.changes import Change, Delete, Insert, Tally, Update
 from projections.generations import Generation, every, install, live
 from projections.projection import Projection, fold
-from projections.tables import Small, Table
+from projections.rows.apply import apply
+from projections.rows.changes import Change, Delete, Insert, Tally, Update
+from projections.rows.tables import Small, Table
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.store import Store, shard_of

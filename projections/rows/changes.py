@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from projections.tables import Table
+from projections.rows.tables import Table
 
 Key = tuple[Any, ...]
 

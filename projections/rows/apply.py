@@ -8,10 +8,10 @@ from typing import Any, Final
 from msgspec.structs import astuple
 from psycopg import Connection
 
-from projections import statements
-from projections.arrays import Array
-from projections.changes import Fold, Key, Pending, TableFold, Update
-from projections.tables import Table
+from projections.rows import statements
+from projections.rows.arrays import Array
+from projections.rows.changes import Fold, Key, Pending, TableFold, Update
+from projections.rows.tables import Table
 
 COPY_FROM: Final = 200
 """From so many rows on, they are copied."""

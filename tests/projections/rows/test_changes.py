@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from psycopg import Connection
 
-from projections.apply import apply
-from projections.changes import Change, Delete, Fold, Insert, Tally, Update
 from projections.projection import fold
-from projections.tables import Small, Table
+from projections.rows.apply import apply
+from projections.rows.changes import Change, Delete, Fold, Insert, Tally, Update
+from projections.rows.tables import Small, Table
 from tests.projections.given import GENERATION, stored, tables, undone
 
 

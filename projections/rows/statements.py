@@ -5,7 +5,7 @@ from functools import cache
 
 from psycopg import sql
 
-from projections.tables import Table, names, raw
+from projections.rows.tables import Table, names, raw
 
 Columns = tuple[str, ...]
 

@@ -1,0 +1,1 @@
+"""How changes of rows become statements: the same ones for writer, follower and replay."""
