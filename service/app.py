@@ -48,7 +48,7 @@ from service.api.requests import (
     telling_all_methods,
     with_request_id,
 )
-from service.attaching import Attachment
+from service.attachment import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
 from service.settings import Settings

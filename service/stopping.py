@@ -17,7 +17,7 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.attaching import Attachment
+from service.attachment import Attachment
 
 READING: Final = 2.0
 """Seconds that those who were answered have to read it."""

@@ -14,7 +14,7 @@ from service.api.errors import BodyNotJson, BodyTooLong, NotAuthenticated, Scope
 from service.api.limits import Buckets
 from service.api.origins import allowed_origins, check_from_here
 from service.api.principal import GRANTED, Principal, Scope
-from service.attaching import Attachment
+from service.attachment import Attachment
 from service.keys import PREFIX, digest_of, valid_key
 from service.settings import Settings
 from service.tokens import BadToken, Tokens

@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from service.api.auth import NOBODY_IS_ASKED, OPEN
-from service.attaching import Attachment
+from service.attachment import Attachment
 from service.watching import Look, Watch
 
 LONGEST_STANDSTILL: Final = 60.0

@@ -20,7 +20,7 @@ from msgspec import Struct
 from service.api.events import problem_of
 from service.api.principal import Principal, from_header
 from service.api.problems import details_of
-from service.attaching import Attachment
+from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard
 from service.ids import new_id

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from service.attaching import Attachment
+from service.attachment import Attachment
 from service.audit.verify import verify_log
 from service.hansard import Hansard, running
 from service.privacy import anonymising, carrying_out, erasing

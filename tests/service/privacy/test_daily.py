@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from domain.retention import Due, Policy, Retention
-from service.attaching import Attachment
+from service.attachment import Attachment
 from service.hansard import Hansard, running
 from service.privacy import retention
 from service.privacy.daily import Daily
