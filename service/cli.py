@@ -282,7 +282,7 @@ def keys_arguments(parser: ArgumentParser) -> None:
 def run_keys(settings: Settings, given: Namespace) -> int:
     if given.action == "seal":
         return run_keys_seal(settings, given)
-    from service import keys
+    from service.access import keys
     from service.database import opened
     from service.store.connections import Database
 
@@ -323,7 +323,7 @@ def at_least_one(text: str) -> int:
 
 
 def run_token(settings: Settings, given: Namespace) -> int:
-    from service.tokens import sign
+    from service.access.tokens import sign
 
     say(sign(settings, given.user, given.minutes))
     return 0

@@ -10,14 +10,14 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.spec import Components, SecurityRequirement, SecurityScheme
 from msgspec import Struct
 
+from service.access.keys import PREFIX, digest_of, valid_key
+from service.access.tokens import BadToken, Tokens
 from service.api.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
 from service.api.limits import Buckets
 from service.api.origins import allowed_origins, check_from_here
 from service.api.principal import GRANTED, Principal, Scope
 from service.attachment import Attachment
-from service.keys import PREFIX, digest_of, valid_key
 from service.settings import Settings
-from service.tokens import BadToken, Tokens
 
 NEEDS: Final = "needs"
 OPEN: Final[dict[str, Any]] = {NEEDS: None}

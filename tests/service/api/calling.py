@@ -11,7 +11,7 @@ import psycopg
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from service import keys
+from service.access import keys
 from service.api.principal import Scope
 from service.app import create_app
 from service.settings import Settings

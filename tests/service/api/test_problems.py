@@ -26,7 +26,7 @@ README = Path(__file__).parents[3] / "README.md"
 ON_THE_COMMAND_LINE = {
     "service.audit.seal",
     "service.bench",
-    "service.keys",
+    "service.access.keys",
     "service.privacy.journal",
     "service.privacy.command",
     "service.transfer",

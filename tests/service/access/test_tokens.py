@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from service.access.tokens import BadToken, Tokens, sign
 from service.settings import BadSetting, Settings
-from service.tokens import BadToken, Tokens, sign
 from tests.service.api.calling import SECRET, as_user, bearer, problem, token
 from tests.service.api.routes import telling
 
@@ -104,13 +104,13 @@ def test_a_token_that_was_taken_before_is_refused_once_it_has_expired(
 ) -> None:
     tokens, shown = Tokens(Settings(jwt_secret=SECRET)), token(exp=int(time.time()) + 60)
     assert [tokens.user_of(shown) for _ in range(2)] == ["alice", "alice"]
-    monkeypatch.setattr("service.tokens.LEEWAY", -61)  # as if a minute had gone by
+    monkeypatch.setattr("service.access.tokens.LEEWAY", -61)  # as if a minute had gone by
     with pytest.raises(BadToken, match="it has expired"):
         tokens.user_of(shown)
 
 
 def test_a_token_that_was_taken_vouches_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.tokens.MOST_TAKEN", 3)
+    monkeypatch.setattr("service.access.tokens.MOST_TAKEN", 3)
     tokens = Tokens(Settings(jwt_secret=SECRET))
     for name in ("alice", "bob", "carol", "dave", "alice"):
         shown = token(name)

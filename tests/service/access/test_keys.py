@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import keys
+from service.access import keys
+from service.access.keys import BadKeyName, KeyExists, NoSuchKey
 from service.api import auth
 from service.api.principal import Scope
-from service.keys import BadKeyName, KeyExists, NoSuchKey
 from service.store.connections import Database
 from tests.service.api.calling import SECRET, bearer, key, problem, revoke
 from tests.service.api.routes import telling

@@ -1,0 +1,1 @@
+"""Keys and tokens: what proves who is asking, and what it allows."""
