@@ -28,15 +28,15 @@ from service.api import (
     messages,
     principal,
     privacy,
-    problems,
     ratings,
     replays,
     search,
     sessions,
     writes,
 )
+from service.api.answering import problems
+from service.api.answering.documented import WhatIsSent
 from service.api.auth import OPEN, SECURITY, Authentication
-from service.api.documented import WhatIsSent
 from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.api.origins import cors, secured

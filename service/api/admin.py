@@ -16,10 +16,10 @@ from projections.following import parking
 from projections.usage import Day, days_of_all
 from service import status
 from service.activity import Counted
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.examples import gives
+from service.api.answering.wire import answer, moment, unfit, value_in
 from service.api.auth import needing
-from service.api.examples import gives
-from service.api.wire import answer, moment, unfit, value_in
 from service.hansard import Hansard
 from service.store.errors import StoreUnavailable
 from service.watching import Watch

@@ -10,14 +10,14 @@ from litestar.response.base import ASGIResponse
 from msgspec import UNSET, UnsetType
 
 from projections import history
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.documented import A_VERSION_OR_A_TIME
+from service.api.answering.paging import page_at, place_of, position_as_cursor
+from service.api.answering.times import time_in
+from service.api.answering.wire import RFC3339, Conversation, Message, answer, links, message, moment, unfit
+from service.api.answering.wire import json as raw
 from service.api.asking import Asking
-from service.api.documented import A_VERSION_OR_A_TIME
-from service.api.paging import page_at, place_of, position_as_cursor
 from service.api.seeing import seen
-from service.api.times import time_in
-from service.api.wire import RFC3339, Conversation, Message, answer, links, message, moment, unfit
-from service.api.wire import json as raw
 from service.api.writes import etag
 from service.as_of import Stood, conversation_at
 from service.audit.errors import BeforeTheStart, NoSuchVersion, NothingLeft

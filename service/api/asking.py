@@ -14,8 +14,8 @@ from msgspec import Struct
 from domain.errors import ConversationNotFound
 from projections import conversations, history
 from service.api import writes
-from service.api.documented import ETAG, KEY, USER_ID, parameter
-from service.api.paging import Page, Place, page_at
+from service.api.answering.documented import ETAG, KEY, USER_ID, parameter
+from service.api.answering.paging import Page, Place, page_at
 from service.api.principal import (
     Principal,
     caller_for,

@@ -16,18 +16,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.cursors import LARGEST, decode, encode
+from service.api.answering.documented import A_TIME, AN_ID, name, names, parameter
+from service.api.answering.errors import BadCursor
+from service.api.answering.examples import gives
+from service.api.answering.paging import Cursor, Limit
+from service.api.answering.sse import EventStream
+from service.api.answering.times import time_in
+from service.api.answering.wire import answer, id_in, moment
 from service.api.asking import Asking
 from service.api.auth import needing
-from service.api.cursors import LARGEST, decode, encode
-from service.api.documented import A_TIME, AN_ID, name, names, parameter
-from service.api.errors import BadCursor
-from service.api.events import EventStream
-from service.api.examples import gives
-from service.api.paging import Cursor, Limit
 from service.api.seeing import seen
-from service.api.times import time_in
-from service.api.wire import answer, id_in, moment
 from service.audit import history
 from service.audit.feed import Entry, Feed, Filter, Place, ends_of
 from service.audit.reads import LAST_ID, Read, Wanted, page_of_reads

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.tokens import BadToken, Tokens
-from service.api.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
+from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
 from service.api.limits import Buckets
 from service.api.origins import allowed_origins, check_from_here
 from service.api.principal import GRANTED, Principal, Scope

@@ -12,12 +12,12 @@ from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.cursors import decode, encode
+from service.api.answering.documented import CURSOR, parameter
+from service.api.answering.examples import gives
+from service.api.answering.sse import EventStream, event
 from service.api.asking import Asking
-from service.api.cursors import decode, encode
-from service.api.documented import CURSOR, parameter
-from service.api.events import EventStream, event
-from service.api.examples import gives
 from service.changes import Change
 
 KIND: Final = "changes"

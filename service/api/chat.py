@@ -15,16 +15,16 @@ from msgspec import Struct
 from domain.errors import MessageNotFound
 from projections import history
 from service import commands
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.chat_examples import ANSWER, STOPPED, STREAM, refused
+from service.api.answering.documented import A_WORD, EVENT_ID, TITLE, USER_ID, parameter
+from service.api.answering.examples import gives
+from service.api.answering.paging import position_as_cursor
+from service.api.answering.sse import EventStream, Place, Tell, events_of, place_in
+from service.api.answering.wire import Sent, SessionMessage, answer, session_message
+from service.api.answering.written import version_of
 from service.api.asking import Asking, Writing
-from service.api.chat_examples import ANSWER, STOPPED, STREAM, refused
-from service.api.documented import A_WORD, EVENT_ID, TITLE, USER_ID, parameter
-from service.api.events import EventStream, Place, Tell, events_of, place_in
-from service.api.examples import gives
-from service.api.paging import position_as_cursor
-from service.api.wire import Sent, SessionMessage, answer, session_message
 from service.api.writes import etag, position_of
-from service.api.written import version_of
 from service.ids import new_id
 from service.replies.asked import asked
 from service.replies.reply import Reply

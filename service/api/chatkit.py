@@ -17,17 +17,17 @@ from msgspec import Struct
 from domain.content import check_link
 from domain.events import Link
 from projections import history
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.chat_examples import PLAIN, refused
+from service.api.answering.chatkit_examples import CREATE, LIST, LISTED, STREAM
+from service.api.answering.examples import gives
+from service.api.answering.problems import details_of
+from service.api.answering.sse import HEARTBEAT, HEARTBEAT_EVERY, EventStream
+from service.api.answering.wire import Sent, answer
 from service.api.asking import Writing
-from service.api.chat_examples import PLAIN, refused
-from service.api.chatkit_examples import CREATE, LIST, LISTED, STREAM
-from service.api.events import HEARTBEAT, HEARTBEAT_EVERY, EventStream
-from service.api.examples import gives
 from service.api.principal import from_header
-from service.api.problems import details_of
 from service.api.reading import Reading, say_that_it_reads
 from service.api.requests import log_the_unexpected
-from service.api.wire import Sent, answer
 from service.chatkit.context import OPPORTUNITY
 from service.chatkit.errors import OpportunityNotNamed
 from service.replies.asked import asked

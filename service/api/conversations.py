@@ -16,10 +16,8 @@ from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
 from projections import conversations
 from service import commands
-from service.api import examples
-from service.api.as_of import At, ConversationRead, as_it_stood
-from service.api.asking import Asking, Writing
-from service.api.documented import (
+from service.api.answering import examples
+from service.api.answering.documented import (
     BATCH,
     ETAGS,
     LINK,
@@ -30,10 +28,8 @@ from service.api.documented import (
     Limited,
     parameter,
 )
-from service.api.erased import erase_one
-from service.api.examples import gives
-from service.api.messages import NewMessage, wish
-from service.api.paging import (
+from service.api.answering.examples import gives
+from service.api.answering.paging import (
     After,
     Before,
     Cursor,
@@ -43,7 +39,7 @@ from service.api.paging import (
     position_as_cursor,
     recent,
 )
-from service.api.wire import (
+from service.api.answering.wire import (
     Conversation,
     Link,
     Sent,
@@ -54,8 +50,12 @@ from service.api.wire import (
     links_from,
     summary,
 )
+from service.api.answering.written import as_changed, as_started
+from service.api.as_of import At, ConversationRead, as_it_stood
+from service.api.asking import Asking, Writing
+from service.api.erased import erase_one
+from service.api.messages import NewMessage, wish
 from service.api.writes import etag, is_known
-from service.api.written import as_changed, as_started
 from service.as_of import conversation_at
 from service.store.append import Appended
 from service.store.repository import Caller, Changed

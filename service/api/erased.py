@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from domain.errors import ConversationNotFound
+from service.api.answering.paging import position_as_cursor
 from service.api.asking import Writing
-from service.api.paging import position_as_cursor
 from service.privacy import erasing
 
 

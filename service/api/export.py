@@ -15,11 +15,11 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from domain.content import LIMITS, check_name
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.documented import AN_ID, USER_ID, parameter
+from service.api.answering.examples import gives
+from service.api.answering.wire import id_in
 from service.api.asking import Asking
-from service.api.documented import AN_ID, USER_ID, parameter
-from service.api.examples import gives
-from service.api.wire import id_in
 from service.transfer.exporting import export
 from service.transfer.lines import MEDIA_TYPE, Header, Selection, encode
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from service.api.errors import TooManyRequests
+from service.api.answering.errors import TooManyRequests
 
 MOST_BUCKETS: Final = 10_000
 

@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from domain.content import check_link
 from domain.events import Link
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.documented import LINK_KIND, LINK_TARGET, parameter
+from service.api.answering.examples import gives
+from service.api.answering.paging import Cursor, Limit, position_as_cursor
+from service.api.answering.wire import answer
 from service.api.asking import Asking, Writing
 from service.api.conversations import LISTED, ActiveOnly, Conversations, listed
-from service.api.documented import LINK_KIND, LINK_TARGET, parameter
-from service.api.examples import gives
-from service.api.paging import Cursor, Limit, position_as_cursor
-from service.api.wire import answer
 from service.chatkit.context import OPPORTUNITY
 from service.privacy import erasing
 from service.store.repository import Caller

@@ -15,14 +15,14 @@ from domain import events
 from domain.errors import MessageNotFound
 from projections import history
 from service import commands
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.documented import BATCH, MESSAGE_ID, TOKENS, USER_ID
+from service.api.answering.examples import gives
+from service.api.answering.paging import After, Before, Limit, place_of
+from service.api.answering.wire import Message, Sent, answer, message
+from service.api.answering.written import as_added, version_of
 from service.api.asking import Asking, Writing
-from service.api.documented import BATCH, MESSAGE_ID, TOKENS, USER_ID
-from service.api.examples import gives
-from service.api.paging import After, Before, Limit, place_of
-from service.api.wire import Message, Sent, answer, message
 from service.api.writes import etag, position_of
-from service.api.written import as_added, version_of
 from service.commands import Fact
 from service.ids import new_id
 from service.store.repository import Caller

@@ -12,8 +12,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import metrics
+from service.api.answering.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
 from service.api.auth import needing
-from service.api.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
 from service.watching import Watch
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -11,7 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
-from service.api.errors import NotFromHere
+from service.api.answering.errors import NotFromHere
 from service.settings import BadSetting, Settings
 
 POLICY: Final = "; ".join(

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
-from service.api.errors import NotYourUser, UserNotNamed, UsersDiffer
+from service.api.answering.errors import NotYourUser, UserNotNamed, UsersDiffer
 from service.hansard import Hansard
 from service.logs import REQUEST_ID
 from service.store.repository import Caller

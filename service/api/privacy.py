@@ -11,11 +11,11 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from domain.content import LIMITS, check_words
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.documented import USER_ID, Limited, parameter
+from service.api.answering.examples import gives
+from service.api.answering.wire import answer, moment
 from service.api.asking import Asking, Writing
-from service.api.documented import USER_ID, Limited, parameter
-from service.api.examples import gives
-from service.api.wire import answer, moment
 from service.privacy import anonymising, erasing, receipts
 from service.privacy.errors import ReceiptNotFound
 from service.privacy.wishes import ACTIONS, Action, Kind, Wish

@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from domain.content import LIMITS
 from service import commands
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.documented import USER_ID, Limited, name
+from service.api.answering.examples import gives
+from service.api.answering.wire import Sent, answer
+from service.api.answering.written import version_of
 from service.api.asking import Writing
-from service.api.documented import USER_ID, Limited, name
-from service.api.examples import gives
-from service.api.wire import Sent, answer
 from service.api.writes import etag, position_of
-from service.api.written import version_of
 
 
 class Rating(Sent, frozen=True, kw_only=True):

@@ -17,9 +17,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
-from service.api.events import problem_of
+from service.api.answering.problems import details_of
+from service.api.answering.sse import problem_of
 from service.api.principal import Principal, from_header
-from service.api.problems import details_of
 from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard

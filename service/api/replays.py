@@ -16,14 +16,14 @@ from msgspec import Struct, field
 
 from projections.errors import ReplayIsRunning
 from service import replays
-from service.api import examples
 from service.api.admin import ADMIN, TAGS
-from service.api.documented import Limited
-from service.api.errors import ReplayNotFound
-from service.api.events import EventStream, event
-from service.api.examples import gives
+from service.api.answering import examples
+from service.api.answering.documented import Limited
+from service.api.answering.errors import ReplayNotFound
+from service.api.answering.examples import gives
+from service.api.answering.sse import EventStream, event
+from service.api.answering.wire import Sent, answer, moment
 from service.api.principal import Principal
-from service.api.wire import Sent, answer, moment
 from service.hansard import Hansard
 from service.rebuilding import Kind, Outcome
 from service.replaying import NoSuchProjection

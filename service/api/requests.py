@@ -11,7 +11,7 @@ from litestar.exceptions import SerializationException
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import BROKEN, details_of
+from service.api.answering.problems import BROKEN, details_of
 from service.logs import REQUEST_ID
 
 HEADER: Final = "X-Request-Id"

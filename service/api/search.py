@@ -15,14 +15,14 @@ from domain.content import check_words
 from domain.events import Role
 from projections import conversations, search
 from projections.search import ALWAYS, FIRST_PAGE, After, Found, Order
-from service.api import examples
+from service.api.answering import examples
+from service.api.answering.cursors import decode, encode
+from service.api.answering.documented import A_ROLE, A_TIME, LINK, Limited, parameter
+from service.api.answering.examples import gives
+from service.api.answering.paging import MOST, Cursor, Limit, position_as_cursor
+from service.api.answering.times import time_in
+from service.api.answering.wire import answer, link_in, moment, value_in
 from service.api.asking import Asking
-from service.api.cursors import decode, encode
-from service.api.documented import A_ROLE, A_TIME, LINK, Limited, parameter
-from service.api.examples import gives
-from service.api.paging import MOST, Cursor, Limit, position_as_cursor
-from service.api.times import time_in
-from service.api.wire import answer, link_in, moment, value_in
 
 LONGEST: Final = 1_000
 KIND: Final = "search"

@@ -12,12 +12,10 @@ from msgspec import Struct
 
 from projections import conversations
 from service import commands
-from service.api import examples
-from service.api.asking import Asking, Writing
-from service.api.documented import AN_ID, USER_ID, parameter
-from service.api.erased import erase_one
-from service.api.examples import gives
-from service.api.paging import (
+from service.api.answering import examples
+from service.api.answering.documented import AN_ID, USER_ID, parameter
+from service.api.answering.examples import gives
+from service.api.answering.paging import (
     After,
     Before,
     Cursor,
@@ -28,7 +26,7 @@ from service.api.paging import (
     position_as_cursor,
     recent,
 )
-from service.api.wire import (
+from service.api.answering.wire import (
     Sent,
     Session,
     SessionMessage,
@@ -37,8 +35,10 @@ from service.api.wire import (
     session,
     session_message,
 )
+from service.api.answering.written import version_of
+from service.api.asking import Asking, Writing
+from service.api.erased import erase_one
 from service.api.writes import etag, position_of
-from service.api.written import version_of
 from service.privacy import erasing
 
 TAGS: Final = ["sessions"]

@@ -13,8 +13,8 @@ from litestar.exceptions import SerializationException
 from litestar.params import HeaderParameter
 from msgspec import Struct
 
-from service.api.cursors import encode
-from service.api.errors import BadIdempotencyKey, BadVersion, VersionsDiffer
+from service.api.answering.cursors import encode
+from service.api.answering.errors import BadIdempotencyKey, BadVersion, VersionsDiffer
 from service.store.append import Command
 from service.store.repository import Caller, Changed
 

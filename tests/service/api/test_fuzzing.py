@@ -21,8 +21,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 from urllib3 import HTTPResponse
 
-from service.api.cursors import encode
-from service.api.paging import CONVERSATIONS, position_as_cursor
+from service.api.answering.cursors import encode
+from service.api.answering.paging import CONVERSATIONS, position_as_cursor
 from service.api.search import KIND
 from service.app import create_app
 from service.embedded import EmbeddedPostgres

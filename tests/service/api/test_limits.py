@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from litestar import get, post
 from litestar.response import Stream
 
-from service.api.errors import TooManyRequests
+from service.api.answering.errors import TooManyRequests
 from service.api.limits import MOST_BUCKETS, Buckets
 from service.api.origins import allowed_origins
 from service.settings import BadSetting, Settings

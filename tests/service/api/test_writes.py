@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.cursors import decode, encode
-from service.api.errors import BadCursor
+from service.api.answering.cursors import decode, encode
+from service.api.answering.errors import BadCursor
 from service.api.writes import position_of
 from service.store.append import Appended
 from service.store.repository import Caller, Changed

@@ -5,7 +5,7 @@ import pytest
 from litestar.types import Message, Receive, Scope, Send
 
 from service.api import chatkit
-from service.api.events import HEARTBEAT
+from service.api.answering.sse import HEARTBEAT
 from service.app import create_app
 from service.settings import Settings
 from tests.conftest import SHARDS

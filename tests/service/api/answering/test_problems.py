@@ -17,7 +17,7 @@ import projections
 import service
 from domain.errors import ContentTooLong, EventUnreadable, Refusal, SessionHasEnded, VersionConflict
 from projections.errors import ConversationIsParked, ProjectionBehind
-from service.api.problems import PROBLEMS, as_table, details_of
+from service.api.answering.problems import PROBLEMS, as_table, details_of
 from service.store.errors import StoreIsBusy
 from tests.service.api.calling import problem
 from tests.service.api.routes import telling

@@ -14,7 +14,7 @@ from litestar.typing import FieldDefinition
 from msgspec import Struct
 
 from domain.content import LIMITS, MOST_TOKENS, ROLES
-from service.api import cursors
+from service.api.answering import cursors
 from service.api.writes import LONGEST_KEY
 
 NO_NUL: Final = r"^[^\u0000]*$"

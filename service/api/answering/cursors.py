@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.api.errors import BadCursor
+from service.api.answering.errors import BadCursor
 
 SEAL_BYTES: Final = 8
 LONGEST: Final = 60_000

@@ -10,7 +10,7 @@ from litestar.types import Receive, Send
 from msgspec import Struct
 
 from projections.history import Message
-from service.api.problems import details_of
+from service.api.answering.problems import details_of
 from service.replies.errors import NotAPlace
 from service.replies.reply import Reply
 

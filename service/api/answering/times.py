@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from service.api.wire import unfit
+from service.api.answering.wire import unfit
 
 A_TIME: Final = "Expected a day or a time, as in 2026-03-14 or 2026-03-14T09:26:53Z"
 

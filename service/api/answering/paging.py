@@ -7,9 +7,9 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from projections import conversations, history
-from service.api.cursors import decode, encode
-from service.api.documented import CURSOR, parameter
-from service.api.wire import unfit
+from service.api.answering.cursors import decode, encode
+from service.api.answering.documented import CURSOR, parameter
+from service.api.answering.wire import unfit
 
 MESSAGES: Final = "position"
 """The kind of cursor that a write answers with as well: messages can be asked for `after` it."""

@@ -21,8 +21,8 @@ from domain.errors import (
     SessionHasEnded,
     VersionConflict,
 )
-from service.api.cursors import encode
-from service.api.errors import (
+from service.api.answering.cursors import encode
+from service.api.answering.errors import (
     BadCursor,
     BodyNotJson,
     BodyTooLong,
@@ -31,8 +31,8 @@ from service.api.errors import (
     ScopeMissing,
     TooManyRequests,
 )
-from service.api.paging import CONVERSATIONS, position_as_cursor
-from service.api.problems import details_of
+from service.api.answering.paging import CONVERSATIONS, position_as_cursor
+from service.api.answering.problems import details_of
 from service.store.errors import StoreUnavailable
 
 CONVERSATION_ID: Final = "0198c2a4-7d30-7b61-9c4e-2f8a51d0e7b3"

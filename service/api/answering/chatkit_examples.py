@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.api import examples
+from service.api.answering import examples
 
 ASKED_AT: Final = "2026-03-14T09:26:53.589793"
 ANSWERED_AT: Final = "2026-03-14T09:26:55.358979"

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from domain.errors import Refusal
-from service.api import examples
+from service.api.answering import examples
 from service.replies.errors import ReplyInProgress, TooManyReplies
 from service.responder import ResponderFailed, ResponderTimedOut
 

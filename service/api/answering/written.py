@@ -7,8 +7,8 @@ from msgspec import UNSET
 
 from domain.events import ConversationStarted, MessageAdded
 from projections import conversations
-from service.api.paging import position_as_cursor
-from service.api.wire import Conversation, Message, links, moment
+from service.api.answering.paging import position_as_cursor
+from service.api.answering.wire import Conversation, Message, links, moment
 from service.commands import Fact
 from service.store.repository import Caller, Changed
 

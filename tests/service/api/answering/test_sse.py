@@ -6,8 +6,8 @@ import pytest
 from msgspec import Struct
 
 from projections.history import Message
-from service.api import events
-from service.api.events import Place, events_of, place_in
+from service.api.answering import sse
+from service.api.answering.sse import Place, events_of, place_in
 from service.ids import new_id
 from service.replies.ending import Ended
 from service.replies.errors import NotAPlace
@@ -55,7 +55,7 @@ async def test_it_goes_on_from_the_characters_that_were_heard() -> None:
 
 
 async def test_while_nothing_comes_the_connection_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT_EVERY", 0.01)
+    monkeypatch.setattr(sse, "HEARTBEAT_EVERY", 0.01)
     stream = sent(reply())
     assert (await anext(stream)).startswith(b"retry")
     assert [await anext(stream) for _ in range(3)] == [b": the reply is under way\n\n"] * 3

@@ -20,7 +20,7 @@ from domain import errors as domain
 from domain.errors import Refusal
 from projections import errors as projections
 from service import replaying, responder
-from service.api import errors as api
+from service.api.answering import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
 from service.privacy import errors as privacy

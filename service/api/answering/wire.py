@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from domain import events
 from domain.content import check_link
 from projections import conversations, history
-from service.api.documented import LINK_KIND, LINK_TARGET
+from service.api.answering.documented import LINK_KIND, LINK_TARGET
 
 encode: Final = msgspec.json.Encoder().encode
 json: Final[Any] = Raw

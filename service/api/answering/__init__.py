@@ -1,0 +1,1 @@
+"""What answers share: shapes, pages, problems, examples."""
