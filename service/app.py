@@ -17,7 +17,6 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from service.api import (
     admin,
-    asking,
     audit,
     changes,
     chat,
@@ -26,28 +25,27 @@ from service.api import (
     export,
     links,
     messages,
-    principal,
     privacy,
     ratings,
     replays,
     search,
     sessions,
-    writes,
 )
 from service.api.answering import problems
 from service.api.answering.documented import WhatIsSent
-from service.api.auth import OPEN, SECURITY, Authentication
-from service.api.health import live, ready
-from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
-from service.api.origins import cors, secured
-from service.api.reading import Recording
-from service.api.requests import (
+from service.api.asking import asking, principal, terms
+from service.api.asking.auth import OPEN, SECURITY, Authentication
+from service.api.asking.origins import cors, secured
+from service.api.asking.recorded_reads import Recording
+from service.api.asking.requests import (
     JsonRequest,
     closing_what_is_unread,
     log_the_unexpected,
     telling_all_methods,
     with_request_id,
 )
+from service.api.health import live, ready
+from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.attachment import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
@@ -89,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         lifespan=[ending_with_its_parent, attached, stop.heard],
         middleware=[with_request_id, counting, stop.counting, recording.reads],
         guards=[Authentication(settings, attachment).admit],
-        dependencies={**principal.DEPENDENCIES, **writes.DEPENDENCIES, **asking.DEPENDENCIES},
+        dependencies={**principal.DEPENDENCIES, **terms.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
         before_send=[secured, closing_what_is_unread, telling_all_methods],

@@ -19,7 +19,7 @@ from service.activity import Counted
 from service.api.answering import examples
 from service.api.answering.examples import gives
 from service.api.answering.wire import answer, moment, unfit, value_in
-from service.api.auth import needing
+from service.api.asking.auth import needing
 from service.hansard import Hansard
 from service.store.errors import StoreUnavailable
 from service.watching import Watch

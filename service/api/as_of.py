@@ -16,9 +16,9 @@ from service.api.answering.paging import page_at, place_of, position_as_cursor
 from service.api.answering.times import time_in
 from service.api.answering.wire import RFC3339, Conversation, Message, answer, links, message, moment, unfit
 from service.api.answering.wire import json as raw
-from service.api.asking import Asking
-from service.api.seeing import seen
-from service.api.writes import etag
+from service.api.asking.asking import Asking
+from service.api.asking.seeing import seen
+from service.api.asking.terms import etag
 from service.as_of import Stood, conversation_at
 from service.audit.errors import BeforeTheStart, NoSuchVersion, NothingLeft
 from service.past import Bounds, Past

@@ -25,9 +25,9 @@ from service.api.answering.paging import Cursor, Limit
 from service.api.answering.sse import EventStream
 from service.api.answering.times import time_in
 from service.api.answering.wire import answer, id_in, moment
-from service.api.asking import Asking
-from service.api.auth import needing
-from service.api.seeing import seen
+from service.api.asking.asking import Asking
+from service.api.asking.auth import needing
+from service.api.asking.seeing import seen
 from service.audit import history
 from service.audit.feed import Entry, Feed, Filter, Place, ends_of
 from service.audit.reads import LAST_ID, Read, Wanted, page_of_reads

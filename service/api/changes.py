@@ -17,7 +17,7 @@ from service.api.answering.cursors import decode, encode
 from service.api.answering.documented import CURSOR, parameter
 from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
-from service.api.asking import Asking
+from service.api.asking.asking import Asking
 from service.changes import Change
 
 KIND: Final = "changes"

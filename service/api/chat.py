@@ -23,8 +23,8 @@ from service.api.answering.paging import position_as_cursor
 from service.api.answering.sse import EventStream, Place, Tell, events_of, place_in
 from service.api.answering.wire import Sent, SessionMessage, answer, session_message
 from service.api.answering.written import version_of
-from service.api.asking import Asking, Writing
-from service.api.writes import etag, position_of
+from service.api.asking.asking import Asking, Writing
+from service.api.asking.terms import etag, position_of
 from service.ids import new_id
 from service.replies.asked import asked
 from service.replies.reply import Reply

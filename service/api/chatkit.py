@@ -24,10 +24,10 @@ from service.api.answering.examples import gives
 from service.api.answering.problems import details_of
 from service.api.answering.sse import HEARTBEAT, HEARTBEAT_EVERY, EventStream
 from service.api.answering.wire import Sent, answer
-from service.api.asking import Writing
-from service.api.principal import from_header
-from service.api.reading import Reading, say_that_it_reads
-from service.api.requests import log_the_unexpected
+from service.api.asking.asking import Writing
+from service.api.asking.principal import from_header
+from service.api.asking.recorded_reads import Reading, say_that_it_reads
+from service.api.asking.requests import log_the_unexpected
 from service.chatkit.context import OPPORTUNITY
 from service.chatkit.errors import OpportunityNotNamed
 from service.replies.asked import asked

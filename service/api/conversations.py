@@ -52,10 +52,10 @@ from service.api.answering.wire import (
 )
 from service.api.answering.written import as_changed, as_started
 from service.api.as_of import At, ConversationRead, as_it_stood
-from service.api.asking import Asking, Writing
+from service.api.asking.asking import Asking, Writing
+from service.api.asking.terms import etag, is_known
 from service.api.erased import erase_one
 from service.api.messages import NewMessage, wish
-from service.api.writes import etag, is_known
 from service.as_of import conversation_at
 from service.store.append import Appended
 from service.store.repository import Caller, Changed

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from domain.errors import ConversationNotFound
 from service.api.answering.paging import position_as_cursor
-from service.api.asking import Writing
+from service.api.asking.asking import Writing
 from service.privacy import erasing
 
 

@@ -8,7 +8,7 @@ from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
-from service.api.auth import NOBODY_IS_ASKED, OPEN
+from service.api.asking.auth import NOBODY_IS_ASKED, OPEN
 from service.attachment import Attachment
 from service.watching import Look, Watch
 

@@ -15,7 +15,7 @@ from service.api.answering.documented import LINK_KIND, LINK_TARGET, parameter
 from service.api.answering.examples import gives
 from service.api.answering.paging import Cursor, Limit, position_as_cursor
 from service.api.answering.wire import answer
-from service.api.asking import Asking, Writing
+from service.api.asking.asking import Asking, Writing
 from service.api.conversations import LISTED, ActiveOnly, Conversations, listed
 from service.chatkit.context import OPPORTUNITY
 from service.privacy import erasing

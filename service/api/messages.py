@@ -21,8 +21,8 @@ from service.api.answering.examples import gives
 from service.api.answering.paging import After, Before, Limit, place_of
 from service.api.answering.wire import Message, Sent, answer, message
 from service.api.answering.written import as_added, version_of
-from service.api.asking import Asking, Writing
-from service.api.writes import etag, position_of
+from service.api.asking.asking import Asking, Writing
+from service.api.asking.terms import etag, position_of
 from service.commands import Fact
 from service.ids import new_id
 from service.store.repository import Caller

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import metrics
 from service.api.answering.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
-from service.api.auth import needing
+from service.api.asking.auth import needing
 from service.watching import Watch
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

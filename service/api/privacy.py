@@ -15,7 +15,7 @@ from service.api.answering import examples
 from service.api.answering.documented import USER_ID, Limited, parameter
 from service.api.answering.examples import gives
 from service.api.answering.wire import answer, moment
-from service.api.asking import Asking, Writing
+from service.api.asking.asking import Asking, Writing
 from service.privacy import anonymising, erasing, receipts
 from service.privacy.errors import ReceiptNotFound
 from service.privacy.wishes import ACTIONS, Action, Kind, Wish

@@ -17,8 +17,8 @@ from service.api.answering.documented import USER_ID, Limited, name
 from service.api.answering.examples import gives
 from service.api.answering.wire import Sent, answer
 from service.api.answering.written import version_of
-from service.api.asking import Writing
-from service.api.writes import etag, position_of
+from service.api.asking.asking import Writing
+from service.api.asking.terms import etag, position_of
 
 
 class Rating(Sent, frozen=True, kw_only=True):

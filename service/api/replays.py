@@ -23,7 +23,7 @@ from service.api.answering.errors import ReplayNotFound
 from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.answering.wire import Sent, answer, moment
-from service.api.principal import Principal
+from service.api.asking.principal import Principal
 from service.hansard import Hansard
 from service.rebuilding import Kind, Outcome
 from service.replaying import NoSuchProjection

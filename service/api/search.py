@@ -22,7 +22,7 @@ from service.api.answering.examples import gives
 from service.api.answering.paging import MOST, Cursor, Limit, position_as_cursor
 from service.api.answering.times import time_in
 from service.api.answering.wire import answer, link_in, moment, value_in
-from service.api.asking import Asking
+from service.api.asking.asking import Asking
 
 LONGEST: Final = 1_000
 KIND: Final = "search"

@@ -36,9 +36,9 @@ from service.api.answering.wire import (
     session_message,
 )
 from service.api.answering.written import version_of
-from service.api.asking import Asking, Writing
+from service.api.asking.asking import Asking, Writing
+from service.api.asking.terms import etag, position_of
 from service.api.erased import erase_one
-from service.api.writes import etag, position_of
 from service.privacy import erasing
 
 TAGS: Final = ["sessions"]

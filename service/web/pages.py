@@ -16,7 +16,7 @@ from litestar.params import FromPath, PathParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from service.api.auth import OPEN
+from service.api.asking.auth import OPEN
 from service.settings import Settings
 
 POLICY: Final = "; ".join(

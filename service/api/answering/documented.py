@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from domain.content import LIMITS, MOST_TOKENS, ROLES
 from service.api.answering import cursors
-from service.api.writes import LONGEST_KEY
+from service.api.asking.terms import LONGEST_KEY
 
 NO_NUL: Final = r"^[^\u0000]*$"
 

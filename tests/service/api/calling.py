@@ -12,7 +12,7 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from service.access import keys
-from service.api.principal import Scope
+from service.api.asking.principal import Scope
 from service.app import create_app
 from service.settings import Settings
 from service.store.connections import Database

@@ -11,9 +11,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.testing import AsyncTestClient
 from msgspec import Struct, structs
 
-from service.api.auth import OPEN, needing
-from service.api.principal import Principal, caller_for, caller_of, same_user
-from service.api.writes import Terms, command_from, expected_from
+from service.api.asking.auth import OPEN, needing
+from service.api.asking.principal import Principal, caller_for, caller_of, same_user
+from service.api.asking.terms import Terms, command_from, expected_from
 from service.app import create_app
 from service.hansard import Hansard
 from service.settings import Settings

@@ -5,7 +5,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.errors import ConversationNotFound
-from service.api.asking import Asking
+from service.api.asking.asking import Asking
 from service.past import whereabouts
 
 

@@ -13,9 +13,9 @@ from msgspec import Struct
 from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.tokens import BadToken, Tokens
 from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
-from service.api.limits import Buckets
-from service.api.origins import allowed_origins, check_from_here
-from service.api.principal import GRANTED, Principal, Scope
+from service.api.asking.origins import allowed_origins, check_from_here
+from service.api.asking.principal import GRANTED, Principal, Scope
+from service.api.asking.rate_limit import Buckets
 from service.attachment import Attachment
 from service.settings import Settings
 

@@ -13,10 +13,9 @@ from msgspec import Struct
 
 from domain.errors import ConversationNotFound
 from projections import conversations, history
-from service.api import writes
 from service.api.answering.documented import ETAG, KEY, USER_ID, parameter
 from service.api.answering.paging import Page, Place, page_at
-from service.api.principal import (
+from service.api.asking.principal import (
     Principal,
     caller_for,
     caller_of,
@@ -26,6 +25,7 @@ from service.api.principal import (
     request_id_of,
     same_user,
 )
+from service.api.asking.terms import Terms, command_from, expected_from, terms_of
 from service.commands import Fact, facts
 from service.hansard import Hansard
 from service.store.append import Command
@@ -74,7 +74,7 @@ class Asking(Struct, frozen=True):
 class Writing(Asking, frozen=True):
     """The same of a request that changes something."""
 
-    terms: writes.Terms
+    terms: Terms
 
     @property
     def for_everybody(self) -> bool:
@@ -83,7 +83,7 @@ class Writing(Asking, frozen=True):
         return trusted and self.named is None
 
     def command(self, caller: Caller) -> Command | None:
-        return writes.command_from(self.terms, caller)
+        return command_from(self.terms, caller)
 
     async def facts(self, caller: Caller, changed: Changed) -> list[Fact]:
         return await facts(self.hansard.pool, self.shard_of(caller), changed)
@@ -94,7 +94,7 @@ class Writing(Asking, frozen=True):
         return projection.tags(content) if isinstance(projection, history.History) else []
 
     def expected(self, expected_version: int | None = None) -> int | None:
-        return writes.expected_from(self.terms, expected_version)
+        return expected_from(self.terms, expected_version)
 
 
 def asking_of(
@@ -137,7 +137,7 @@ async def writing_of(
         ),
     ] = None,
 ) -> Writing:
-    terms = await writes.terms_of(request, idempotency_key, if_match)
+    terms = await terms_of(request, idempotency_key, if_match)
     return Writing(asking.hansard, asking.principal, asking.named, asking.request_id, terms)
 
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from service.api.answering.problems import details_of
 from service.api.answering.sse import problem_of
-from service.api.principal import Principal, from_header
+from service.api.asking.principal import Principal, from_header
 from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.api.answering.cursors import decode, encode
 from service.api.answering.errors import BadCursor
-from service.api.writes import position_of
+from service.api.asking.terms import position_of
 from service.store.append import Appended
 from service.store.repository import Caller, Changed
 from tests.service.api.calling import Client, problem

@@ -1,0 +1,1 @@
+"""What requests share: who asks, from where, and on what terms."""
