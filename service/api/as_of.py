@@ -19,7 +19,7 @@ from service.api.answering.wire import json as raw
 from service.api.asking.asking import Asking
 from service.api.asking.seeing import seen
 from service.api.asking.terms import etag
-from service.as_of import Stood, conversation_at
+from service.audit.as_of import Stood, conversation_at
 from service.audit.errors import BeforeTheStart, NoSuchVersion, NothingLeft
 from service.past import Bounds, Past
 

@@ -56,7 +56,7 @@ from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, is_known
 from service.api.erased import erase_one
 from service.api.messages import NewMessage, wish
-from service.as_of import conversation_at
+from service.audit.as_of import conversation_at
 from service.store.append import Appended
 from service.store.repository import Caller, Changed
 

@@ -21,7 +21,7 @@ from domain.events import (
     ReplyFailed,
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.audit.standing import Part, Standing, taken
+from service.audit.before_and_after import Part, Standing, taken
 from service.audit.words import Redaction, in_words
 from service.past import Past, Pool, emptied
 

@@ -25,7 +25,7 @@ from domain.events import (
 )
 from domain.message import Message
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.audit.standing import Standing
+from service.audit.before_and_after import Standing
 
 Redaction = Literal["erased", "anonymised"]
 

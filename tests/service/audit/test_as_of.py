@@ -30,7 +30,7 @@ from domain.recorded import Recorded
 from domain.title import title_from
 from projections.history import History
 from projections.reading.view import configure
-from service.as_of import Stood, conversation_at
+from service.audit.as_of import Stood, conversation_at
 from service.audit.history import page_of_events
 from service.past import Pool
 from service.store.append import append_of

@@ -20,12 +20,12 @@ from domain.events import (
     MetadataChanged,
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.audit.standing import Standing, taken
+from service.audit.before_and_after import Standing, taken
 from service.audit.words import QUOTED, WITHOUT_WORDS, Redaction, in_words
 from service.store.codec import decode, topic_of
 from tests.projections.given import histories, redacted
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 TOPICS = {topic_of(event) for event in get_args(ConversationEvent)}
 ADDED = (
     "The assistant added a widget: “Line one line “two” with a \0 NUL, a tab , 日本語, é, 👩\u200d👧 "
