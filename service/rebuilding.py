@@ -18,7 +18,7 @@ from projections.rebuilding.check import Check
 from projections.rebuilding.guard import guarded
 from projections.rebuilding.progress import Progress
 from projections.rebuilding.rebuild import Rebuild
-from service.replaying import NAME, tell_rebuilt, told
+from service.cli.replay import NAME, tell_rebuilt, told
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 

@@ -19,9 +19,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from projections.errors import ReplayIsRunning
 from projections.projection import Projection
+from service.cli.replay import choose
 from service.ids import new_id
 from service.rebuilding import STOPPED, Ended, Kind, Outcome, Rebuilding
-from service.replaying import choose
 from service.store.connections import Database
 
 KEEP_EVERY: Final = 0.5

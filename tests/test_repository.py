@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service import server
-from service.cli import COMMANDS, parser
+from service.cli import serve
+from service.cli.main import COMMANDS, parser
 from service.settings import explain
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +100,7 @@ def test_a_stop_gives_the_service_all_the_time_that_it_gives_its_workers() -> No
     """Docker kills what has not stopped by then; the workers are killed after their own grace."""
     grace = int(SERVICES["hansard"]["environment"]["HANSARD_GRACE"])
     stop = int(SERVICES["hansard"]["stop_grace_period"].removesuffix("s"))
-    assert stop > grace + server.GRACE
+    assert stop > grace + serve.GRACE
 
 
 def test_the_database_keeps_its_data_in_a_named_volume_where_version_18_looks_for_it() -> None:

@@ -24,9 +24,9 @@ from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.answering.wire import Sent, answer, moment
 from service.api.asking.principal import Principal
+from service.cli.replay import NoSuchProjection
 from service.hansard import Hansard
 from service.rebuilding import Kind, Outcome
-from service.replaying import NoSuchProjection
 
 HEARTBEAT: Final = b": nothing new\n\n"
 HEARTBEAT_EVERY: Final = 15.0

@@ -16,8 +16,8 @@ from projections.generations import install, not_built
 from projections.projection import Projection
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from service.bench.messages import messages
+from service.cli.replay import processes_here
 from service.ids import new_id
-from service.replaying import processes_here
 from service.store.append import Append, append_of
 from service.store.connections import Database, connect
 from service.store.log import DatabaseLog

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import psutil
 from msgspec import Struct
 
-COMMAND: Final = "import sys; from service.cli import main; sys.exit(main())"
+COMMAND: Final = "import sys; from service.cli.main import main; sys.exit(main())"
 ADDRESS: Final = re.compile(r"  page  (http://\S+)/\n")
 PLAIN: Final = "service.bench.plain"
 PLAIN_ADDRESS: Final = re.compile(r"Uvicorn running on (http://\S+)")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.events import Link
-from service.server import say, warn
+from service.cli.serve import say, warn
 from service.settings import Settings
 
 
@@ -48,8 +48,8 @@ def moment(text: str) -> datetime:
 
 
 def run_erase(settings: Settings, given: Namespace) -> int:
+    from service.cli.erase import Given, erase
     from service.database import opened
-    from service.privacy.command import Given, erase
 
     asked = Given(
         user=given.user,

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from service.bench.arguments import positive
-from service.server import say, warn
+from service.cli.serve import say, warn
 from service.settings import BadSetting, Settings, retention_of
 
 
@@ -14,8 +14,8 @@ def retain_arguments(parser: ArgumentParser) -> None:
 
 
 def run_retain(settings: Settings, given: Namespace) -> int:
+    from service.cli.retain import retain_now
     from service.database import opened
-    from service.privacy.retain_command import retain_now
 
     retention = retention_of(settings)
     if not retention.says_anything:

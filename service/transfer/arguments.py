@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from uuid import UUID
 
-from service.server import say, warn
+from service.cli.serve import say, warn
 from service.settings import BadSetting, Settings
 
 
@@ -18,9 +18,9 @@ def export_arguments(parser: ArgumentParser) -> None:
 
 
 def run_export(settings: Settings, given: Namespace) -> int:
+    from service.cli.transfer import export_to
     from service.database import opened
     from service.store.connections import Database
-    from service.transfer.command import export_to
     from service.transfer.lines import Selection
 
     with opened(settings, warn) as found:
@@ -60,9 +60,9 @@ def import_arguments(parser: ArgumentParser) -> None:
 
 
 def run_import(settings: Settings, given: Namespace) -> int:
+    from service.cli.transfer import STANDARD, import_from
     from service.database import opened
     from service.store.connections import Database
-    from service.transfer.command import STANDARD, import_from
     from service.transfer.detect import format_of
     from service.transfer.elsewhere import Source, import_chatgpt, import_tables, show_tables
 

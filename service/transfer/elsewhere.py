@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from domain.content import Limits
 from projections.rebuilding.progress import Meter
+from service.cli.replay import reporting
 from service.hansard import projections_of
-from service.replaying import reporting
 from service.settings import Settings
 from service.store.connections import Database
 from service.transfer.beginnings import Beginnings

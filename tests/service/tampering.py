@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from domain.events import Event
 from projections.following.follower import Follower
-from service.cli import main
+from service.cli.main import main
 from service.hansard import projections_of
 from service.settings import Settings
 from service.store.append import Command

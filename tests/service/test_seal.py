@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain.events import ConversationErased
-from service.cli import main
+from service.cli.main import main
 from service.embedded import EmbeddedPostgres
 from service.store.connections import connect
 from tests.conftest import database

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from service.cli import main
+from service.cli.main import main
 from service.privacy.carrying_out import Asked, carry_out
 from service.privacy.wishes import Wish
 from service.store.repository import Caller

@@ -8,7 +8,7 @@ from psycopg.conninfo import make_conninfo
 
 from projections.generations import create
 from projections.history import History
-from service.cli import main
+from service.cli.main import main
 from service.hansard import projections_of
 from service.settings import Settings
 from service.status import Status, status

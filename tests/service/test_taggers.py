@@ -5,7 +5,7 @@ import pytest
 from projections import history
 from projections.errors import ProjectionNotBuilt
 from service import commands
-from service.cli import main
+from service.cli.main import main
 from service.hansard import running
 from service.settings import BadSetting, Settings
 from service.store.repository import Caller

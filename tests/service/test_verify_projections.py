@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.cli import main
+from service.cli.main import main
 from tests.service.tampering import SHARD_OF_ANN, VICTIM, follow, remove, tamper, two_conversations
 
 

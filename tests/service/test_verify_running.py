@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from service.audit import shard as shard_audit
 from service.audit import verify as log_audit
-from service.cli import main
+from service.cli.main import main
 from service.hansard import projections_of
 from service.settings import Settings
 from service.store.log import DatabaseLog

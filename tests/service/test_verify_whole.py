@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from service.audit.verify import verify_log
-from service.cli import main
+from service.cli.main import main
 from service.store.connections import Database
 from tests.service.store.appending import said, started, storing
 from tests.service.tampering import (

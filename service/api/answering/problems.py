@@ -19,10 +19,11 @@ from msgspec import Struct
 from domain import errors as domain
 from domain.errors import Refusal
 from projections import errors as projections
-from service import replaying, responder
+from service import responder
 from service.api.answering import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
+from service.cli import replay
 from service.privacy import errors as privacy
 from service.replies import errors as replies
 from service.store import errors as store
@@ -86,7 +87,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     projections.ProjectionNotBuilt: Problem(AWAY, "projection-not-built", retry_after=30),
     projections.ConversationIsParked: Problem(AWAY, "conversation-parked"),
     projections.ReplayIsRunning: Problem(CONFLICT, "replay-running"),
-    replaying.NoSuchProjection: Problem(BAD, "no-such-projection"),
+    replay.NoSuchProjection: Problem(BAD, "no-such-projection"),
     store.StoreIsBusy: Problem(AWAY, "store-busy", retry_after=1),
     store.StoreUnavailable: Problem(AWAY, "store-unavailable", retry_after=1),
     store.OutcomeUnknown: Problem(AWAY, "outcome-unknown", retry_after=1),

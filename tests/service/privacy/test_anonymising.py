@@ -9,7 +9,7 @@ import pytest
 from domain.events import ConversationAnonymised, MessageAdded
 from projections import history
 from service.audit.verify import verify_log
-from service.cli import main
+from service.cli.main import main
 from service.hansard import Hansard, running
 from service.privacy import anonymising, carrying_out
 from service.privacy.anonymity import Anonymity

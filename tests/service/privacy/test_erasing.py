@@ -6,7 +6,7 @@ import pytest
 
 from projections.following.follower import Follower
 from service.audit.verify import verify_log
-from service.cli import main
+from service.cli.main import main
 from service.hansard import Hansard
 from service.store.log import DatabaseLog
 from tests.service.api.recording import at_once

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.audit.verify import verify_log
-from service.cli import main
+from service.cli.main import main
 from service.hansard import running
 from service.settings import Settings
 from service.store.connections import Database, connect

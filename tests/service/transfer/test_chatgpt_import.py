@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.cli import main
+from service.cli.main import main
 from service.store.store import shard_of
 from tests.conftest import SHARDS
 from tests.service.api.calling import calling, events

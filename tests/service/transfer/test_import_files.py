@@ -15,10 +15,10 @@ import pytest
 
 from domain.events import ConversationStarted, MessageAdded
 from projections.rebuilding.progress import Meter
+from service.cli.transfer import AlreadyThere, write
 from service.hansard import prepare
 from service.settings import Settings
 from service.store.connections import Database
-from service.transfer.command import AlreadyThere, write
 from service.transfer.incoming import Incoming
 from service.transfer.lines import EVERYTHING, Selection
 from service.transfer.reading import CutOff, Edited, NotAnExport
@@ -223,7 +223,7 @@ def test_killed_in_the_middle_and_run_again_it_is_complete_and_there_once(
     command = [
         sys.executable,
         "-c",
-        "from service.cli import main; main()",
+        "from service.cli.main import main; main()",
         "import",
         str(path),
         "--dsn",

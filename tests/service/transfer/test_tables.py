@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from service.cli import main
+from service.cli.main import main
 from tests.service.api.calling import calling, events
 from tests.service.api.recording import got
 from tests.service.transfer.tables_made import (

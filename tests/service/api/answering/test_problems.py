@@ -28,7 +28,7 @@ ON_THE_COMMAND_LINE = {
     "service.bench",
     "service.access.keys",
     "service.privacy.journal",
-    "service.privacy.command",
+    "service.cli.erase",
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""

@@ -17,7 +17,7 @@ from service.audit.seal import Seal
 from service.audit.sealing import verify_seal
 from service.audit.shard import Verified, read_too_far, reading, verify_conversation, with_holes
 from service.audit.verify import verify_log
-from service.replaying import proofs_of, reporting, told
+from service.cli.replay import proofs_of, reporting, told
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 

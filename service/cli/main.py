@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from domain.errors import Refusal
 from service.bench.arguments import arguments as bench_arguments
+from service.cli.serve import CannotServe, say, serve, warn
 from service.embedded import EmbeddedPostgresError
 from service.privacy.arguments import erase_arguments, run_erase
 from service.privacy.retain_arguments import retain_arguments, run_retain
-from service.server import CannotServe, say, serve, warn
 from service.settings import BadSetting, Settings, as_table, explain
 from service.transfer.arguments import export_arguments, import_arguments, run_export, run_import
 
@@ -139,9 +139,9 @@ def replay_arguments(parser: ArgumentParser) -> None:
 
 
 def run_replay(settings: Settings, given: Namespace) -> int:
+    from service.cli.replay import replay
     from service.database import opened
     from service.hansard import projections_of
-    from service.replaying import replay
     from service.store.connections import Database
 
     with opened(settings, say) as found:
@@ -166,10 +166,10 @@ def status_arguments(parser: ArgumentParser) -> None:
 
 
 def run_status(settings: Settings, given: Namespace) -> int:
+    from service.cli.status import as_json, told
     from service.database import opened
     from service.hansard import projections_of
     from service.status import status
-    from service.status_table import as_json, told
     from service.store.connections import Database
 
     with (
@@ -204,8 +204,8 @@ def verify_arguments(parser: ArgumentParser) -> None:
 
 
 def run_verify(settings: Settings, given: Namespace) -> int:
-    from service.audit.command import verify, verify_one
-    from service.audit.seal_command import seal_to_compare
+    from service.cli.seal import seal_to_compare
+    from service.cli.verify import verify, verify_one
     from service.database import opened
     from service.hansard import projections_of
     from service.store.connections import Database
@@ -234,8 +234,8 @@ def seal_arguments(parser: ArgumentParser) -> None:
 
 
 def run_seal(settings: Settings, given: Namespace) -> int:
-    from service.audit.seal_command import seal
     from service.audit.seal_keys import private_key
+    from service.cli.seal import seal
     from service.database import opened
     from service.store.connections import Database
 
@@ -303,7 +303,7 @@ def run_keys(settings: Settings, given: Namespace) -> int:
 
 
 def run_keys_seal(settings: Settings, given: Namespace) -> int:
-    from service.audit.seal_command import make_keys
+    from service.cli.seal import make_keys
 
     return make_keys(given.out, settings.data, say)
 

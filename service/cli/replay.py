@@ -17,7 +17,7 @@ from projections.projection import Projection
 from projections.rebuilding.check import Check, Proof
 from projections.rebuilding.progress import Progress, Report
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
-from service.progress import Bar
+from service.cli.terminal import Bar
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import check_migrated

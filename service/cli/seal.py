@@ -11,7 +11,7 @@ from service.audit.seal import Seal, name_of, read_seal, signed, written
 from service.audit.seal_files import refuse_existing, write_new
 from service.audit.seal_keys import NAME, make, public_key, public_of
 from service.audit.sealing import seal_log
-from service.replaying import reporting
+from service.cli.replay import reporting
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from service.cli import main
+from service.cli.main import main
 from service.embedded import EmbeddedPostgres
 from service.hansard import running
 from service.privacy import erasing, journal

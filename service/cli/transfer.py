@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Final
 from domain.content import Limits
 from domain.errors import Refusal
 from projections.rebuilding.progress import Meter
+from service.cli.replay import reporting
 from service.hansard import projections_of
-from service.replaying import reporting
 from service.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog

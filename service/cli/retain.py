@@ -7,9 +7,9 @@ from typing import Final
 
 from domain.retention import Due, Retention
 from projections.rebuilding.progress import Progress
+from service.cli.terminal import Bar
 from service.hansard import running
 from service.privacy.retention import Found, Report, retain
-from service.progress import Bar
 from service.settings import Settings
 
 Say = Callable[[str], None]

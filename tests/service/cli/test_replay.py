@@ -5,7 +5,7 @@ import pytest
 
 from projections.following.follower import Follower
 from projections.rebuilding.progress import Progress
-from service.replaying import Lines, NoSuchProjection, replay
+from service.cli.replay import Lines, NoSuchProjection, replay
 from service.store.connections import Database, connect
 from tests.projections.rebuilding.replayed import (
     LOG,
@@ -86,7 +86,7 @@ def test_an_interrupted_replay_says_that_it_goes_on_when_started_again(
     def interrupted(self: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("service.replaying.Rebuild.run", interrupted)
+    monkeypatch.setattr("service.cli.replay.Rebuild.run", interrupted)
     lines = list[str]()
     with pytest.raises(KeyboardInterrupt):
         replay(Database.open(dsn), [WordsAtOnce()], [], lines.append)

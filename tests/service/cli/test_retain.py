@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from service.cli import main
+from service.cli.main import main
 from service.hansard import running
 from service.settings import Settings
 from tests.conftest import SHARDS

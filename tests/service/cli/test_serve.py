@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
+from service.cli.serve import is_loopback
 from service.embedded import EmbeddedPostgres
-from service.server import is_loopback
 from tests.serving import HANSARD, Service, hansard, serving
 
 
