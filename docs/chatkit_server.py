@@ -26,8 +26,8 @@ from litestar.response import Stream
 
 from service.chatkit.context import ChatContext
 from service.chatkit.store import HansardStore
-from service.database import opened
 from service.hansard import running
+from service.postgres.opened import opened
 from service.settings import Settings
 
 

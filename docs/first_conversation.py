@@ -7,8 +7,8 @@ from uuid import uuid4
 from domain.events import MessageAdded
 from projections import history, search
 from service import commands
-from service.database import opened
 from service.hansard import running
+from service.postgres.opened import opened
 from service.settings import Settings
 from service.store.repository import Caller
 

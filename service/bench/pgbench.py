@@ -10,7 +10,7 @@ from typing import Final
 from psycopg.conninfo import conninfo_to_dict
 
 from service.bench.figures import Timing
-from service.embedded import programs
+from service.postgres.embedded import programs
 from service.store.connections import SCHEMA
 
 CLIENTS: Final = 32

@@ -16,8 +16,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from service.bench.logs import Loaded, Shape, bring_up, load
-from service.embedded import EmbeddedPostgres
 from service.hansard import projections_of
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import Settings
 
 Say = Callable[[str], None]

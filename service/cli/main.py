@@ -14,7 +14,7 @@ from msgspec import Struct
 from domain.errors import Refusal
 from service.bench.arguments import arguments as bench_arguments
 from service.cli.serve import CannotServe, say, serve, warn
-from service.embedded import EmbeddedPostgresError
+from service.postgres.embedded import EmbeddedPostgresError
 from service.privacy.arguments import erase_arguments, run_erase
 from service.privacy.retain_arguments import retain_arguments, run_retain
 from service.settings import BadSetting, Settings, as_table, explain
@@ -108,8 +108,8 @@ def run_serve(settings: Settings, given: Namespace) -> int:
 
 
 def run_migrate(settings: Settings, given: Namespace) -> int:
-    from service.database import opened
     from service.hansard import prepare
+    from service.postgres.opened import opened
 
     with opened(settings, say) as database:
         prepared = prepare(settings, database.owner_dsn, database.dsn)
@@ -140,8 +140,8 @@ def replay_arguments(parser: ArgumentParser) -> None:
 
 def run_replay(settings: Settings, given: Namespace) -> int:
     from service.cli.replay import replay
-    from service.database import opened
     from service.hansard import projections_of
+    from service.postgres.opened import opened
     from service.store.connections import Database
 
     with opened(settings, say) as found:
@@ -167,8 +167,8 @@ def status_arguments(parser: ArgumentParser) -> None:
 
 def run_status(settings: Settings, given: Namespace) -> int:
     from service.cli.status import as_json, told
-    from service.database import opened
     from service.hansard import projections_of
+    from service.postgres.opened import opened
     from service.status import status
     from service.store.connections import Database
 
@@ -206,8 +206,8 @@ def verify_arguments(parser: ArgumentParser) -> None:
 def run_verify(settings: Settings, given: Namespace) -> int:
     from service.cli.seal import seal_to_compare
     from service.cli.verify import verify, verify_one
-    from service.database import opened
     from service.hansard import projections_of
+    from service.postgres.opened import opened
     from service.store.connections import Database
 
     if given.only == "seal" and given.seal is None:
@@ -236,7 +236,7 @@ def seal_arguments(parser: ArgumentParser) -> None:
 def run_seal(settings: Settings, given: Namespace) -> int:
     from service.audit.seal_keys import private_key
     from service.cli.seal import seal
-    from service.database import opened
+    from service.postgres.opened import opened
     from service.store.connections import Database
 
     key = private_key(given.key, settings.data)
@@ -283,7 +283,7 @@ def run_keys(settings: Settings, given: Namespace) -> int:
     if given.action == "seal":
         return run_keys_seal(settings, given)
     from service.access import keys
-    from service.database import opened
+    from service.postgres.opened import opened
     from service.store.connections import Database
 
     with (

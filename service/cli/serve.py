@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from service.database import Opened, opened
-from service.embedded import EmbeddedPostgres, EmbeddedPostgresError, explained
+from service.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError, explained
+from service.postgres.opened import Opened, opened
 from service.settings import Settings, unknown
 
 if TYPE_CHECKING:

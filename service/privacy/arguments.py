@@ -49,7 +49,7 @@ def moment(text: str) -> datetime:
 
 def run_erase(settings: Settings, given: Namespace) -> int:
     from service.cli.erase import Given, erase
-    from service.database import opened
+    from service.postgres.opened import opened
 
     asked = Given(
         user=given.user,

@@ -15,7 +15,7 @@ def retain_arguments(parser: ArgumentParser) -> None:
 
 def run_retain(settings: Settings, given: Namespace) -> int:
     from service.cli.retain import retain_now
-    from service.database import opened
+    from service.postgres.opened import opened
 
     retention = retention_of(settings)
     if not retention.says_anything:

@@ -19,7 +19,7 @@ def export_arguments(parser: ArgumentParser) -> None:
 
 def run_export(settings: Settings, given: Namespace) -> int:
     from service.cli.transfer import export_to
-    from service.database import opened
+    from service.postgres.opened import opened
     from service.store.connections import Database
     from service.transfer.lines import Selection
 
@@ -61,7 +61,7 @@ def import_arguments(parser: ArgumentParser) -> None:
 
 def run_import(settings: Settings, given: Namespace) -> int:
     from service.cli.transfer import STANDARD, import_from
-    from service.database import opened
+    from service.postgres.opened import opened
     from service.store.connections import Database
     from service.transfer.detect import format_of
     from service.transfer.elsewhere import Source, import_chatgpt, import_tables, show_tables

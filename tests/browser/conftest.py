@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from tests.conftest import database
 from tests.listening import eventually
 from tests.model import Model, scripted

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from tests.browser.conftest import Visit, until_ready
 from tests.conftest import database
 from tests.service.api.calling import SECRET, key, token

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, expect
 
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from tests.browser.conftest import Visit, until_ready
 from tests.conftest import database
 from tests.model import Hold, Model, Status, scripted

@@ -14,8 +14,8 @@ import psutil
 import psycopg
 import pytest
 
-from service.embedded import EmbeddedPostgres
 from service.hansard import prepare
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import Settings
 from service.store.connections import connect
 from tests.conftest import SHARDS

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from projections.rebuilding.loading import Limits
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from tests.conftest import LONG, database
 from tests.machine import drawing
 from tests.machine.moods import MARKER, NAMES, Mood

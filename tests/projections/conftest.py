@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from service.store.migrations import migrate
 from tests.conftest import SHARDS, command
 

@@ -16,8 +16,8 @@ from psycopg.conninfo import make_conninfo
 from projections.history import History
 from service.api.health import problems
 from service.app import create_app
-from service.embedded import EmbeddedPostgres
 from service.hansard import prepare, projections_of
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import Settings
 from service.store.connections import connect
 from service.watching import Watch

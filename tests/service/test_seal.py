@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain.events import ConversationErased
 from service.cli.main import main
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from service.store.connections import connect
 from tests.conftest import database
 from tests.service.store.appending import rows, said, started, storing

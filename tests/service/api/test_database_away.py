@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from psycopg.conninfo import make_conninfo
 
-from service.embedded import EmbeddedPostgres
 from service.hansard import prepare
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import Settings
 from tests.conftest import SHARDS, UNSAFE_BUT_FAST
 from tests.service.api.calling import Client, calling, problem

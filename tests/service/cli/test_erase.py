@@ -11,8 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service.cli.main import main
-from service.embedded import EmbeddedPostgres
 from service.hansard import running
+from service.postgres.embedded import EmbeddedPostgres
 from service.privacy import erasing, journal
 from service.settings import Settings
 from service.store.repository import Caller

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from service.cli.serve import is_loopback
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from tests.serving import HANSARD, Service, hansard, serving
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import psycopg
 
-from service.embedded import programs
+from service.postgres.embedded import programs
 
 
 def dumped(dsn: str) -> str:

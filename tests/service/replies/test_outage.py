@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from projections.history import decode_text
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from service.replies import replies
 from service.replies.errors import ReplyLost
 from tests.listening import draft

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from service.embedded import EmbeddedPostgres
 from service.hansard import prepare
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import Settings
 from tests.conftest import SHARDS, command
 

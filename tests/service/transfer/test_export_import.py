@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from projections.projection import Projection
 from service.audit.verify import verify_log
 from service.cli.replay import proofs_of
-from service.embedded import EmbeddedPostgres
 from service.hansard import projections_of
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import Settings
 from service.store.connections import Database
 from service.transfer.exporting import export

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from service.embedded import (
+from service.postgres.embedded import (
     EmbeddedPostgres,
     EmbeddedPostgresError,
     FolderUnusable,
@@ -28,7 +28,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 EmbeddedPostgres(Path(sys.argv[1])).start()
 print("up", flush=True)
 sys.stdin.read()

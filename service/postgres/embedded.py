@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from service.system_user import SystemUser, name_of, user_for
+from service.postgres.system_user import SystemUser, name_of, user_for
 
 MAJOR: Final = 18
 PATIENCE: Final = 3.0  # seconds of waiting before it is said what is waited for

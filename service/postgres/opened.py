@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 from service.settings import BadSetting, Settings
 
 
