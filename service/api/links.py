@@ -18,7 +18,7 @@ from service.api.answering.wire import answer
 from service.api.asking.asking import Asking, Writing
 from service.api.conversations import LISTED, ActiveOnly, Conversations, listed
 from service.chatkit.context import OPPORTUNITY
-from service.privacy import erasing
+from service.privacy import forget
 from service.store.repository import Caller
 
 TAGS: Final = ["links"]
@@ -97,13 +97,13 @@ async def erase_opportunity(opportunity_id: OpportunityId, writing: NamedDepende
     if writing.for_everybody:
         backend = Caller("", writing.principal.name, writing.request_id)
         command = writing.command(backend)
-        return told(await erasing.erase_everybodys(writing.hansard, backend, link, command), None)
+        return told(await forget.erase_everybodys(writing.hansard, backend, link, command), None)
     caller = writing.caller()
-    erased = await erasing.erase_all(writing.hansard, caller, link, writing.command(caller))
+    erased = await forget.erase_all(writing.hansard, caller, link, writing.command(caller))
     return told(erased, caller)
 
 
-def told(erased: erasing.Erased, caller: Caller | None) -> ASGIResponse:
+def told(erased: forget.Erased, caller: Caller | None) -> ASGIResponse:
     """Positions of several users' events are in several orders, so there is none to tell of."""
     counts = ErasedCounts(erased.conversations, erased.messages)
     if caller is None or not erased.position:

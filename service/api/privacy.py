@@ -16,7 +16,7 @@ from service.api.answering.documented import USER_ID, Limited, parameter
 from service.api.answering.examples import gives
 from service.api.answering.wire import answer, moment
 from service.api.asking.asking import Asking, Writing
-from service.privacy import anonymising, erasing, receipts
+from service.privacy import anonymising, forget, receipts
 from service.privacy.errors import ReceiptNotFound
 from service.privacy.wishes import ACTIONS, Action, Kind, Wish
 
@@ -53,7 +53,7 @@ RECEIPT: Final = {
     "action": "erase",
     "kind": "user",
     "requested_by": "the user",
-    "reason": erasing.REASON,
+    "reason": forget.REASON,
     "counts": {
         "conversations": 12,
         "messages": 131,
@@ -78,13 +78,13 @@ RECEIPT: Final = {
 async def erase_user(
     user_id: Annotated[str, PathParameter(schema_extra=parameter(USER_ID))],
     writing: NamedDependency[Writing],
-    reason: Reason = erasing.REASON,
+    reason: Reason = forget.REASON,
 ) -> ASGIResponse:
     """From the log, every projection, drafts, attachments and search. Asked for again, it answers the same
     receipt, unless there is something new to erase."""
     caller = writing.caller(user_id)
     check_reason(reason)
-    erased = await erasing.erase_all(writing.hansard, caller, command=writing.command(caller), reason=reason)
+    erased = await forget.erase_all(writing.hansard, caller, command=writing.command(caller), reason=reason)
     return answer(shown(erased.receipt))
 
 

@@ -39,7 +39,7 @@ from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
 from service.api.erased import erase_one
-from service.privacy import erasing
+from service.privacy import forget
 
 TAGS: Final = ["sessions"]
 
@@ -264,7 +264,7 @@ async def erase_sessions(
 ) -> ASGIResponse:
     """Asked for again, it answers the same, unless there is something new to erase."""
     caller = writing.caller(user_id)
-    erased = await erasing.erase_all(writing.hansard, caller, command=writing.command(caller))
+    erased = await forget.erase_all(writing.hansard, caller, command=writing.command(caller))
     position = position_as_cursor(caller.user_id, erased.position) if erased.position else None
     return answer(ErasedSessions(True, ErasedCounts(erased.conversations, erased.messages), position))
 

@@ -27,7 +27,7 @@ from service.chatkit.items import as_added, as_revised, item_of, says_the_same
 from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
 from service.hansard import Hansard
 from service.ids import new_id
-from service.privacy import erasing
+from service.privacy import forget
 from service.store.log import place_of_conversation, place_of_message
 
 MOST: Final = 1_000
@@ -91,7 +91,7 @@ class HansardStore(Store[ChatContext]):
             return
         with CancelScope(shield=True):
             try:
-                await erasing.erase(self.hansard, context.caller, place)
+                await forget.erase(self.hansard, context.caller, place)
             except ConversationNotFound:
                 return
 

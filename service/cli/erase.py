@@ -14,10 +14,10 @@ from domain.errors import ConversationNotFound, Refusal
 from domain.events import Link
 from service.hansard import Hansard, running
 from service.privacy import journal
-from service.privacy.again import apply_again
-from service.privacy.carrying_out import Asked, carry_out, finish_under_way
+from service.privacy.after_restore import apply_again
 from service.privacy.finding import shard_of_conversation, standing
 from service.privacy.receipts import Receipt
+from service.privacy.run import Asked, carry_out, finish_under_way
 from service.privacy.wishes import Wish
 from service.settings import Settings
 from service.store.repository import Caller

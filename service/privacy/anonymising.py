@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from service.hansard import Hansard
-from service.privacy.carrying_out import Asked, carry_out
 from service.privacy.receipts import Receipt
+from service.privacy.run import Asked, carry_out
 from service.privacy.wishes import Wish
 from service.store.append import Command
 from service.store.repository import Caller

@@ -13,7 +13,7 @@ from psycopg.types.json import Json
 
 from domain.retention import Retention
 from service.hansard import Hansard
-from service.privacy.alone import if_alone_with
+from service.privacy.lock import if_alone_with
 from service.privacy.retention import Report, retain
 
 log = logging.getLogger("hansard.retention")

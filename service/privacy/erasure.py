@@ -15,9 +15,9 @@ from domain.events import ConversationErased, Event
 from service.commands import change_conversation
 from service.hansard import Hansard
 from service.privacy.clearing import clear, count_rows
+from service.privacy.emptying import redact
 from service.privacy.finding import Standing, standing
 from service.privacy.receipts import Receipt
-from service.privacy.redacting import redact
 from service.store.append import Appended, Command, append_of
 from service.store.log import stored_command
 from service.store.repository import Caller

@@ -8,7 +8,7 @@ from typing import Final
 
 from service.hansard import Hansard
 from service.privacy import receipts
-from service.privacy.carrying_out import finish_under_way
+from service.privacy.run import finish_under_way
 
 log = logging.getLogger("hansard.privacy")
 

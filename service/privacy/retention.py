@@ -26,10 +26,10 @@ from projections.conversations import LONG_AGO, Idle
 from projections.errors import ProjectionBehind, ProjectionNotBuilt, ReplayIsRunning
 from service.hansard import Hansard
 from service.privacy.anonymising import anonymise
-from service.privacy.carrying_out import finish_under_way
-from service.privacy.erasing import erase
 from service.privacy.errors import MayNotErase
 from service.privacy.finding import standing
+from service.privacy.forget import erase
+from service.privacy.run import finish_under_way
 from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreIsClosed, StoreUnavailable
 from service.store.repository import Caller
 

@@ -20,7 +20,7 @@ from projections.rebuilding.check import Check
 from projections.rebuilding.loading import Limits
 from projections.rebuilding.rebuild import Rebuild
 from service.audit.verify import verify_log
-from service.privacy.redacting import ERASED, REDACT
+from service.privacy.emptying import ERASED, REDACT
 from service.store.connections import Database, connect
 from service.store.repository import Repository
 from tests.machine.model import SOME_TIME, Model, Outcome, is_stored

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from service.cli.main import main
-from service.privacy.carrying_out import Asked, carry_out
+from service.privacy.run import Asked, carry_out
 from service.privacy.wishes import Wish
 from service.store.repository import Caller
 from tests.service.api.recording import at_once

@@ -9,7 +9,7 @@ from chatkit.types import AttachmentBase
 
 from domain.errors import ContentRefused
 from service.chatkit.context import ChatContext
-from service.privacy import erasing
+from service.privacy import forget
 from service.store.repository import Caller
 from tests.contracts.items import ANYTHING, attachment
 from tests.contracts.store import whole
@@ -63,8 +63,8 @@ async def test_attachments_are_erased_with_their_conversation_and_with_their_use
             await store.save_attachment(attachment("b", thread_id=other.id), context=context)
             await store.save_attachment(attachment("c"), context=context)
             await store.save_attachment(attachment("d", thread_id="thr_odd"), context=context)
-        await erasing.erase(store.hansard, Caller("ann"), UUID(thread.id))
+        await forget.erase(store.hansard, Caller("ann"), UUID(thread.id))
         assert await left(store, ann(), *"abcd") == ["b", "c", "d"]
-        await erasing.erase_all(store.hansard, Caller("ann"))
+        await forget.erase_all(store.hansard, Caller("ann"))
         assert await left(store, ann(), *"abcd") == []
         assert await left(store, bob, *"abcd") == ["a", "b", "c", "d"]

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from service.cli.main import main
 from service.hansard import running
 from service.postgres.embedded import EmbeddedPostgres
-from service.privacy import erasing, journal
+from service.privacy import forget, journal
 from service.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
@@ -80,14 +80,14 @@ def test_after_a_restore_what_was_erased_is_erased_again(
     asyncio.run(two_users(dsn))
     restored = copied(postgres, dsn, "restored")
 
-    async def forget() -> list[str]:
+    async def forgotten() -> list[str]:
         async with running(settings(dsn, erasure_journal=journal), dsn) as hansard:
-            one = await erasing.erase_all(hansard, Caller(USER))
+            one = await forget.erase_all(hansard, Caller(USER))
             await marked(hansard, "late", "later")
-            late = await erasing.erase_all(hansard, Caller("late"))
+            late = await forget.erase_all(hansard, Caller("late"))
             return [str(one.receipt.id), str(late.receipt.id)]
 
-    ids = asyncio.run(forget())
+    ids = asyncio.run(forgotten())
     assert MARKER not in journal.read_text()
     flags = ["--erasure-journal", str(journal)]
     assert MARKER in dumped(restored)
@@ -117,10 +117,10 @@ def test_a_line_that_is_no_receipt_is_named(
 async def test_a_line_that_was_cut_off_takes_no_other_with_it(dsn: str, tmp_path: Path) -> None:
     path = tmp_path / "erasures.jsonl"
     async with running(settings(dsn, erasure_journal=path), dsn) as hansard:
-        first = await erasing.erase_all(hansard, Caller(USER))
+        first = await forget.erase_all(hansard, Caller(USER))
         with path.open("a") as torn:
             torn.write('{"shard":1,"id":"01')
-        second = await erasing.erase_all(hansard, Caller(OTHER))
+        second = await forget.erase_all(hansard, Caller(OTHER))
     lines = path.read_text().splitlines()
     with pytest.raises(journal.JournalUnreadable, match="Line 2"):
         list(journal.read(path))

@@ -11,8 +11,8 @@ from projections import history
 from service.audit.verify import verify_log
 from service.cli.main import main
 from service.hansard import Hansard, running
-from service.privacy import anonymising, carrying_out
-from service.privacy.anonymity import Anonymity
+from service.privacy import anonymising, run
+from service.privacy.anonymisation import Anonymity
 from service.settings import Settings
 from service.store.digests import Left
 from service.store.repository import Caller
@@ -205,7 +205,7 @@ async def test_a_user_whose_id_is_in_every_pseudonym_is_replaced_once(
         with pytest.raises(KeyError):
             await anonymising.anonymise(hansard, Caller("anonymous"), conversation_id)
         monkeypatch.setattr(Anonymity, "_rewrite", rewrite)
-        assert len(await carrying_out.finish_under_way(hansard)) == 1
+        assert len(await run.finish_under_way(hansard)) == 1
         ((owner,),) = rows(dsn, "SELECT DISTINCT user_id FROM hansard.events")
         said = rows(dsn, "SELECT state FROM hansard.events WHERE message_id = 'm'")
         assert f"I am {owner}.".encode() in said[0][0]

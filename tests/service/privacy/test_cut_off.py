@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from service.attachment import Attachment
 from service.audit.verify import verify_log
 from service.hansard import Hansard, running
-from service.privacy import anonymising, carrying_out, erasing
+from service.privacy import anonymising, forget, run
 from service.privacy.finishing import Finishing
 from service.privacy.receipts import Receipt
 from service.settings import Settings
@@ -47,7 +47,7 @@ class Cutting(AsyncConnection[Any]):
 
 
 async def erase(hansard: Hansard) -> Receipt:
-    return (await erasing.erase_all(hansard, Caller(USER, USER, f"request-{MARKER}"))).receipt
+    return (await forget.erase_all(hansard, Caller(USER, USER, f"request-{MARKER}"))).receipt
 
 
 async def anonymise(hansard: Hansard) -> Receipt:
@@ -59,7 +59,7 @@ async def anonymise(hansard: Hansard) -> Receipt:
 async def test_cut_off_anywhere_it_is_finished_once(
     dsn: str, work: Work, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    monkeypatch.setattr("service.privacy.lock.AsyncConnection", Cutting)
     at, receipts = 0, list[Receipt]()
     async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
         finished = False
@@ -74,7 +74,7 @@ async def test_cut_off_anywhere_it_is_finished_once(
             except Cut:
                 Cutting.left = 1_000_000
                 begun = rows(dsn, "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL")
-                done = await carrying_out.finish_under_way(hansard)
+                done = await run.finish_under_way(hansard)
                 assert len(done) == begun[0][0]
             Cutting.left = 1_000_000
             receipt = await work(hansard)
@@ -97,7 +97,7 @@ async def test_cut_off_anywhere_it_is_finished_once(
 async def test_a_process_that_starts_finishes_what_was_cut_off(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    monkeypatch.setattr("service.privacy.lock.AsyncConnection", Cutting)
     async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
         await marked(hansard)
         Cutting.left, Cutting.after = 20, True
@@ -117,13 +117,13 @@ async def test_a_process_that_starts_finishes_what_was_cut_off(
 async def test_what_failed_is_tried_again_while_the_service_runs_whatever_else_fails(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    monkeypatch.setattr("service.privacy.lock.AsyncConnection", Cutting)
     async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
         for user in ("broken", USER):
             await marked(hansard, user)
             Cutting.left, Cutting.after = 20, True
             with pytest.raises(Cut):
-                await erasing.erase_all(hansard, Caller(user))
+                await forget.erase_all(hansard, Caller(user))
             if user == "broken":
                 with connect(dsn) as connection:
                     connection.execute("UPDATE receipts SET wish = '{}'")

@@ -12,7 +12,7 @@ from projections.following.follower import Follower
 from projections.rebuilding.rebuild import Rebuild
 from service import commands
 from service.hansard import Hansard, running
-from service.privacy import anonymising, erasing
+from service.privacy import anonymising, forget
 from service.settings import Settings
 from service.store.log import DatabaseLog
 from service.store.repository import Caller
@@ -35,15 +35,15 @@ async def remembered(hansard: Hansard, conversation_id: UUID) -> Conversation:
     return known
 
 
-@pytest.mark.parametrize("forget", ["erase", "anonymise"])
+@pytest.mark.parametrize("how", ["erase", "anonymise"])
 async def test_another_process_neither_answers_from_what_it_remembers_nor_builds_on_it(
-    dsn: str, forget: str
+    dsn: str, how: str
 ) -> None:
     async with running(settings(dsn), dsn) as one, running(settings(dsn), dsn) as other:
         conversation_id = await marked(one)
         await remembered(other, conversation_id)
-        if forget == "erase":
-            await erasing.erase(one, HER, conversation_id)
+        if how == "erase":
+            await forget.erase(one, HER, conversation_id)
         else:
             await anonymising.anonymise(one, HER, conversation_id)
         for wish in (
@@ -63,7 +63,7 @@ async def test_a_snapshot_that_another_process_saves_late_does_not_come_back(dsn
     async with running(settings(dsn), dsn) as one, running(settings(dsn), dsn) as other:
         conversation_id = await marked(one, more=250)
         late = await remembered(other, conversation_id)
-        await erasing.erase(one, HER, conversation_id)
+        await forget.erase(one, HER, conversation_id)
         await other.repository._save(other.store.shard_of(USER), late)
         ((state,),) = rows(
             dsn, "SELECT state FROM hansard.snapshots WHERE conversation_id = %s", conversation_id
@@ -86,9 +86,7 @@ async def test_what_is_erased_while_it_is_replayed_is_not_in_what_comes_of_it(ds
             copied = rows(dsn, "SELECT count(*) FROM pg_class WHERE relname = 'history_g2'") == [(1,)]
             if copied and not erased and rows(dsn, "SELECT count(*) FROM hansard.history_g2") != [(0,)]:
                 erased.append(conversation_id)
-                asyncio.run_coroutine_threadsafe(erasing.erase(hansard, HER, conversation_id), loop).result(
-                    60
-                )
+                asyncio.run_coroutine_threadsafe(forget.erase(hansard, HER, conversation_id), loop).result(60)
 
         rebuild = Rebuild(database.connect, DatabaseLog(), hansard.projections, at_each_step)
         await asyncio.to_thread(rebuild.run)
@@ -111,7 +109,7 @@ async def test_a_build_that_was_left_lying_loses_the_words_too(dsn: str) -> None
         with pytest.raises(KeyboardInterrupt):
             await asyncio.to_thread(rebuild.run)
         assert rows(dsn, "SELECT count(*) FROM hansard.history_g2") == [(52,)]
-        await erasing.erase(hansard, HER, conversation_id)
+        await forget.erase(hansard, HER, conversation_id)
         assert MARKER not in dumped(dsn)
         assert rows(dsn, "SELECT count(*) FROM hansard.history_g2") == [(0,)]
         await asyncio.to_thread(Rebuild(hansard.database.connect, DatabaseLog(), hansard.projections).run)

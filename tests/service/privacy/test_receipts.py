@@ -7,7 +7,7 @@ import pytest
 
 from service.audit.reads import Read
 from service.ids import new_id
-from service.privacy import erasing
+from service.privacy import forget
 from service.store.repository import Caller
 from tests.service.api.calling import as_user, asked_who, bearer, calling, key, problem
 from tests.service.api.recording import at_once
@@ -141,12 +141,12 @@ async def test_what_is_new_gets_a_receipt_of_its_own(dsn: str) -> None:
     async with at_once(dsn) as (_, hansard):
         caller = Caller(USER)
         await marked(hansard)
-        first = await erasing.erase_all(hansard, caller)
+        first = await forget.erase_all(hansard, caller)
         await marked(hansard)
-        second = await erasing.erase_all(hansard, caller)
+        second = await forget.erase_all(hansard, caller)
         assert second.receipt.id != first.receipt.id
         assert (first.conversations, second.conversations) == (1, 1)
-        assert await erasing.erase_all(hansard, caller) == second
+        assert await forget.erase_all(hansard, caller) == second
 
 
 async def test_who_was_never_there_gets_a_receipt_of_nothing(dsn: str) -> None:

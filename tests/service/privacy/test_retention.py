@@ -12,7 +12,7 @@ from domain.retention import EVERYTHING, Due, Policy, Retention, Rule
 from service import commands
 from service.audit.verify import verify_log
 from service.hansard import Hansard, running
-from service.privacy import erasing, retention
+from service.privacy import forget, retention
 from service.privacy.retention import Found, retain
 from service.settings import Settings
 from service.store.repository import Caller
@@ -213,7 +213,7 @@ async def test_two_processes_at_once_do_each_conversation_once(dsn: str) -> None
 async def test_killed_in_the_middle_it_is_finished_by_the_next_run(
     dsn: str, due: tuple[str, int], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.privacy.alone.AsyncConnection", Cutting)
+    monkeypatch.setattr("service.privacy.lock.AsyncConnection", Cutting)
     monkeypatch.setattr(retention, "AT_ONCE", at_once)
     monkeypatch.setattr(retention, "IN_THE_WAY", (Cut,))
     days, at, cut = 91 if due is ERASED else 31, 1, True
@@ -277,7 +277,7 @@ async def test_a_user_who_erases_just_then_is_first(dsn: str, monkeypatch: pytes
         carry_out = retention.carry_out
 
         async def late(hansard: Hansard, found: Found) -> None:
-            await erasing.erase(hansard, Caller("ann", "ann"), conversation_id)
+            await forget.erase(hansard, Caller("ann", "ann"), conversation_id)
             with pytest.raises(ConversationNotFound):
                 await carry_out(hansard, found)
             raise ConversationNotFound

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from service.privacy.redacting import as_eraser
+from service.privacy.emptying import as_eraser
 from service.store.connections import ERASER_ROLE, Database
 from service.store.insert import TYPES
 from service.store.migrations import REDACTED

@@ -15,9 +15,9 @@ from domain.events import Link
 from projections import conversations
 from service.hansard import Hansard
 from service.privacy import receipts
-from service.privacy.alone import alone_with
-from service.privacy.carrying_out import Run
+from service.privacy.lock import alone_with
 from service.privacy.receipts import Receipt
+from service.privacy.run import Run
 from service.privacy.wishes import ACTIONS, Wish, encode_wish
 from service.store.repository import Caller
 

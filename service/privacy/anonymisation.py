@@ -26,11 +26,11 @@ from projections.rebuilding.guard import guarded
 from service.commands import owned
 from service.hansard import Hansard
 from service.privacy.clearing import FORGET, clear_reads, delete, live_builds, places
+from service.privacy.emptying import as_eraser
 from service.privacy.erasure import carried_out
 from service.privacy.finding import Standing, standing
 from service.privacy.names import unnamed
 from service.privacy.receipts import Receipt
-from service.privacy.redacting import as_eraser
 from service.privacy.rewriting import mentions_in, without_person
 from service.privacy.wishes import decode_wish
 from service.store.append import Appended, Command

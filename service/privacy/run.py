@@ -25,12 +25,12 @@ from domain.errors import CommandReused, Refusal, VersionConflict
 from service.commands import owned
 from service.hansard import Hansard
 from service.privacy import receipts
-from service.privacy.alone import alone_with, connected, if_alone_with
-from service.privacy.anonymity import Anonymity
+from service.privacy.anonymisation import Anonymity
 from service.privacy.clearing import clear_user
 from service.privacy.erasure import Erasure
 from service.privacy.finding import Key, is_anything_left, next_of
 from service.privacy.journal import write_down
+from service.privacy.lock import alone_with, connected, if_alone_with
 from service.privacy.names import unnamed, who_asked
 from service.privacy.receipts import Noted, Receipt, new_receipt
 from service.privacy.wishes import Wish, decode_wish

@@ -9,9 +9,9 @@ from domain.errors import ConversationNotFound
 from domain.events import Link
 from service.hansard import Hansard
 from service.privacy import receipts
-from service.privacy.carrying_out import Asked, carry_out
 from service.privacy.finding import shard_of_conversation
 from service.privacy.receipts import Receipt
+from service.privacy.run import Asked, carry_out
 from service.privacy.wishes import Wish
 from service.store.append import Command
 from service.store.repository import Caller
