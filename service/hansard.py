@@ -24,7 +24,7 @@ from service.activity import Activity
 from service.audit.reads import Reads
 from service.changes import Changes
 from service.chatkit.loading import ChatKit
-from service.replays import Replays
+from service.replay.jobs import Replays
 from service.replies.replies import Replies
 from service.responder import Responder
 from service.settings import Settings, taggers_of

@@ -15,7 +15,6 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct, field
 
 from projections.errors import ReplayIsRunning
-from service import replays
 from service.api.admin import ADMIN, TAGS
 from service.api.answering import examples
 from service.api.answering.documented import Limited
@@ -26,7 +25,8 @@ from service.api.answering.wire import Sent, answer, moment
 from service.api.asking.principal import Principal
 from service.cli.replay import NoSuchProjection
 from service.hansard import Hansard
-from service.rebuilding import Kind, Outcome
+from service.replay import jobs
+from service.replay.thread import Kind, Outcome
 
 HEARTBEAT: Final = b": nothing new\n\n"
 HEARTBEAT_EVERY: Final = 15.0
@@ -189,7 +189,7 @@ async def stream(replay_id: FromPath[UUID], hansard: NamedDependency[Hansard]) -
     return EventStream(told(hansard.replays.watch(replay_id, HEARTBEAT_EVERY)))
 
 
-async def told(seen: AsyncIterator[replays.Replay | None]) -> AsyncIterator[bytes]:
+async def told(seen: AsyncIterator[jobs.Replay | None]) -> AsyncIterator[bytes]:
     async for replay in seen:
         if replay is None:
             yield HEARTBEAT
@@ -198,13 +198,13 @@ async def told(seen: AsyncIterator[replays.Replay | None]) -> AsyncIterator[byte
             yield event(name, str(replay.id), shown(replay))
 
 
-async def found(hansard: Hansard, replay_id: UUID) -> replays.Replay:
+async def found(hansard: Hansard, replay_id: UUID) -> jobs.Replay:
     if (replay := await hansard.replays.find(replay_id)) is None:
         raise ReplayNotFound
     return replay
 
 
-def shown(replay: replays.Replay) -> Replay:
+def shown(replay: jobs.Replay) -> Replay:
     return Replay(
         replay.id,
         replay.kind,

@@ -13,7 +13,7 @@ import pytest
 
 from projections.rebuilding.guard import guarded
 from projections.usage import Usage
-from service import rebuilding
+from service.replay import thread
 from service.store.connections import Database
 from tests.listening import LONGEST_WAIT, Heard, Listener, chat
 from tests.service.api.calling import asked_who, bearer, calling, key, problem
@@ -43,15 +43,15 @@ async def to_its_end(client: httpx.AsyncClient, begun: Any) -> Any:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     """Replays go no further than to their first report, until this is set."""
-    go, report = Event(), rebuilding.Rebuilding._report
+    go, report = Event(), thread.Rebuilding._report
 
-    def waiting(self: rebuilding.Rebuilding, progress: Any) -> None:
+    def waiting(self: thread.Rebuilding, progress: Any) -> None:
         self.progress = progress
         while not go.wait(0.01) and not self._stopping.is_set():
             pass
         report(self, progress)
 
-    monkeypatch.setattr(rebuilding.Rebuilding, "_report", waiting)
+    monkeypatch.setattr(thread.Rebuilding, "_report", waiting)
     yield go
     go.set()
 

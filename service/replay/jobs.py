@@ -21,7 +21,7 @@ from projections.errors import ReplayIsRunning
 from projections.projection import Projection
 from service.cli.replay import choose
 from service.ids import new_id
-from service.rebuilding import STOPPED, Ended, Kind, Outcome, Rebuilding
+from service.replay.thread import STOPPED, Ended, Kind, Outcome, Rebuilding
 from service.store.connections import Database
 
 KEEP_EVERY: Final = 0.5

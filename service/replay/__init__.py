@@ -1,0 +1,1 @@
+"""Replays that are asked for over HTTP, and what is told of every replay."""
