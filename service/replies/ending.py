@@ -18,7 +18,7 @@ from domain.recorded import Redacted
 from projections import history
 from projections.history import Message
 from projections.reading.view import Query, View
-from service.drafts import Draft
+from service.replies.drafts import Draft
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.responder import ResponderFailed, ResponderTimedOut
 from service.store.append import Command

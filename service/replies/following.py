@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from projections.history import decode_text
-from service.drafts import Draft, Drafts
+from service.replies.drafts import Draft, Drafts
 from service.replies.ending import Ended, Endings
 from service.replies.errors import ReplyLost
 from service.replies.reply import Reply

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from service.drafts import Draft, Drafts, Kept
+from service.replies.drafts import Draft, Drafts, Kept
 from service.replies.ending import LOST, STOPPED, Ending
 from service.replies.running import PASSING, Running, Works, stored
 from service.store.repository import Caller

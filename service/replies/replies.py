@@ -13,9 +13,9 @@ from domain.errors import CommandReused, MessageNotFound
 from projections.history import END, Message, decode_text
 from projections.reading.view import View
 from service.commands import owned
-from service.drafts import Draft, Drafts
 from service.ids import new_id
 from service.replies.asked import Asked
+from service.replies.drafts import Draft, Drafts
 from service.replies.ending import LOST, STOPPED, Ended, Endings
 from service.replies.errors import ReplyInProgress, ReplyLost, TooManyReplies
 from service.replies.following import Following

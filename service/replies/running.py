@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 from domain.errors import Contended, Refusal
 from projections.errors import ProjectionBehind
 from projections.history import Said
-from service.drafts import Draft, Drafts
+from service.replies.drafts import Draft, Drafts
 from service.replies.ending import FAILED, TIMED_OUT, Ended, Ending, Endings, store_reply
 from service.replies.errors import ReplyLost
 from service.replies.reply import Reply

@@ -11,8 +11,8 @@ from domain.events import MessageAdded, ReplyFailed
 from projections import history
 from projections.history import Message
 from service import commands
-from service.drafts import Draft, Drafts, Kept
 from service.ids import new_id
+from service.replies.drafts import Draft, Drafts, Kept
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.replies.reply import Reply
 from service.responder import ResponderFailed, ResponderTimedOut

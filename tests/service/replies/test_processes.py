@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from projections.history import decode_text
-from service.drafts import Draft, Drafts
 from service.ids import new_id
+from service.replies.drafts import Draft, Drafts
 from service.replies.errors import ReplyElsewhere, ReplyInProgress
 from service.replies.following import LOOK_EVERY
 from service.responder import ResponderFailed

@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
-from service.drafts import Draft, Drafts, Kept
 from service.hansard import pool_of
 from service.ids import new_id
+from service.replies.drafts import Draft, Drafts, Kept
 from service.store.connections import Database
 
 DRAFT = Draft(3, new_id(), "reply-1", "ann", "question-1", True)
