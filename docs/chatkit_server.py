@@ -28,7 +28,7 @@ from service.chatkit.context import ChatContext
 from service.chatkit.store import HansardStore
 from service.hansard import running
 from service.postgres.opened import opened
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 class Counting(ChatKitServer[ChatContext]):

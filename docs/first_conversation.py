@@ -9,7 +9,7 @@ from projections import history, search
 from service import commands
 from service.hansard import running
 from service.postgres.opened import opened
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 
 ASKED = "What is the longest word in English?"

@@ -49,7 +49,7 @@ from service.api.metrics import count_the_unmatched, counting, metrics_of_all_wo
 from service.attachment import Attachment
 from service.hansard import projections_of
 from service.metrics import CountingObserver, measure
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.stopping import Stop
 from service.watching import Watch
 from service.web import pages

@@ -8,7 +8,7 @@ from typing import Final
 from service.hansard import Hansard
 from service.privacy.daily import Daily
 from service.privacy.finishing import Finishing
-from service.settings import Settings, retention_of
+from service.settings.settings import Settings, retention_of
 from service.store.connections import Database
 from service.store.errors import StoreUnavailable
 from service.store.migrations import check_migrated

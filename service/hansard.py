@@ -27,7 +27,7 @@ from service.chatkit.loading import ChatKit
 from service.replay.jobs import Replays
 from service.replies.replies import Replies
 from service.responder import Responder
-from service.settings import Settings, taggers_of
+from service.settings.settings import Settings, taggers_of
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import MigrationReport, migrate

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 
 SHARDS = 8
 TEMPLATE = "hansard_template"

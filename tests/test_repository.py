@@ -13,7 +13,7 @@ import yaml
 
 from service.cli import serve
 from service.cli.main import COMMANDS, parser
-from service.settings import explain
+from service.settings.settings import explain
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from domain.content import LIMITS, check_name
 from domain.errors import ContentRefused
-from service.settings import BadSetting, Settings
+from service.settings.settings import BadSetting, Settings
 
 SHORTEST_SECRET: Final = 32
 SMALLEST_RSA: Final = 2048

@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from service.bench.logs import Loaded, Shape, bring_up, load
 from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 
 Say = Callable[[str], None]
 

@@ -20,7 +20,7 @@ from service.bench.messages import message
 from service.bench.processes import WorkFailed, end, heard
 from service.hansard import Hansard, running
 from service.ids import new_id
-from service.settings import Settings
+from service.settings.settings import Settings
 
 TALKS: Final = 50
 LONGEST_START: Final = 60.0

@@ -20,7 +20,7 @@ from domain.content import LIMITS, check_name
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import AttachmentTooLarge, AttachmentTypeRefused
 from service.ids import new_id
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 class Uploads(AttachmentStore[ChatContext]):

@@ -19,7 +19,7 @@ from service.privacy.finding import shard_of_conversation, standing
 from service.privacy.receipts import Receipt
 from service.privacy.run import Asked, carry_out, finish_under_way
 from service.privacy.wishes import Wish
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 
 OPERATOR: Final = "the operator"

@@ -17,7 +17,7 @@ from service.cli.serve import CannotServe, say, serve, warn
 from service.postgres.embedded import EmbeddedPostgresError
 from service.privacy.arguments import erase_arguments, run_erase
 from service.privacy.retain_arguments import retain_arguments, run_retain
-from service.settings import BadSetting, Settings, as_table, explain
+from service.settings.settings import BadSetting, Settings, as_table, explain
 from service.transfer.arguments import export_arguments, import_arguments, run_export, run_import
 
 FAILURE, WRONG_USE, INTERRUPTED = 1, 2, 130

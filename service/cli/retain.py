@@ -10,7 +10,7 @@ from projections.rebuilding.progress import Progress
 from service.cli.terminal import Bar
 from service.hansard import running
 from service.privacy.retention import Found, Report, retain
-from service.settings import Settings
+from service.settings.settings import Settings
 
 Say = Callable[[str], None]
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from service.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError, explained
 from service.postgres.opened import Opened, opened
-from service.settings import Settings, unknown
+from service.settings.settings import Settings, unknown
 
 if TYPE_CHECKING:
     from granian.server.mp import MPServer

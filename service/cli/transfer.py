@@ -13,7 +13,7 @@ from domain.errors import Refusal
 from projections.rebuilding.progress import Meter
 from service.cli.replay import reporting
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import check_migrated

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import BadSetting, Settings
+from service.settings.settings import BadSetting, Settings
 
 
 class Opened(Struct, frozen=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.events import Link
 from service.cli.serve import say, warn
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 def erase_arguments(parser: ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from service.bench.arguments import positive
 from service.cli.serve import say, warn
-from service.settings import BadSetting, Settings, retention_of
+from service.settings.settings import BadSetting, Settings, retention_of
 
 
 def retain_arguments(parser: ArgumentParser) -> None:

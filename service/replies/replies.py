@@ -24,7 +24,7 @@ from service.replies.keeping import again_and_again, end_orphan, keep
 from service.replies.reply import Reply
 from service.replies.running import PASSING, Running, Works
 from service.responder import Responder, responder_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.errors import StoreIsClosed
 from service.store.log import stored_command
 from service.store.repository import Repository

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from domain.errors import Refusal
 from projections.history import Said
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 class ResponderFailed(Refusal):

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from service.cli.serve import say, warn
-from service.settings import BadSetting, Settings
+from service.settings.settings import BadSetting, Settings
 
 
 def export_arguments(parser: ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from domain.content import Limits
 from projections.rebuilding.progress import Meter
 from service.cli.replay import reporting
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.beginnings import Beginnings
 from service.transfer.chatgpt import conversations

@@ -17,7 +17,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from service.api.asking.auth import OPEN
-from service.settings import Settings
+from service.settings.settings import Settings
 
 POLICY: Final = "; ".join(
     (

@@ -16,7 +16,7 @@ import pytest
 
 from service.hansard import prepare
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import connect
 from tests.conftest import SHARDS
 from tests.crash.witness import PATIENCE, Told, Writing, check

@@ -17,7 +17,7 @@ from projections.following.follower import Follower
 from projections.rebuilding.check import Check
 from service.audit.verify import verify_log
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database, connect
 from service.store.log import DatabaseLog
 from tests.crash import writing

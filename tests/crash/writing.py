@@ -18,7 +18,7 @@ from domain.errors import Refusal
 from domain.events import MessageAdded
 from service import commands
 from service.hansard import Hansard, running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store import writer
 from service.store.append import Command
 from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreUnavailable

@@ -8,7 +8,7 @@ from domain.recorded import Recorded
 from projections.projection import Projection
 from projections.rows.changes import Change, Update
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 
 MARKER = "poison"
 Mood = Literal["well", "raises", "refused"]

@@ -12,7 +12,7 @@ from domain.events import Event
 from projections.following.follower import Follower
 from service.cli.main import main
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.append import Command
 from service.store.connections import Database, connect
 from service.store.digests import chain, state_digest

@@ -11,7 +11,7 @@ import pytest
 
 from service.app import create_app
 from service.logs import JsonLines
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from service.api.health import problems
 from service.app import create_app
 from service.hansard import prepare, projections_of
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import connect
 from service.watching import Watch
 from tests.conftest import SHARDS, UNSAFE_BUT_FAST

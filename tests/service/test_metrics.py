@@ -16,7 +16,7 @@ from domain.errors import CommandReused, VersionConflict
 from service.app import create_app
 from service.hansard import running
 from service.metrics import CountingObserver, measure, outcome_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.append import Command
 from service.store.errors import StoreUnavailable
 from tests.conftest import SHARDS

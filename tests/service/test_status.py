@@ -10,7 +10,7 @@ from projections.generations import create
 from projections.history import History
 from service.cli.main import main
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.status import Status, status
 from service.store.connections import Database, connect
 from tests.conftest import SHARDS

@@ -7,7 +7,7 @@ from projections.errors import ProjectionNotBuilt
 from service import commands
 from service.cli.main import main
 from service.hansard import running
-from service.settings import BadSetting, Settings
+from service.settings.settings import BadSetting, Settings
 from service.store.repository import Caller
 from tests.service.store.appending import said
 

@@ -14,7 +14,7 @@ from service.audit import shard as shard_audit
 from service.audit import verify as log_audit
 from service.cli.main import main
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.log import DatabaseLog
 from tests.service.store.appending import asked, said, started, storing
 

@@ -7,7 +7,7 @@ from domain.errors import ContentNotText
 from projections import conversations, history, search
 from service import commands
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 from tests.service.store.appending import said
 

@@ -17,7 +17,7 @@ from service.api.asking.origins import allowed_origins, check_from_here
 from service.api.asking.principal import GRANTED, Principal, Scope
 from service.api.asking.rate_limit import Buckets
 from service.attachment import Attachment
-from service.settings import Settings
+from service.settings.settings import Settings
 
 NEEDS: Final = "needs"
 OPEN: Final[dict[str, Any]] = {NEEDS: None}

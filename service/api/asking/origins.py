@@ -12,7 +12,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
 from service.api.answering.errors import NotFromHere
-from service.settings import BadSetting, Settings
+from service.settings.settings import BadSetting, Settings
 
 POLICY: Final = "; ".join(
     (

@@ -15,7 +15,7 @@ from service.bench.place import Place
 from service.commands import add_messages, start_conversation
 from service.hansard import Hansard, projections_of, running
 from service.ids import new_id
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 
 LONG: Final = 50_000

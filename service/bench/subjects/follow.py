@@ -13,7 +13,7 @@ from service.bench.logs import Shape, load, prepare
 from service.bench.place import Place
 from service.bench.readable import Readable, readable
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 

@@ -16,7 +16,7 @@ from service.bench.messages import message
 from service.bench.place import Place
 from service.commands import add_messages
 from service.hansard import Hansard, running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 
 SMALL: Final = 10_000

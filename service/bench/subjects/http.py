@@ -21,7 +21,7 @@ from service.bench.serving import serving, serving_plain
 from service.bench.subjects.appends import INSERT, TABLE
 from service.bench.subjects.reads import CONVERSATIONS, LIST, LISTED, NEWEST, PAGE, PLAIN, READ, fill, script
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 
 WRITTEN: Final = "durable messages"
 USER: Final = "ann"

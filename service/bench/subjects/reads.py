@@ -18,7 +18,7 @@ from service.bench.pgbench import pgbench
 from service.bench.place import Place
 from service.hansard import projections_of, running
 from service.ids import new_id
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 
 TASKS: Final = 32

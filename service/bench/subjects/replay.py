@@ -20,7 +20,7 @@ from service.bench.place import Place
 from service.bench.processes import Apart, apart
 from service.hansard import Hansard, projections_of, running
 from service.ids import new_id
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 
 TWO: Final = ("history", "conversations")

@@ -14,7 +14,7 @@ from service.bench.measuring import one_by_one
 from service.bench.messages import COMMON, rare
 from service.bench.place import Place
 from service.hansard import Hansard, running
-from service.settings import Settings
+from service.settings.settings import Settings
 
 LIMIT: Final = 20
 GOAL: Final = 0.01

@@ -15,7 +15,7 @@ from service.bench.figures import Figure, megabytes, rates
 from service.bench.place import Place
 from service.bench.serving import COMMAND
 from service.hansard import prepare
-from service.settings import Settings
+from service.settings.settings import Settings
 
 PART: Final = 10
 """The small log is so much smaller; in flat memory, it takes as much."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from service.access.tokens import BadToken, Tokens, sign
-from service.settings import BadSetting, Settings
+from service.settings.settings import BadSetting, Settings
 from tests.service.api.calling import SECRET, as_user, bearer, problem, token
 from tests.service.api.routes import telling
 

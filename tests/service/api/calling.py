@@ -14,7 +14,7 @@ from litestar.testing import AsyncTestClient
 from service.access import keys
 from service.api.asking.principal import Scope
 from service.app import create_app
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from tests.conftest import SHARDS
 

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from service.app import create_app
-from service.settings import Settings
+from service.settings.settings import Settings
 
 OPEN = {"/health/live", "/health/ready"}
 ENDLESS = {"/api/changes"}

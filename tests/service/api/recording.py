@@ -9,7 +9,7 @@ import httpx
 
 from service.app import create_app
 from service.hansard import Hansard
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.conftest import SHARDS
 from tests.service.api.calling import HERE
 

@@ -16,7 +16,7 @@ from service.api.asking.principal import Principal, caller_for, caller_of, same_
 from service.api.asking.terms import Terms, command_from, expected_from
 from service.app import create_app
 from service.hansard import Hansard
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
 from tests.service.api.calling import HERE, Client

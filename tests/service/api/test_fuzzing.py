@@ -26,7 +26,7 @@ from service.api.answering.paging import CONVERSATIONS, position_as_cursor
 from service.api.search import KIND
 from service.app import create_app
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.conftest import PROFILE, database
 from tests.service.api.calling import SECRET, as_user, bearer, key
 from tests.service.api.operations import ENDLESS

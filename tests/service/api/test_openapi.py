@@ -20,7 +20,7 @@ from service.api import (
     sessions,
 )
 from service.app import create_app
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.service.api.calling import calling
 from tests.service.api.recording import assistant, by, started, user
 

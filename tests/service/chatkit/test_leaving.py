@@ -14,7 +14,7 @@ import pytest
 
 from service.chatkit.run import Run
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
 from tests.listening import draft, events, eventually

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.conftest import SHARDS
 
 

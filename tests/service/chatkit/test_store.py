@@ -35,7 +35,7 @@ from service.chatkit.errors import MetadataKeyTaken, ThreadIdRefused
 from service.chatkit.store import MOST, HansardStore
 from service.chatkit.threads import CHATKITS
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.log import conversation_after
 from service.store.repository import Caller
 from service.store.store import shard_of

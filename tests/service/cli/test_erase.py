@@ -14,7 +14,7 @@ from service.cli.main import main
 from service.hansard import running
 from service.postgres.embedded import EmbeddedPostgres
 from service.privacy import forget, journal
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
 from tests.service.privacy.dumping import dumped

@@ -8,7 +8,7 @@ import pytest
 
 from service.cli.main import main
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.conftest import SHARDS
 from tests.service.privacy.ageing import ANONYMISED, ERASED, KEPT, ending_of, idle
 from tests.service.store.appending import rows

@@ -13,7 +13,7 @@ from service.cli.main import main
 from service.hansard import Hansard, running
 from service.privacy import anonymising, run
 from service.privacy.anonymisation import Anonymity
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.digests import Left
 from service.store.repository import Caller
 from tests.conftest import SHARDS

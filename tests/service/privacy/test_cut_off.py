@@ -13,7 +13,7 @@ from service.hansard import Hansard, running
 from service.privacy import anonymising, forget, run
 from service.privacy.finishing import Finishing
 from service.privacy.receipts import Receipt
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import connect
 from service.store.repository import Caller
 from tests.conftest import SHARDS

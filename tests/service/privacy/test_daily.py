@@ -16,7 +16,7 @@ from service.hansard import Hansard, running
 from service.privacy import retention
 from service.privacy.daily import Daily
 from service.privacy.retention import Found, Report
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.conftest import SHARDS
 from tests.listening import eventually
 from tests.service.privacy.ageing import ERASED, KEPT, ending_of, idle

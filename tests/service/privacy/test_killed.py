@@ -16,7 +16,7 @@ import pytest
 from service.audit.verify import verify_log
 from service.cli.main import main
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database, connect
 from tests.conftest import SHARDS
 from tests.listening import eventually

@@ -13,7 +13,7 @@ from projections.rebuilding.rebuild import Rebuild
 from service import commands
 from service.hansard import Hansard, running
 from service.privacy import anonymising, forget
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.log import DatabaseLog
 from service.store.repository import Caller
 from tests.conftest import SHARDS

@@ -14,7 +14,7 @@ from service.audit.verify import verify_log
 from service.hansard import Hansard, running
 from service.privacy import forget, retention
 from service.privacy.retention import Found, retain
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
 from tests.service.privacy.ageing import ANONYMISED, ERASED, KEPT, ending_of, idle, now

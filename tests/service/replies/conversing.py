@@ -14,7 +14,7 @@ from service.hansard import Hansard, running
 from service.replies.asked import asked
 from service.replies.reply import Reply
 from service.responder import Used
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.append import Command
 from service.store.log import conversation_after
 from service.store.repository import Caller

@@ -2,7 +2,7 @@
 
 from projections.history import Said
 from service.responder import Used, responder_of
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 async def pieces(*said: Said) -> list[str | Used]:

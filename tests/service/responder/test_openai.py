@@ -6,7 +6,7 @@ import pytest
 
 from projections.history import Said
 from service.responder import Responder, ResponderFailed, ResponderTimedOut, Used, responder_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.model import CUT, RESET, TOKENS, Garbage, Hold, Model, Raw, Status, Step, Whole, scripted
 
 SAID = [Said("user", "Hello"), Said("assistant", "Hi."), Said("user", "And now?")]

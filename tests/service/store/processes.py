@@ -13,7 +13,7 @@ from domain.content import LIMITS, Limits
 from projections.projection import Projection
 from projections.reading.view import configure
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.store.repository import Repository
 from service.store.store import Store

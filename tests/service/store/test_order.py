@@ -11,7 +11,7 @@ from projections import history, search
 from projections.history import History
 from service import commands
 from service.hansard import running
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import connect
 from service.store.log import DatabaseLog
 from service.store.repository import Caller, Repository

@@ -7,7 +7,7 @@ from psycopg.conninfo import make_conninfo
 
 from service.hansard import prepare
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.conftest import SHARDS, command
 
 OtherShards = Callable[[int], str]

@@ -11,7 +11,7 @@ from service.audit.verify import verify_log
 from service.cli.replay import proofs_of
 from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.exporting import export
 from service.transfer.importing import destination, import_pieces, uncounted

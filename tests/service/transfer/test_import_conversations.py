@@ -17,7 +17,7 @@ from domain.events import (
     SessionEnded,
 )
 from service.hansard import projections_of
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.importing import Destination, destination, import_conversations
 from service.transfer.incoming import Incoming, Skipped

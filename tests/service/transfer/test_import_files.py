@@ -17,7 +17,7 @@ from domain.events import ConversationStarted, MessageAdded
 from projections.rebuilding.progress import Meter
 from service.cli.transfer import AlreadyThere, write
 from service.hansard import prepare
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.incoming import Incoming
 from service.transfer.lines import EVERYTHING, Selection

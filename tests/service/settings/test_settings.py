@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.settings import BadSetting, Setting, Settings, as_table, explain, unknown
+from service.settings.settings import BadSetting, Setting, Settings, as_table, explain, unknown
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 
 def test_without_a_word_everything_has_its_default() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from domain.retention import Policy, Retention, Rule
-from service.settings import BadSetting, Settings, retention_of
+from service.settings.settings import BadSetting, Settings, retention_of
 
 
 def test_without_a_word_everything_is_kept() -> None:

@@ -11,7 +11,7 @@ import msgspec.inspect
 from msgspec import Meta, Struct
 
 from domain.retention import Policy, Retention
-from service.privacy.rules import MOST_DAYS, check_order, rules_of
+from service.settings.retention_rules import MOST_DAYS, check_order, rules_of
 
 PREFIX = "HANSARD_"
 
