@@ -20,10 +20,10 @@ from msgspec import Struct, field
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from service.ids import new_id
-from service.past import ADDED
 from service.store.append import Append, Appended
+from service.store.ids import new_id
 from service.store.observer import Observer
+from service.store.past import ADDED
 
 log = logging.getLogger("hansard.activity")
 

@@ -14,8 +14,8 @@ from domain.content import Limits
 from domain.conversation import Conversation
 from domain.errors import ConversationIsErased, ConversationNotFound
 from domain.events import Event, Link, MessageAdded, MessageRevised
-from service.ids import new_id
 from service.store.append import Appended, Command
+from service.store.ids import new_id
 from service.store.log import conversation_after
 from service.store.repository import Caller, Changed, Repository
 

@@ -22,7 +22,6 @@ from projections.search import Search
 from projections.usage import Usage
 from service.activity import Activity
 from service.audit.reads import Reads
-from service.changes import Changes
 from service.chatkit.loading import ChatKit
 from service.replay.jobs import Replays
 from service.replies.replies import Replies
@@ -34,6 +33,7 @@ from service.store.migrations import MigrationReport, migrate
 from service.store.observer import Observer
 from service.store.repository import Repository
 from service.store.store import Store
+from service.store.tail import Changes
 
 ERASURES_AT_ONCE: Final = 4
 """Each has a connection of its own, beside the pool's."""

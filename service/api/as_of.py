@@ -21,7 +21,7 @@ from service.api.asking.seeing import seen
 from service.api.asking.terms import etag
 from service.audit.as_of import Stood, conversation_at
 from service.audit.errors import BeforeTheStart, NoSuchVersion, NothingLeft
-from service.past import Bounds, Past
+from service.store.past import Bounds, Past
 
 A_VERSION: Final = re.compile(r"\s*([0-9]{1,18})\s*")
 A_DAY: Final = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)

@@ -18,7 +18,7 @@ from service.api.answering.documented import CURSOR, parameter
 from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.asking.asking import Asking
-from service.changes import Change
+from service.store.tail import Change
 
 KIND: Final = "changes"
 PLACE: Final = tuple[int]

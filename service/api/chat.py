@@ -25,9 +25,9 @@ from service.api.answering.wire import Sent, SessionMessage, answer, session_mes
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
-from service.ids import new_id
 from service.replies.asked import asked
 from service.replies.reply import Reply
+from service.store.ids import new_id
 from service.store.repository import Caller
 
 TAGS: Final = ["chat"]

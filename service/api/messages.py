@@ -24,7 +24,7 @@ from service.api.answering.written import as_added, version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
 from service.commands import Fact
-from service.ids import new_id
+from service.store.ids import new_id
 from service.store.repository import Caller
 
 TAGS: Final = ["messages"]

@@ -20,7 +20,7 @@ from projections.history import HISTORY, Message
 from projections.history import Row as MessageRow
 from projections.projection import Projection
 from projections.rows.changes import Fold
-from service.past import NAMELESS, Past, Pool
+from service.store.past import NAMELESS, Past, Pool
 
 END: Final = 2**63 - 1
 

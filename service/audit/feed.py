@@ -19,8 +19,8 @@ from msgspec import Struct, structs
 
 from domain.recorded import Recorded, Redacted
 from service.audit.words import Redaction, in_words
-from service.past import Pool, emptied, redactions, rows
 from service.store.log import COLUMNS, HEADS, recorded
+from service.store.past import Pool, emptied, redactions, rows
 
 LOOKED_AT: Final = 20_000
 """Rows that one statement goes through where only some are wanted."""

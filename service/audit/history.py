@@ -23,7 +23,7 @@ from domain.events import (
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
 from service.audit.before_and_after import Part, Standing, taken
 from service.audit.words import Redaction, in_words
-from service.past import Past, Pool, emptied
+from service.store.past import Past, Pool, emptied
 
 STANDS_ALONE: Final = (
     ConversationStarted,

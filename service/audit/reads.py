@@ -19,7 +19,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from service.audit.errors import ReadNotRecorded
-from service.past import Pool, rows
+from service.store.past import Pool, rows
 
 MOST_WAITING: Final = 10_000
 AT_ONCE: Final = 500

@@ -17,9 +17,9 @@ from projections.projection import Projection
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from service.bench.messages import messages
 from service.cli.replay import processes_here
-from service.ids import new_id
 from service.store.append import Append, append_of
 from service.store.connections import Database, connect
+from service.store.ids import new_id
 from service.store.log import DatabaseLog
 from service.store.migrations import migrate
 from service.store.store import Store

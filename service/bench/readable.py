@@ -19,8 +19,8 @@ from service.bench.logs import Talk, asked
 from service.bench.messages import message
 from service.bench.processes import WorkFailed, end, heard
 from service.hansard import Hansard, running
-from service.ids import new_id
 from service.settings.settings import Settings
+from service.store.ids import new_id
 
 TALKS: Final = 50
 LONGEST_START: Final = 60.0

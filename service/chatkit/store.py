@@ -26,8 +26,8 @@ from service.chatkit.context import ChatContext
 from service.chatkit.items import as_added, as_revised, item_of, says_the_same
 from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
 from service.hansard import Hansard
-from service.ids import new_id
 from service.privacy import forget
+from service.store.ids import new_id
 from service.store.log import place_of_conversation, place_of_message
 
 MOST: Final = 1_000

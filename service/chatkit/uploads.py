@@ -19,8 +19,8 @@ from pydantic import AnyUrl
 from domain.content import LIMITS, check_name
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import AttachmentTooLarge, AttachmentTypeRefused
-from service.ids import new_id
 from service.settings.settings import Settings
+from service.store.ids import new_id
 
 
 class Uploads(AttachmentStore[ChatContext]):

@@ -18,9 +18,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 from domain.errors import CommandReused
-from service.ids import new_id
 from service.privacy.wishes import Action, Kind, Wish, digest_of, encode_wish
 from service.store.append import Command
+from service.store.ids import new_id
 
 SALT_BYTES: Final = 16
 

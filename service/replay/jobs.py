@@ -20,9 +20,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from projections.errors import ReplayIsRunning
 from projections.projection import Projection
 from service.cli.replay import choose
-from service.ids import new_id
 from service.replay.thread import STOPPED, Ended, Kind, Outcome, Rebuilding
 from service.store.connections import Database
+from service.store.ids import new_id
 
 KEEP_EVERY: Final = 0.5
 WATCH_EVERY: Final = 0.5

@@ -13,8 +13,8 @@ from domain.events import Event, Link, MessageAdded
 from domain.message import Message
 from projections.history import Said
 from service import commands
-from service.ids import new_id
 from service.store.append import Command
+from service.store.ids import new_id
 from service.store.repository import Caller, Changed, Repository
 
 Store = Callable[[Repository], Awaitable[Changed]]

@@ -13,7 +13,6 @@ from domain.errors import CommandReused, MessageNotFound
 from projections.history import END, Message, decode_text
 from projections.reading.view import View
 from service.commands import owned
-from service.ids import new_id
 from service.replies.asked import Asked
 from service.replies.drafts import Draft, Drafts
 from service.replies.ending import LOST, STOPPED, Ended, Endings
@@ -26,6 +25,7 @@ from service.replies.running import PASSING, Running, Works
 from service.responder import Responder, responder_of
 from service.settings.settings import Settings
 from service.store.errors import StoreIsClosed
+from service.store.ids import new_id
 from service.store.log import stored_command
 from service.store.repository import Repository
 

@@ -23,9 +23,9 @@ from service.api.asking.principal import Principal, from_header
 from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard
-from service.ids import new_id
 from service.logs import REQUEST_ID
-from service.past import whereabouts
+from service.store.ids import new_id
+from service.store.past import whereabouts
 
 NOBODYS: Final = "/api/admin/"
 """What is asked there is nobody's history."""

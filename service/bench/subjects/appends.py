@@ -21,8 +21,8 @@ from service.bench.pgbench import CLIENTS, pgbench
 from service.bench.place import Place
 from service.commands import add_messages, start_conversation
 from service.hansard import pool_of
-from service.ids import new_id
 from service.store.connections import Database
+from service.store.ids import new_id
 from service.store.repository import Caller, Repository
 from service.store.store import Store
 

@@ -13,8 +13,8 @@ from service.bench.measuring import at_once, in_threads
 from service.bench.messages import messages
 from service.bench.place import Place
 from service.bench.subjects.appends import IN_STEP
-from service.ids import new_id
 from service.store.connections import Database
+from service.store.ids import new_id
 from service.store.store import Store
 
 SIZE: Final = 1_000

@@ -14,8 +14,8 @@ from service.bench.messages import message, messages
 from service.bench.place import Place
 from service.commands import add_messages, start_conversation
 from service.hansard import Hansard, projections_of, running
-from service.ids import new_id
 from service.settings.settings import Settings
+from service.store.ids import new_id
 from service.store.repository import Caller
 
 LONG: Final = 50_000

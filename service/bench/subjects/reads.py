@@ -17,9 +17,9 @@ from service.bench.messages import messages
 from service.bench.pgbench import pgbench
 from service.bench.place import Place
 from service.hansard import projections_of, running
-from service.ids import new_id
 from service.settings.settings import Settings
 from service.store.connections import Database
+from service.store.ids import new_id
 
 TASKS: Final = 32
 PAGE: Final = 50

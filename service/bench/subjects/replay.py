@@ -19,9 +19,9 @@ from service.bench.messages import message
 from service.bench.place import Place
 from service.bench.processes import Apart, apart
 from service.hansard import Hansard, projections_of, running
-from service.ids import new_id
 from service.settings.settings import Settings
 from service.store.connections import Database
+from service.store.ids import new_id
 
 TWO: Final = ("history", "conversations")
 ALL: Final = ("history", "conversations", "search", "usage")

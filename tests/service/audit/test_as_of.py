@@ -32,10 +32,10 @@ from projections.history import History
 from projections.reading.view import configure
 from service.audit.as_of import Stood, conversation_at
 from service.audit.history import page_of_events
-from service.past import Pool
 from service.store.append import append_of
 from service.store.connections import Database, conninfo
 from service.store.log import DatabaseLog
+from service.store.past import Pool
 from service.store.store import Store
 from tests.projections.given import SHARD, histories
 from tests.service.store.appending import storing

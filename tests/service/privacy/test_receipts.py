@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from service.audit.reads import Read
-from service.ids import new_id
 from service.privacy import forget
+from service.store.ids import new_id
 from service.store.repository import Caller
 from tests.service.api.calling import as_user, asked_who, bearer, calling, key, problem
 from tests.service.api.recording import at_once

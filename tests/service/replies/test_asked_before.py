@@ -6,9 +6,9 @@ from uuid import UUID
 from domain.events import MessageAdded
 from projections.history import Said
 from service import commands
-from service.ids import new_id
 from service.replies.asked import asked_before
 from service.replies.reply import Reply
+from service.store.ids import new_id
 from tests.service.replies.conversing import ANN, LONGEST_WAIT, Conversing, conversing, heard_until, outcome
 
 

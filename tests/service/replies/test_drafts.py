@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
 from service.hansard import pool_of
-from service.ids import new_id
 from service.replies.drafts import Draft, Drafts, Kept
 from service.store.connections import Database
+from service.store.ids import new_id
 
 DRAFT = Draft(3, new_id(), "reply-1", "ann", "question-1", True)
 

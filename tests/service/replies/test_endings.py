@@ -11,12 +11,12 @@ from domain.events import MessageAdded, ReplyFailed
 from projections import history
 from projections.history import Message
 from service import commands
-from service.ids import new_id
 from service.replies.drafts import Draft, Drafts, Kept
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.replies.reply import Reply
 from service.responder import ResponderFailed, ResponderTimedOut
 from service.store.errors import StoreIsClosed
+from service.store.ids import new_id
 from tests.service.replies.conversing import (
     ANN,
     Conversing,

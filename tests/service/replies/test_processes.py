@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from projections.history import decode_text
-from service.ids import new_id
 from service.replies.drafts import Draft, Drafts
 from service.replies.errors import ReplyElsewhere, ReplyInProgress
 from service.replies.following import LOOK_EVERY
 from service.responder import ResponderFailed
+from service.store.ids import new_id
 from tests.service.replies.conversing import command, heard, heard_until, outcome, processes
 
 

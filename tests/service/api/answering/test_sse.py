@@ -8,11 +8,11 @@ from msgspec import Struct
 from projections.history import Message
 from service.api.answering import sse
 from service.api.answering.sse import Place, events_of, place_in
-from service.ids import new_id
 from service.replies.ending import Ended
 from service.replies.errors import NotAPlace
 from service.replies.reply import Reply
 from service.responder import ResponderFailed
+from service.store.ids import new_id
 
 CONVERSATION = new_id()
 
