@@ -13,9 +13,9 @@ from service.hansard import projections_of
 from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.beginnings import Beginnings
-from service.transfer.chatgpt import conversations
-from service.transfer.chatgpt_archive import parts_of
-from service.transfer.chatgpt_order import LeftAside
+from service.transfer.chatgpt.archive import parts_of
+from service.transfer.chatgpt.conversations import conversations
+from service.transfer.chatgpt.order import LeftAside
 from service.transfer.importing import Destination, destination, import_conversations
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.report import Report

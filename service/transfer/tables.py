@@ -16,7 +16,7 @@ from domain.content import LIMITS, Limits
 from domain.errors import Refusal
 from domain.events import MessageAdded
 from service.transfer.beginnings import own_id
-from service.transfer.chatgpt import UUID_TEXT, shortened
+from service.transfer.chatgpt.conversations import UUID_TEXT, shortened
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.tables_conversation import Told, zone_of
 from service.transfer.tables_mapping import Messages, as_toml, resolved

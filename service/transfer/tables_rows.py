@@ -9,7 +9,7 @@ from msgspec import Struct
 from domain.content import Limits, check_message
 from domain.errors import Refusal
 from domain.events import MessageAdded, Payload, Role
-from service.transfer.chatgpt_messages import words_of
+from service.transfer.chatgpt.messages import words_of
 from service.transfer.times import time_of
 
 # Who speaks, whatever it is called; and of which kind is what neither of the two said.

@@ -13,7 +13,7 @@ from tests.conftest import SHARDS
 from tests.service.api.calling import calling, events
 from tests.service.api.recording import got
 from tests.service.store.appending import rows
-from tests.service.transfer.chatgpt_exports import (
+from tests.service.transfer.chatgpt.exports import (
     BEGAN,
     answered,
     as_json,

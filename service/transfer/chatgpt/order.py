@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from service.transfer.chatgpt_archive import Part
+from service.transfer.chatgpt.archive import Part
 from service.transfer.incoming import Skipped
 from service.transfer.times import seconds_of
 

@@ -14,7 +14,7 @@ from typing import IO, Final
 from msgspec import Struct
 
 from domain.errors import Refusal
-from service.transfer.chatgpt_elements import NotAnArray, elements
+from service.transfer.chatgpt.elements import NotAnArray, elements
 
 CONVERSATIONS: Final = re.compile(r"conversations([-_]\d+)?\.json", re.IGNORECASE)
 NOT_OURS: Final = "__MACOSX/"

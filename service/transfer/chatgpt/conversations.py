@@ -12,10 +12,10 @@ import msgspec
 from domain.content import LIMITS, Limits
 from domain.errors import Refusal
 from domain.events import ConversationStarted, Event, Link, MessageAdded
-from service.transfer.chatgpt_archive import Part
-from service.transfer.chatgpt_messages import added, read_message
-from service.transfer.chatgpt_order import Head, LeftAside, oldest_first
-from service.transfer.chatgpt_tree import Node, shown_branch
+from service.transfer.chatgpt.archive import Part
+from service.transfer.chatgpt.messages import added, read_message
+from service.transfer.chatgpt.order import Head, LeftAside, oldest_first
+from service.transfer.chatgpt.tree import Node, shown_branch
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.times import BEGINNING, time_of
 

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from domain.content import Limits, check_message
 from domain.events import ConversationStarted, Link, MessageAdded
-from service.transfer import chatgpt_elements
-from service.transfer.chatgpt import conversations
-from service.transfer.chatgpt_archive import NotFromChatGPT, parts_of
-from service.transfer.chatgpt_elements import NotAnArray, elements
-from service.transfer.chatgpt_order import Standing, oldest_first
-from service.transfer.chatgpt_tree import Node, shown_branch
+from service.transfer.chatgpt.archive import NotFromChatGPT, parts_of
+from service.transfer.chatgpt.conversations import conversations
+from service.transfer.chatgpt.elements import NotAnArray, elements
+from service.transfer.chatgpt.order import Standing, oldest_first
+from service.transfer.chatgpt.tree import Node, shown_branch
 from service.transfer.incoming import Incoming, Skipped
-from tests.service.transfer.chatgpt_exports import (
+from tests.service.transfer.chatgpt.exports import (
     BEGAN,
     MISSING,
     answered,
@@ -483,8 +482,8 @@ def test_json_that_is_none_is_refused_before_anything_is_given(
 
 
 def test_one_element_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chatgpt_elements, "LONGEST", 10_000)
-    monkeypatch.setattr(chatgpt_elements, "CHUNK", 1_000)
+    monkeypatch.setattr("service.transfer.chatgpt.elements.LONGEST", 10_000)
+    monkeypatch.setattr("service.transfer.chatgpt.elements.CHUNK", 1_000)
     for filler in (b"[" * 30_000, b'"' + b"x" * 30_000, b" " * 30_000, b'{"a": 1, ' * 9_000):
         assert "longer than 10,000 bytes" in broken(tmp_path / "c.json", b"[" + filler)
 
@@ -506,7 +505,7 @@ def test_whatever_an_array_holds_comes_out_as_it_is(
     place = tmp_path_factory.getbasetemp() / "array.json"
     place.write_text(json.dumps(array, indent=indent, ensure_ascii=ascii), encoding="utf-8", errors="replace")
     with pytest.MonkeyPatch.context() as patched, place.open("rb") as file:
-        patched.setattr(chatgpt_elements, "CHUNK", 3)
+        patched.setattr("service.transfer.chatgpt.elements.CHUNK", 3)
         found = [json.loads(each) for each in elements(file)]
     assert found == json.loads(place.read_bytes())
 

@@ -1,0 +1,1 @@
+"""What a data export of ChatGPT holds, as conversations."""
