@@ -20,8 +20,8 @@ from service.api.answering.documented import AN_ID, USER_ID, parameter
 from service.api.answering.examples import gives
 from service.api.answering.wire import id_in
 from service.api.asking.asking import Asking
-from service.transfer.exporting import export
-from service.transfer.lines import MEDIA_TYPE, Header, Selection, encode
+from service.transfer.file.export import export
+from service.transfer.file.lines import MEDIA_TYPE, Header, Selection, encode
 
 TAGS: Final = ["in and out"]
 HEADERS: Final = {

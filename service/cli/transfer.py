@@ -17,12 +17,12 @@ from service.settings.settings import Settings
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import check_migrated
-from service.transfer.exporting import export
+from service.transfer.file.export import export
+from service.transfer.file.lines import Selection
+from service.transfer.file.read import Reader
+from service.transfer.file.resume import kept_of
 from service.transfer.importing import destination, import_pieces
-from service.transfer.lines import Selection
-from service.transfer.reading import Reader
 from service.transfer.report import Report
-from service.transfer.resuming import kept_of
 
 STANDARD: Final = "-"
 COPY: Final = 1024 * 1024

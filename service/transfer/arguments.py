@@ -21,7 +21,7 @@ def run_export(settings: Settings, given: Namespace) -> int:
     from service.cli.transfer import export_to
     from service.postgres.opened import opened
     from service.store.connections import Database
-    from service.transfer.lines import Selection
+    from service.transfer.file.lines import Selection
 
     with opened(settings, warn) as found:
         selection = Selection(user_id=given.user, conversation_id=given.conversation)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from domain.errors import Refusal
-from service.transfer.lines import FORMAT
+from service.transfer.file.lines import FORMAT
 
 Format = Literal["hansard", "chatgpt"]
 

@@ -7,8 +7,8 @@ import msgspec
 from domain.events import ConversationErased
 from service.api.export import begun
 from service.store.connections import Database
-from service.transfer.exporting import export
-from service.transfer.lines import Selection
+from service.transfer.file.export import export
+from service.transfer.file.lines import Selection
 from tests.service.api.calling import Client, as_user, asked_who, bearer, key
 from tests.service.store.appending import asked, rows, storing
 from tests.service.transfer.test_export_import import file_of, taken_in

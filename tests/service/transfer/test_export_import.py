@@ -13,10 +13,10 @@ from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
 from service.store.connections import Database
-from service.transfer.exporting import export
+from service.transfer.file.export import export
+from service.transfer.file.lines import EVERYTHING, Selection
+from service.transfer.file.read import Reader
 from service.transfer.importing import destination, import_pieces, uncounted
-from service.transfer.lines import EVERYTHING, Selection
-from service.transfer.reading import Reader
 from service.transfer.report import Report
 from tests.conftest import SHARDS, database
 from tests.service.store.appending import rows, storing

@@ -19,10 +19,10 @@ from service.cli.transfer import AlreadyThere, write
 from service.hansard import prepare
 from service.settings.settings import Settings
 from service.store.connections import Database
+from service.transfer.file.lines import EVERYTHING, Selection
+from service.transfer.file.read import CutOff, Edited, NotAnExport
+from service.transfer.file.resume import CannotResume
 from service.transfer.incoming import Incoming
-from service.transfer.lines import EVERYTHING, Selection
-from service.transfer.reading import CutOff, Edited, NotAnExport
-from service.transfer.resuming import CannotResume
 from tests.conftest import SHARDS
 from tests.service.store.appending import lane_held, rows, storing, wait_until_blocked
 from tests.service.transfer.test_export_import import NO_POSITION, file_of, holds, taken_in

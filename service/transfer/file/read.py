@@ -15,9 +15,7 @@ from domain.content import LIMITS, Limits, check_name
 from domain.errors import Refusal
 from domain.events import ConversationAnonymised
 from service.store.append import Command, salts, stored_event
-from service.transfer.fitting import DoesNotFit, Fitting
-from service.transfer.incoming import Skipped
-from service.transfer.lines import (
+from service.transfer.file.lines import (
     FORMAT,
     VERSION,
     Carried,
@@ -27,6 +25,8 @@ from service.transfer.lines import (
     decode_line,
     decode_trailer,
 )
+from service.transfer.fitting import DoesNotFit, Fitting
+from service.transfer.incoming import Skipped
 from service.transfer.piece import Named, Piece
 from service.transfer.report import Report
 

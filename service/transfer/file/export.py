@@ -23,7 +23,7 @@ from service.store.codec import CODEC, decode, topic_of
 from service.store.connections import Database
 from service.store.log import SHARDS
 from service.store.store import shard_of
-from service.transfer.lines import (
+from service.transfer.file.lines import (
     EVERYTHING,
     Carried,
     Line,

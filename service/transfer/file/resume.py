@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from domain.errors import Refusal
-from service.transfer.lines import Selection, Tally, decode_header, decode_line
-from service.transfer.reading import BAD, TRAILER
+from service.transfer.file.lines import Selection, Tally, decode_header, decode_line
+from service.transfer.file.read import BAD, TRAILER
 
 NOBODY: Final = ""
 """Before every user: what was erased is there, and nobody's yet."""

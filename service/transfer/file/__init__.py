@@ -1,0 +1,1 @@
+"""Conversations as a file of lines: written, read and resumed."""
