@@ -19,9 +19,9 @@ from service.transfer.chatgpt.order import LeftAside
 from service.transfer.importing import Destination, destination, import_conversations
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.report import Report
-from service.transfer.tables import Tables
-from service.transfer.tables_mapping import mapping_from
-from service.transfer.tables_source import reading_from
+from service.transfer.tables.mapping import mapping_from
+from service.transfer.tables.source import reading_from
+from service.transfer.tables.tables import Tables
 
 Say = Callable[[str], None]
 

@@ -61,7 +61,7 @@ def message_of(
     item = loaded(row.payload)
     if isinstance(item, dict) and isinstance(item.get("type"), str):
         # Only here, for ChatKit's own classes take a second to load.
-        from service.transfer.tables_chatkit import message_from
+        from service.transfer.tables.chatkit import message_from
 
         event = message_from(item, str(row.id), thread_id, time_of(row.time, zone))
     else:

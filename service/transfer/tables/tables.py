@@ -18,11 +18,11 @@ from domain.events import MessageAdded
 from service.transfer.beginnings import own_id
 from service.transfer.chatgpt.conversations import UUID_TEXT, shortened
 from service.transfer.incoming import Incoming, Skipped
-from service.transfer.tables_conversation import Told, zone_of
-from service.transfer.tables_mapping import Messages, as_toml, resolved
-from service.transfer.tables_query import query_of
-from service.transfer.tables_rows import Row
-from service.transfer.tables_source import naming_errors
+from service.transfer.tables.conversation import Told, zone_of
+from service.transfer.tables.mapping import Messages, as_toml, resolved
+from service.transfer.tables.query import query_of
+from service.transfer.tables.rows import Row
+from service.transfer.tables.source import naming_errors
 
 CONVERSATIONS: Final = UUID("b8c1f0a4-2a57-4c53-8c0b-3d2f7a64e9d5")
 """The name space of the ids that conversations get which bring none that can be kept."""

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 from psycopg import sql
 
-from service.transfer.tables_mapping import Messages, identifier
+from service.transfer.tables.mapping import Messages, identifier
 
 # Conversations without messages are there too, and messages whose conversation is missing.
 BOTH: Final = sql.SQL("{} AS m FULL JOIN {} AS c ON {} = {}")

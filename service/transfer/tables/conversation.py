@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from domain.content import Limits
 from domain.events import ConversationStarted, Event, Link, MessageAdded, SessionEnded
-from service.transfer.tables_mapping import BadMapping, Messages
-from service.transfer.tables_rows import Row, loaded, message_of, metadata_of
+from service.transfer.tables.mapping import BadMapping, Messages
+from service.transfer.tables.rows import Row, loaded, message_of, metadata_of
 from service.transfer.times import BEGINNING, time_of
 
 
@@ -65,7 +65,7 @@ class Told(Struct):
         thread = loaded(head.thread)
         if isinstance(thread, dict):
             # Only here, for ChatKit's own classes take a second to load.
-            from service.transfer.tables_chatkit import thread_from
+            from service.transfer.tables.chatkit import thread_from
 
             started, ended = thread_from(thread, self.thread_id, self.user_id, began, self.limits)
         else:

@@ -11,7 +11,7 @@ import pytest
 from service.cli.main import main
 from tests.service.api.calling import calling, events
 from tests.service.api.recording import got
-from tests.service.transfer.tables_made import (
+from tests.service.transfer.tables.made import (
     CHAT_MESSAGE,
     CHAT_MESSAGES,
     CHATKIT,

@@ -1,0 +1,1 @@
+"""What an application kept in tables of its own, as conversations."""
