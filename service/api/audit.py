@@ -31,10 +31,10 @@ from service.api.asking.seeing import seen
 from service.audit import history
 from service.audit.feed import Entry, Feed, Filter, Place, ends_of
 from service.audit.reads import LAST_ID, Read, Wanted, page_of_reads
-from service.audit.shard import Verified, reading, verify_conversation
 from service.audit.words import Redaction
 from service.store.connections import Database
 from service.store.past import topics, whereabouts
+from service.verify.shard import Verified, reading, verify_conversation
 
 TAGS: Final = ["audit"]
 AUDIT: Final = needing("audit")

@@ -234,10 +234,10 @@ def seal_arguments(parser: ArgumentParser) -> None:
 
 
 def run_seal(settings: Settings, given: Namespace) -> int:
-    from service.audit.seal_keys import private_key
     from service.cli.seal import seal
     from service.postgres.opened import opened
     from service.store.connections import Database
+    from service.verify.seal_keys import private_key
 
     key = private_key(given.key, settings.data)
     with opened(settings, warn) as found:

@@ -6,14 +6,14 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.audit.faults import counted
-from service.audit.seal import Seal, name_of, read_seal, signed, written
-from service.audit.seal_files import refuse_existing, write_new
-from service.audit.seal_keys import NAME, make, public_key, public_of
-from service.audit.sealing import seal_log
 from service.cli.replay import reporting
 from service.store.connections import Database
 from service.store.migrations import check_migrated
+from service.verify.faults import counted
+from service.verify.seal import Seal, name_of, read_seal, signed, written
+from service.verify.seal_files import refuse_existing, write_new
+from service.verify.seal_keys import NAME, make, public_key, public_of
+from service.verify.sealing import seal_log
 
 STDOUT: Final = Path("-")
 

@@ -11,15 +11,15 @@ from psycopg import Connection
 
 from projections.generations import not_built
 from projections.projection import Projection
-from service.audit.faults import Fault, counted
-from service.audit.replies import verify_replies
-from service.audit.seal import Seal
-from service.audit.sealing import verify_seal
-from service.audit.shard import Verified, read_too_far, reading, verify_conversation, with_holes
-from service.audit.verify import verify_log
 from service.cli.replay import proofs_of, reporting, told
 from service.store.connections import Database
 from service.store.migrations import check_migrated
+from service.verify.broken_replies import verify_replies
+from service.verify.faults import Fault, counted
+from service.verify.log import verify_log
+from service.verify.seal import Seal
+from service.verify.sealing import verify_seal
+from service.verify.shard import Verified, read_too_far, reading, verify_conversation, with_holes
 
 Part = Literal["chains", "seal", "projections", "replies"]
 Say = Callable[[str], None]

@@ -26,8 +26,8 @@ from domain.events import (
     SessionReopened,
 )
 from domain.recorded import Foreign, Recorded, Redacted
-from service.audit.chains import WORDS
 from service.store.codec import CODEC
+from service.verify.chains import WORDS
 
 AHEAD: Final = timedelta(days=1)
 """So far may the clock of whoever recorded it have been ahead of ours."""

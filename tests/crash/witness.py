@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from projections.following.follower import Follower
 from projections.rebuilding.check import Check
-from service.audit.verify import verify_log
 from service.hansard import projections_of
 from service.settings.settings import Settings
 from service.store.connections import Database, connect
 from service.store.log import DatabaseLog
+from service.verify.log import verify_log
 from tests.crash import writing
 
 PATIENCE = 60.0

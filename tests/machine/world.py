@@ -19,10 +19,10 @@ from projections.log import Log
 from projections.rebuilding.check import Check
 from projections.rebuilding.loading import Limits
 from projections.rebuilding.rebuild import Rebuild
-from service.audit.verify import verify_log
 from service.privacy.emptying import ERASED, REDACT
 from service.store.connections import Database, connect
 from service.store.repository import Repository
+from service.verify.log import verify_log
 from tests.machine.model import SOME_TIME, Model, Outcome, is_stored
 from tests.machine.moods import NAMES, Moods, is_marked, moody_projections
 from tests.machine.plain import Parked, plain

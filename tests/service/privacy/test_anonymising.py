@@ -8,7 +8,6 @@ import pytest
 
 from domain.events import ConversationAnonymised, MessageAdded
 from projections import history
-from service.audit.verify import verify_log
 from service.cli.main import main
 from service.hansard import Hansard, running
 from service.privacy import anonymising, run
@@ -16,6 +15,7 @@ from service.privacy.anonymisation import Anonymity
 from service.settings.settings import Settings
 from service.store.digests import Left
 from service.store.repository import Caller
+from service.verify.log import verify_log
 from tests.conftest import SHARDS
 from tests.service.api.calling import problem
 from tests.service.api.recording import at_once
@@ -23,7 +23,7 @@ from tests.service.privacy.dumping import dumped, rows_of
 from tests.service.privacy.marking import MARKER, OTHER, USER, by, marked
 from tests.service.privacy.test_erasing import follow
 from tests.service.store.appending import asked, rows, storing
-from tests.service.tampering import tamper
+from tests.service.verify.tampering import tamper
 
 ATTACHED = ("title", "opp-", "request-", "all about", "owner", "shape-", "kind-", "thanks", "tired", '"from"')
 """What was there beside the words."""

@@ -8,7 +8,6 @@ import pytest
 from psycopg import AsyncConnection
 
 from service.attachment import Attachment
-from service.audit.verify import verify_log
 from service.hansard import Hansard, running
 from service.privacy import anonymising, forget, run
 from service.privacy.finishing import Finishing
@@ -16,6 +15,7 @@ from service.privacy.receipts import Receipt
 from service.settings.settings import Settings
 from service.store.connections import connect
 from service.store.repository import Caller
+from service.verify.log import verify_log
 from tests.conftest import SHARDS
 from tests.listening import eventually
 from tests.service.privacy.dumping import dumped, in_bytes

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from projections.following.follower import Follower
-from service.audit.verify import verify_log
 from service.cli.main import main
 from service.hansard import Hansard
 from service.store.log import DatabaseLog
+from service.verify.log import verify_log
 from tests.service.api.recording import at_once
 from tests.service.privacy.dumping import dumped, rows_of
 from tests.service.privacy.marking import MARKER, OTHER, USER, answers_to, by, marked

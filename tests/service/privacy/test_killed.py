@@ -13,17 +13,17 @@ from uuid import UUID
 import httpx
 import pytest
 
-from service.audit.verify import verify_log
 from service.cli.main import main
 from service.hansard import running
 from service.settings.settings import Settings
 from service.store.connections import Database, connect
+from service.verify.log import verify_log
 from tests.conftest import SHARDS
 from tests.listening import eventually
 from tests.service.privacy.dumping import dumped, rows_of
 from tests.service.privacy.marking import MARKER, OTHER, USER, by, marked
 from tests.service.store.appending import rows, wait_until_blocked
-from tests.service.tampering import follow
+from tests.service.verify.tampering import follow
 from tests.serving import HANSARD, clean, serving
 
 CONVERSATIONS = 20

@@ -10,12 +10,12 @@ from domain.errors import ConversationNotFound
 from domain.events import ConversationLinked, Link
 from domain.retention import EVERYTHING, Due, Policy, Retention, Rule
 from service import commands
-from service.audit.verify import verify_log
 from service.hansard import Hansard, running
 from service.privacy import forget, retention
 from service.privacy.retention import Found, retain
 from service.settings.settings import Settings
 from service.store.repository import Caller
+from service.verify.log import verify_log
 from tests.conftest import SHARDS
 from tests.service.privacy.ageing import ANONYMISED, ERASED, KEPT, ending_of, idle, now
 from tests.service.privacy.dumping import dumped

@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from projections.projection import Projection
-from service.audit.verify import verify_log
 from service.cli.replay import proofs_of
 from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
@@ -18,6 +17,7 @@ from service.transfer.file.lines import EVERYTHING, Selection
 from service.transfer.file.read import Reader
 from service.transfer.importing import destination, import_pieces, uncounted
 from service.transfer.report import Report
+from service.verify.log import verify_log
 from tests.conftest import SHARDS, database
 from tests.service.store.appending import rows, storing
 from tests.service.transfer.conftest import OtherShards

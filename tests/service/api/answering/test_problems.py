@@ -22,13 +22,13 @@ from service.store.errors import StoreIsBusy
 from tests.service.api.calling import problem
 from tests.service.api.routes import telling
 
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[4] / "README.md"
 ON_THE_COMMAND_LINE = {
-    "service.audit.seal",
+    "service.cli",
+    "service.verify.seal",
     "service.bench",
     "service.access.keys",
     "service.privacy.journal",
-    "service.cli.erase",
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""
@@ -58,7 +58,9 @@ def test_every_refusal_has_an_entry_of_its_own(kind: type[Refusal]) -> None:
 
 @pytest.mark.parametrize("row", as_table().splitlines())
 def test_every_problem_is_in_the_readme(row: str) -> None:
-    assert row in README.read_text("utf-8").splitlines(), "put what service.api.problems.as_table says there"
+    assert row in README.read_text("utf-8").splitlines(), (
+        "put what service.api.answering.problems.as_table says there"
+    )
 
 
 @pytest.mark.parametrize("each", PROBLEMS.values(), ids=lambda each: each.slug)

@@ -11,12 +11,12 @@ from psycopg import Connection
 
 from domain.errors import Refusal
 from projections.rebuilding.progress import Meter, Report
-from service.audit.faults import MOST_LISTED, Fault, Faults, missing
-from service.audit.seal import MARK, Seal, SealedShard, every_for, mark_of
-from service.audit.shard import Count, Verified
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import DatabaseNotMigrated
+from service.verify.faults import MOST_LISTED, Fault, Faults, missing
+from service.verify.seal import MARK, Seal, SealedShard, every_for, mark_of
+from service.verify.shard import Count, Verified
 
 DIGEST: Final = 32
 PAGE: Final = 8_192

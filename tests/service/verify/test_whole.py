@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from service.audit.verify import verify_log
 from service.cli.main import main
 from service.store.connections import Database
+from service.verify.log import verify_log
 from tests.service.store.appending import said, started, storing
-from tests.service.tampering import (
+from tests.service.verify.tampering import (
     OTHER,
     SHARD_OF_ANN,
     VICTIM,
@@ -111,8 +111,8 @@ def test_at_most_a_hundred_faults_are_listed_and_all_are_counted(
 def test_large_logs_are_checked_by_several_processes(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change(log, "actor = 'bob'", 3)
     alone = verify_log(Database.open(log))
-    monkeypatch.setattr("service.audit.verify.WORTH_PROCESSES", 0)
-    monkeypatch.setattr("service.audit.verify.processes", lambda: 2)
+    monkeypatch.setattr("service.verify.log.WORTH_PROCESSES", 0)
+    monkeypatch.setattr("service.verify.log.processes", lambda: 2)
     assert verify_log(Database.open(log)) == alone
     assert (alone.events, alone.conversations, alone.total) == (14, 2, 1)
 

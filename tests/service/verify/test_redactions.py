@@ -9,7 +9,7 @@ from service.store.digests import Left
 from service.store.store import shard_of
 from tests.conftest import SHARDS
 from tests.service.store.appending import asked, rows, said, storing
-from tests.service.tampering import (
+from tests.service.verify.tampering import (
     SHARD_OF_ANN,
     VICTIM,
     append,
@@ -33,7 +33,7 @@ def log(dsn: str) -> str:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if whoever erases or anonymises had had the time that it takes."""
-    monkeypatch.setattr("service.audit.chains.UNDER_WAY", 0)
+    monkeypatch.setattr("service.verify.chains.UNDER_WAY", 0)
 
 
 def test_words_that_were_emptied_without_an_erasure_are_missed(

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from domain.errors import EventUnreadable
 from domain.events import ConversationAnonymised
-from service.audit.faults import Fault, Faults, missing
 from service.store.codec import CODEC, decode, message_id_of
 from service.store.digests import Left, chain, microseconds, person_digest, state_digest
 from service.store.store import shard_of
+from service.verify.faults import Fault, Faults, missing
 
 STARTED: Final = "conversation_started"
 ANONYMISED: Final = "conversation_anonymised"

@@ -15,7 +15,7 @@ from service.postgres.embedded import EmbeddedPostgres
 from service.store.connections import connect
 from tests.conftest import database
 from tests.service.store.appending import rows, said, started, storing
-from tests.service.tampering import (
+from tests.service.verify.tampering import (
     OTHER,
     SHARD_OF_ANN,
     VICTIM,
@@ -237,8 +237,8 @@ def test_other_shards_than_were_sealed_are_told(
 @pytest.fixture
 def few_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the log were large: four events share a mark, so that 14 have four of them."""
-    monkeypatch.setattr("service.audit.seal.MOST_MARKS", 0)
-    monkeypatch.setattr("service.audit.seal.FEWEST_MARKS", 4)
+    monkeypatch.setattr("service.verify.seal.MOST_MARKS", 0)
+    monkeypatch.setattr("service.verify.seal.FEWEST_MARKS", 4)
 
 
 @pytest.mark.usefixtures("few_marks")

@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from service.audit.seal import every_for
 from service.cli.main import main
+from service.verify.seal import every_for
 from tests.serving import hansard
 
 

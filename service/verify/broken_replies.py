@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from service.audit.faults import MOST_LISTED, Fault
-from service.audit.shard import Verified
+from service.verify.faults import MOST_LISTED, Fault
+from service.verify.shard import Verified
 
 LONG: Final = 60.0
 """Seconds after its lease in which a service that runs has ended it."""

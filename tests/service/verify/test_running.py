@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from psycopg import Connection
 
-from service.audit import shard as shard_audit
-from service.audit import verify as log_audit
 from service.cli.main import main
 from service.hansard import projections_of
 from service.settings.settings import Settings
 from service.store.log import DatabaseLog
+from service.verify import log as log_audit
+from service.verify import shard as shard_audit
 from tests.service.store.appending import asked, said, started, storing
 
 MEANWHILE = 10
@@ -89,7 +89,7 @@ def held_up(writers: Writers, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(shard_audit, "as_of_now", as_of_now)
     monkeypatch.setattr(log_audit, "DatabaseLog", Log)
-    monkeypatch.setattr("service.audit.sealing.DatabaseLog", Log)
+    monkeypatch.setattr("service.verify.sealing.DatabaseLog", Log)
 
 
 @pytest.mark.usefixtures("held_up")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from domain.errors import Refusal
-from service.audit.seal_files import read, refuse_existing, write_new
+from service.verify.seal_files import read, refuse_existing, write_new
 
 NAME: Final = "seal.key"
 """In the data folder, where no other file is named."""

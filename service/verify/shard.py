@@ -11,9 +11,9 @@ from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import ByteaBinaryLoader
 
 from projections.conversations import CONVERSATIONS
-from service.audit.chains import Row, follow
-from service.audit.faults import MOST_LISTED, Fault, Faults, missing
 from service.store.connections import Database
+from service.verify.chains import Row, follow
+from service.verify.faults import MOST_LISTED, Fault, Faults, missing
 
 PAGE: Final = 2_000
 

@@ -8,7 +8,7 @@ import pytest
 from domain.recorded import Foreign
 from service.store.append import append_of
 from tests.service.store.appending import started, storing
-from tests.service.tampering import (
+from tests.service.verify.tampering import (
     OTHER,
     SHARD_OF_ANN,
     VICTIM,

@@ -27,7 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.errors import Refusal
-from service.audit.seal_files import read
+from service.verify.seal_files import read
 
 MARK: Final = 8
 """Bytes of a mark: enough to find a place by, for the whole is proved by the digest."""

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from projections.rebuilding.progress import Meter, Progress
-from service.audit.shard import Verified, reading, verify_lanes, verify_shard
 from service.store.connections import Database
 from service.store.log import DatabaseLog
+from service.verify.shard import Verified, reading, verify_lanes, verify_shard
 
 WORTH_PROCESSES: Final = 200_000
 """So many events take longer than it takes to start another process."""

@@ -3,7 +3,7 @@
 import pytest
 
 from service.cli.main import main
-from tests.service.tampering import SHARD_OF_ANN, VICTIM, follow, remove, tamper, two_conversations
+from tests.service.verify.tampering import SHARD_OF_ANN, VICTIM, follow, remove, tamper, two_conversations
 
 
 @pytest.fixture
