@@ -48,10 +48,10 @@ from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.attachment import Attachment
 from service.hansard import projections_of
-from service.metrics import CountingObserver, measure
 from service.settings.settings import Settings
 from service.stopping import Stop
-from service.watching import Watch
+from service.watch.look import Watch
+from service.watch.metrics import CountingObserver, measure
 from service.web import pages
 from service.web.reference import ReferencePlugin
 

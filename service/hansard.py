@@ -20,7 +20,6 @@ from projections.projection import Projection
 from projections.reading.view import Progress, View, configure
 from projections.search import Search
 from projections.usage import Usage
-from service.activity import Activity
 from service.audit.reads import Reads
 from service.chatkit.loading import ChatKit
 from service.replay.jobs import Replays
@@ -34,6 +33,7 @@ from service.store.observer import Observer
 from service.store.repository import Repository
 from service.store.store import Store
 from service.store.tail import Changes
+from service.watch.activity import Activity
 
 ERASURES_AT_ONCE: Final = 4
 """Each has a connection of its own, beside the pool's."""

@@ -14,15 +14,15 @@ from msgspec import Struct
 
 from projections.following import parking
 from projections.usage import Day, days_of_all
-from service import status
-from service.activity import Counted
 from service.api.answering import examples
 from service.api.answering.examples import gives
 from service.api.answering.wire import answer, moment, unfit, value_in
 from service.api.asking.auth import needing
 from service.hansard import Hansard
 from service.store.errors import StoreUnavailable
-from service.watching import Watch
+from service.watch import status
+from service.watch.activity import Counted
+from service.watch.look import Watch
 
 TAGS: Final = ["admin"]
 ADMIN: Final = needing("admin")

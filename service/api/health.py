@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from service.api.asking.auth import NOBODY_IS_ASKED, OPEN
 from service.attachment import Attachment
-from service.watching import Look, Watch
+from service.watch.look import Look, Watch
 
 LONGEST_STANDSTILL: Final = 60.0
 """A projection that is behind and has not moved for so many seconds has nobody who follows the log."""

@@ -11,10 +11,10 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service import metrics
 from service.api.answering.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
 from service.api.asking.auth import needing
-from service.watching import Watch
+from service.watch import metrics
+from service.watch.look import Watch
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"

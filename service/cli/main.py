@@ -169,8 +169,8 @@ def run_status(settings: Settings, given: Namespace) -> int:
     from service.cli.status import as_json, told
     from service.hansard import projections_of
     from service.postgres.opened import opened
-    from service.status import status
     from service.store.connections import Database
+    from service.watch.status import status
 
     with (
         opened(settings, warn) as found,

@@ -148,7 +148,7 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
-    from service import logs
+    from service.watch import logs
 
     reached = msgspec.structs.replace(settings, dsn=database.dsn, owner_dsn=database.owner_dsn)
     os.environ.update(reached.environ())

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from service.status import Build, ProjectionStatus, RetentionRun, Status
+from service.watch.status import Build, ProjectionStatus, RetentionRun, Status
 
 LONGEST_VERSION: Final = 16
 MINUTE, HOUR, DAY = 60, 3600, 86400

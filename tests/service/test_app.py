@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.logs import JsonLines
 from service.settings.settings import Settings
+from service.watch.logs import JsonLines
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from service.hansard import prepare, projections_of
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
 from service.store.connections import connect
-from service.watching import Watch
+from service.watch.look import Watch
 from tests.conftest import SHARDS, UNSAFE_BUT_FAST
 from tests.service.store.appending import asked, lane_held, rows, said, started, storing, until
 

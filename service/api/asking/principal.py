@@ -14,8 +14,8 @@ from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
 from service.api.answering.errors import NotYourUser, UserNotNamed, UsersDiffer
 from service.hansard import Hansard
-from service.logs import REQUEST_ID
 from service.store.repository import Caller
+from service.watch.logs import REQUEST_ID
 
 Scope = Literal["read", "write", "audit", "admin"]
 

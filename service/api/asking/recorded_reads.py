@@ -23,9 +23,9 @@ from service.api.asking.principal import Principal, from_header
 from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard
-from service.logs import REQUEST_ID
 from service.store.ids import new_id
 from service.store.past import whereabouts
+from service.watch.logs import REQUEST_ID
 
 NOBODYS: Final = "/api/admin/"
 """What is asked there is nobody's history."""

@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.answering.problems import BROKEN, details_of
-from service.logs import REQUEST_ID
+from service.watch.logs import REQUEST_ID
 
 HEADER: Final = "X-Request-Id"
 DECENT: Final = re.compile(r"[!-~]{1,128}")

@@ -11,8 +11,8 @@ from projections.history import History
 from service.cli.main import main
 from service.hansard import projections_of
 from service.settings.settings import Settings
-from service.status import Status, status
 from service.store.connections import Database, connect
+from service.watch.status import Status, status
 from tests.conftest import SHARDS
 from tests.service.store.appending import asked, said, started, storing
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from domain.errors import Refusal
 from projections.projection import Projection
-from service.status import Status, status
 from service.store.connections import Database
+from service.watch.status import Status, status
 
 log = logging.getLogger("hansard.watch")
 

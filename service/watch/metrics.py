@@ -19,10 +19,10 @@ from prometheus_client.registry import Collector
 
 from domain.errors import CommandReused, VersionConflict
 from service.hansard import Hansard
-from service.status import RetentionRun
 from service.store.append import Append, Appended
 from service.store.observer import Observer
-from service.watching import Look
+from service.watch.look import Look
+from service.watch.status import RetentionRun
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 HERE: Final = CollectorRegistry()

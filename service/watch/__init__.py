@@ -1,0 +1,1 @@
+"""What those who run Hansard can see: status, activity, metrics, logs."""
