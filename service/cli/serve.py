@@ -153,7 +153,7 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
     reached = msgspec.structs.replace(settings, dsn=database.dsn, owner_dsn=database.owner_dsn)
     os.environ.update(reached.environ())
     return MPServer(
-        "service.app:create_app",
+        "service.worker.app:create_app",
         factory=True,
         address=settings.host,
         port=settings.port,

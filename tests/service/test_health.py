@@ -15,12 +15,12 @@ from psycopg.conninfo import make_conninfo
 
 from projections.history import History
 from service.api.health import problems
-from service.app import create_app
 from service.hansard import prepare, projections_of
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
 from service.store.connections import connect
 from service.watch.look import Watch
+from service.worker.app import create_app
 from tests.conftest import SHARDS, UNSAFE_BUT_FAST
 from tests.service.store.appending import asked, lane_held, rows, said, started, storing, until
 

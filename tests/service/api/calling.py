@@ -13,9 +13,9 @@ from litestar.testing import AsyncTestClient
 
 from service.access import keys
 from service.api.asking.principal import Scope
-from service.app import create_app
 from service.settings.settings import Settings
 from service.store.connections import Database
+from service.worker.app import create_app
 from tests.conftest import SHARDS
 
 SECRET = "a secret of forty characters for the tests"

@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.app import create_app
 from service.settings.settings import Settings
+from service.worker.app import create_app
 
 OPEN = {"/health/live", "/health/ready"}
 ENDLESS = {"/api/changes"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from service.app import create_app
 from service.hansard import Hansard
 from service.settings.settings import Settings
+from service.worker.app import create_app
 from tests.conftest import SHARDS
 from tests.service.api.calling import HERE
 

@@ -14,10 +14,10 @@ from msgspec import Struct, structs
 from service.api.asking.auth import OPEN, needing
 from service.api.asking.principal import Principal, caller_for, caller_of, same_user
 from service.api.asking.terms import Terms, command_from, expected_from
-from service.app import create_app
 from service.hansard import Hansard
 from service.settings.settings import Settings
 from service.store.repository import Caller
+from service.worker.app import create_app
 from tests.conftest import SHARDS
 from tests.service.api.calling import HERE, Client
 

@@ -24,9 +24,9 @@ from urllib3 import HTTPResponse
 from service.api.answering.cursors import encode
 from service.api.answering.paging import CONVERSATIONS, position_as_cursor
 from service.api.search import KIND
-from service.app import create_app
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
+from service.worker.app import create_app
 from tests.conftest import PROFILE, database
 from tests.service.api.calling import SECRET, as_user, bearer, key
 from tests.service.api.operations import ENDLESS

@@ -19,8 +19,8 @@ from service.api import (
     search,
     sessions,
 )
-from service.app import create_app
 from service.settings.settings import Settings
+from service.worker.app import create_app
 from tests.service.api.calling import calling
 from tests.service.api.recording import assistant, by, started, user
 

@@ -11,9 +11,8 @@ from tests.conftest import SHARDS
 
 def test_the_service_starts_without_chatkits_package() -> None:
     heavy = "{'chatkit', 'agents', 'pydantic'}"
-    script = (
-        f"import sys, service.app; print(sorted({heavy} & {{name.split('.')[0] for name in sys.modules}}))"
-    )
+    loaded = "{name.split('.')[0] for name in sys.modules}"
+    script = f"import sys, service.worker.app; print(sorted({heavy} & {loaded}))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "chatkit" not in found.stdout
     assert "agents" not in found.stdout

@@ -6,8 +6,8 @@ from litestar.types import Message, Receive, Scope, Send
 
 from service.api import chatkit
 from service.api.answering.sse import HEARTBEAT
-from service.app import create_app
 from service.settings.settings import Settings
+from service.worker.app import create_app
 from tests.conftest import SHARDS
 from tests.model import Hold, Model
 from tests.service.api.calling import HERE

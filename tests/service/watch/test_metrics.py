@@ -13,12 +13,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from domain.errors import CommandReused, VersionConflict
-from service.app import create_app
 from service.hansard import running
 from service.settings.settings import Settings
 from service.store.append import Command
 from service.store.errors import StoreUnavailable
 from service.watch.metrics import CountingObserver, measure, outcome_of
+from service.worker.app import create_app
 from tests.conftest import SHARDS
 from tests.service.store.appending import asked, said, started, storing
 from tests.service.test_health import change, listening

@@ -49,11 +49,11 @@ from service.api.metrics import count_the_unmatched, counting, metrics_of_all_wo
 from service.attachment import Attachment
 from service.hansard import projections_of
 from service.settings.settings import Settings
-from service.stopping import Stop
 from service.watch.look import Watch
 from service.watch.metrics import CountingObserver, measure
 from service.web import pages
 from service.web.reference import ReferencePlugin
+from service.worker.stop import Stop
 
 MEASURE_EVERY: Final = 1.0
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from service.app import create_app
 from service.settings.settings import Settings
 from service.watch.logs import JsonLines
+from service.worker.app import create_app
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""One worker process: the application, and how it stops."""
