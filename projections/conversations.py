@@ -187,7 +187,7 @@ def as_json(value: Any) -> str:
     return encode_json(value).decode()
 
 
-class Conversation(Struct, frozen=True):
+class ListedConversation(Struct, frozen=True):
     """A conversation as it is listed; metadata is the bytes of its JSON."""
 
     conversation_id: UUID
@@ -253,13 +253,13 @@ WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s
 ORDER BY c.stretch, c.last_position LIMIT %(limit)s"""
 
 ONE: Final = Query(
-    Conversation,
+    ListedConversation,
     SELECT + " WHERE c.shard = %(shard)s AND c.conversation_id = %(conversation_id)s",
     "last_position",
 )
-FROM_THE_OTHER_END: Final = Query(Conversation, SELECT + LEAST_RECENT, "last_position")
+FROM_THE_OTHER_END: Final = Query(ListedConversation, SELECT + LEAST_RECENT, "last_position")
 WITH_LINK: Final = Query(
-    Conversation,
+    ListedConversation,
     SELECT
     + """
 JOIN {conversation_links} AS l ON l.shard = c.shard AND l.conversation_id = c.conversation_id
@@ -287,7 +287,7 @@ WHERE shard = %(shard)s AND conversation_id = ANY(%(conversation_ids)s)""",
 )
 PAGES: Final = {
     (active, linked, titled): Query(
-        Conversation,
+        ListedConversation,
         SELECT + OF_USER + ACTIVE * active + LINKED * linked + TITLED * titled + MOST_RECENT,
         "last_position DESC",
     )
@@ -310,7 +310,7 @@ async def page(
     active_only: bool = False,
     link: Link | None = None,
     title: str | None = None,
-) -> list[Conversation]:
+) -> list[ListedConversation]:
     """A user's conversations, most recent activity first, before a `last_position`."""
     query = PAGES[active_only, link is not None, title is not None]
     return await view.rows(
@@ -325,16 +325,18 @@ async def page(
     )
 
 
-async def page_after(view: View, shard: int, user_id: str, limit: int, after: int = 0) -> list[Conversation]:
+async def page_after(
+    view: View, shard: int, user_id: str, limit: int, after: int = 0
+) -> list[ListedConversation]:
     """The other way round: least recent activity first, after a `last_position`."""
     return await view.rows(FROM_THE_OTHER_END, shard, user_id=user_id, after=after, limit=limit)
 
 
-async def conversation(view: View, shard: int, conversation_id: UUID) -> Conversation | None:
+async def conversation(view: View, shard: int, conversation_id: UUID) -> ListedConversation | None:
     return await view.row(ONE, shard, conversation_id)
 
 
-async def with_link(view: View, shard: int, link: Link) -> list[Conversation]:
+async def with_link(view: View, shard: int, link: Link) -> list[ListedConversation]:
     """Everybody's in this shard, for those who may see them all."""
     return await view.rows(WITH_LINK, shard, kind=link.kind, target=link.target)
 

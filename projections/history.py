@@ -155,7 +155,7 @@ def payload_json(payload: Payload | None) -> str | None:
     return None if payload is None else as_json(payload)
 
 
-class Message(Struct, frozen=True):
+class HistoryMessage(Struct, frozen=True):
     """A message as it is read; what is JSON is the bytes of it."""
 
     message_id: str
@@ -185,7 +185,7 @@ class Said(Struct, frozen=True):
     content: str
 
 
-class Line(Struct, frozen=True):
+class SaidLine(Struct, frozen=True):
     position: int
     role: str
     content: bytes
@@ -211,15 +211,21 @@ OLDER: Final = """
 NEWER: Final = """
     AND position > %(after)s ORDER BY position LIMIT %(limit)s"""
 
-CONVERSATION_OLDER: Final = Query(Message, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + OLDER, "position DESC")
-CONVERSATION_NEWER: Final = Query(Message, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + NEWER, "position")
-USER_OLDER: Final = Query(Message, MESSAGES + OF_USER + FOR_CLIENTS + OLDER, "position DESC")
-USER_NEWER: Final = Query(Message, MESSAGES + OF_USER + FOR_CLIENTS + NEWER, "position")
-ALL_OLDER: Final = Query(Message, MESSAGES + OF_CONVERSATION + OWN + OLDER, "position DESC")
-ALL_NEWER: Final = Query(Message, MESSAGES + OF_CONVERSATION + OWN + NEWER, "position")
-ONE: Final = Query(Message, MESSAGES + OF_CONVERSATION + " AND message_id = %(message_id)s", "position")
-LINES_OLDER: Final = Query(Line, LINES + OF_USER + " AND kind = 'message'" + OLDER, "position DESC")
-LINES_NEWER: Final = Query(Line, LINES + OF_USER + " AND kind = 'message'" + NEWER, "position")
+CONVERSATION_OLDER: Final = Query(
+    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + OLDER, "position DESC"
+)
+CONVERSATION_NEWER: Final = Query(
+    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + NEWER, "position"
+)
+USER_OLDER: Final = Query(HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + OLDER, "position DESC")
+USER_NEWER: Final = Query(HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + NEWER, "position")
+ALL_OLDER: Final = Query(HistoryMessage, MESSAGES + OF_CONVERSATION + OWN + OLDER, "position DESC")
+ALL_NEWER: Final = Query(HistoryMessage, MESSAGES + OF_CONVERSATION + OWN + NEWER, "position")
+ONE: Final = Query(
+    HistoryMessage, MESSAGES + OF_CONVERSATION + " AND message_id = %(message_id)s", "position"
+)
+LINES_OLDER: Final = Query(SaidLine, LINES + OF_USER + " AND kind = 'message'" + OLDER, "position DESC")
+LINES_NEWER: Final = Query(SaidLine, LINES + OF_USER + " AND kind = 'message'" + NEWER, "position")
 
 END: Final = 2**63 - 1
 """Before this are the newest."""
@@ -230,7 +236,7 @@ decode_text: Final = msgspec.json.Decoder(str).decode
 
 async def page(
     view: View, shard: int, conversation_id: UUID, limit: int, before: int = END, after: int | None = None
-) -> list[Message]:
+) -> list[HistoryMessage]:
     """What clients are shown of a conversation, oldest first: those next to `after`, or else the last ones
     before `before`."""
     if after is not None:
@@ -241,7 +247,7 @@ async def page(
 
 async def page_of_user(
     view: View, shard: int, user_id: str, limit: int, before: int = END, after: int | None = None
-) -> list[Message]:
+) -> list[HistoryMessage]:
     """The same across all conversations of a user."""
     if after is not None:
         return await view.rows(USER_NEWER, shard, user_id=user_id, after=after, limit=limit)
@@ -251,19 +257,19 @@ async def page_of_user(
 
 async def entries_before(
     view: View, shard: int, user_id: str, conversation_id: UUID, limit: int, before: int = END
-) -> list[Message]:
+) -> list[HistoryMessage]:
     """Every message of a user's conversation, for the server's eyes too, newest first."""
     return await view.rows(ALL_OLDER, shard, conversation_id, user_id=user_id, before=before, limit=limit)
 
 
 async def entries_after(
     view: View, shard: int, user_id: str, conversation_id: UUID, limit: int, after: int = 0
-) -> list[Message]:
+) -> list[HistoryMessage]:
     """The same, oldest first."""
     return await view.rows(ALL_NEWER, shard, conversation_id, user_id=user_id, after=after, limit=limit)
 
 
-async def message(view: View, shard: int, conversation_id: UUID, message_id: str) -> Message | None:
+async def message(view: View, shard: int, conversation_id: UUID, message_id: str) -> HistoryMessage | None:
     return await view.row(ONE, shard, conversation_id, message_id=message_id)
 
 

@@ -121,7 +121,7 @@ def searchable(content: str) -> str:
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
-class Found(Struct, frozen=True):
+class Hit(Struct, frozen=True):
     """A message in which something was found."""
 
     message_id: str
@@ -171,10 +171,10 @@ BY_POSITION: Final = """
 ORDER BY s.position DESC LIMIT %(limit)s"""
 
 BEST: Final = Query(
-    Found, PAGE.replace("{matching}", MATCHING).replace("{page}", BY_RANK), "rank DESC, position DESC"
+    Hit, PAGE.replace("{matching}", MATCHING).replace("{page}", BY_RANK), "rank DESC, position DESC"
 )
 NEWEST: Final = Query(
-    Found, PAGE.replace("{matching}", MATCHING).replace("{page}", BY_POSITION), "position DESC"
+    Hit, PAGE.replace("{matching}", MATCHING).replace("{page}", BY_POSITION), "position DESC"
 )
 MARKS: Final = (
     f'StartSel="{BEGIN}", StopSel="{END}", MinWords=12, MaxWords=30, ShortWord=0, '
@@ -197,7 +197,7 @@ async def find(
     until: datetime = ALWAYS[1],
     conversation_ids: Sequence[UUID] | None = None,
     after: After = FIRST_PAGE,
-) -> list[Found]:
+) -> list[Hit]:
     """One user's messages in which the text is found, in the way of search engines on the web: words,
     "a phrase", `or`, and `-` before what must not be there."""
     return await view.rows(

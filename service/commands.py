@@ -14,7 +14,7 @@ from domain.content import Limits
 from domain.conversation import Conversation
 from domain.errors import ConversationIsErased, ConversationNotFound
 from domain.events import Event, Link, MessageAdded, MessageRevised
-from service.store.append import Appended, Command
+from service.store.append import Appended, CommandKey
 from service.store.ids import new_id
 from service.store.log import conversation_after
 from service.store.repository import Caller, Changed, Repository
@@ -30,7 +30,7 @@ async def start_conversation(
     metadata: dict[str, Any] | None = None,
     first_messages: Sequence[MessageAdded] = (),
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     """With its first messages, if there are any: all in one append."""
     new = conversation_id or new_id()
@@ -51,7 +51,7 @@ async def add_messages(
     *,
     ids_are_new: bool = False,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     """All or nothing. Ids that the caller chose are looked up first; ids that were made here need not be."""
     return await repository.change(
@@ -73,7 +73,7 @@ async def revise_message(
     wish: MessageRevised,
     *,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     return await repository.change(
         caller,
@@ -115,7 +115,7 @@ async def rate_message(
     comment: str | None = None,
     *,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     return await repository.change(
         caller,
@@ -141,7 +141,7 @@ async def change_conversation(
     decide: Callable[[Conversation], Sequence[Event]],
     *,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     """For every decision about the conversation itself: rename, metadata, links, end, reopen."""
     return await repository.change(
@@ -169,7 +169,7 @@ async def change_details(
     wish: Details,
     *,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     """All of it in one append."""
 
@@ -221,7 +221,7 @@ async def end(
     reason: str | None = None,
     *,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Changed:
     return await change_conversation(
         repository,

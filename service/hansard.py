@@ -17,12 +17,12 @@ from projections.following.wake import Wake
 from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
-from projections.reading.view import Progress, View, configure
+from projections.reading.view import Headway, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from service.audit.reads import Reads
 from service.chatkit.loading import ChatKit
-from service.replay.jobs import Replays
+from service.replay.jobs import ReplayJobs
 from service.replies.replies import Replies
 from service.responder import Responder
 from service.settings.settings import Settings, taggers_of
@@ -32,8 +32,8 @@ from service.store.migrations import MigrationReport, migrate
 from service.store.observer import Observer
 from service.store.repository import Repository
 from service.store.store import Store
-from service.store.tail import Changes
-from service.watch.activity import Activity
+from service.store.tail import Tail
+from service.watch.activity import ActivityCounter
 
 ERASURES_AT_ONCE: Final = 4
 """Each has a connection of its own, beside the pool's."""
@@ -55,9 +55,9 @@ class Hansard:
         self.log = DatabaseLog()
         self.pool = pool_of(self.database, settings.pool_size)
         self._loop = asyncio.get_running_loop()
-        self._progress = Progress()
+        self._progress = Headway()
         self._wake = Wake()
-        self.activity = Activity(self.pool, observer)
+        self.activity = ActivityCounter(self.pool, observer)
         self.store = Store(
             self.database, self.projections, self._committed, settings.queue_limit, self.activity
         )
@@ -73,9 +73,9 @@ class Hansard:
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
         self.chatkit = ChatKit(self)
-        self.changes = Changes(self.pool)
+        self.changes = Tail(self.pool)
         self.reads = Reads(self.pool)
-        self.replays = Replays(self.pool, self.database, self.projections)
+        self.replays = ReplayJobs(self.pool, self.database, self.projections)
 
     async def start(self) -> None:
         await self.pool.open(wait=True)
@@ -121,18 +121,18 @@ async def running(settings: Settings, dsn: str, responder: Responder | None = No
         await hansard.stop()
 
 
-class Prepared(Struct, frozen=True):
+class Preparation(Struct, frozen=True):
     migrated: MigrationReport
     not_built: tuple[str, ...]
     """The projections that only a replay can build, since there are events already."""
 
 
-def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> Prepared:
+def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> Preparation:
     """Brings the database up to this code."""
     report = migrate(owner_dsn, shards=settings.shards)
     with Database.open(dsn or owner_dsn).connect("hansard migrate") as connection:
         missing = install(connection, projections_of(settings), DatabaseLog())
-    return Prepared(report, tuple(projection.name for projection in missing))
+    return Preparation(report, tuple(projection.name for projection in missing))
 
 
 def projections_of(settings: Settings) -> tuple[Projection, ...]:

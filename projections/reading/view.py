@@ -58,7 +58,7 @@ class Query(Struct, Generic[T], frozen=True, eq=False):
     """The SELECT's own order once more, of its columns: joining it to the mark promises none."""
 
 
-class Progress:
+class Headway:
     """Wakes whoever waits for a projection when a follower has come further.
 
     It is only a hint and may never come, so nobody waits for it alone. `moved` belongs to the event loop of
@@ -91,12 +91,12 @@ class View:
         self,
         pool: AsyncConnectionPool[AsyncConnection[Any]],
         projection: Projection,
-        progress: Progress | None = None,
+        progress: Headway | None = None,
         patience: float = 2.0,
     ) -> None:
         self.projection = projection
         self._pool = pool
-        self._progress = progress or Progress()
+        self._progress = progress or Headway()
         self._patience = patience
         self._generation: int | None = None
         self._statements: dict[tuple[Query[Any], int], Statement] = {}

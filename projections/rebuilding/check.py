@@ -16,7 +16,7 @@ from projections.rebuilding.compare import Compared, compare
 from projections.rebuilding.filling import CHECKPOINTS, Filler, catch_up
 from projections.rebuilding.guard import guarded
 from projections.rebuilding.loaders import Connect
-from projections.rebuilding.loading import Build, Limits
+from projections.rebuilding.loading import Build, LoadLimits
 from projections.rebuilding.progress import Meter, Progress
 
 CLOSER: Final = 3
@@ -34,7 +34,7 @@ PARKED: Final = """
 """
 
 
-class Proof(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     projection: str
     tables: list[Compared]
     parked: list[tuple[int, UUID]]
@@ -58,15 +58,15 @@ class Check:
         report: Callable[[Progress], None] = lambda progress: None,
         *,
         processes: int = 1,
-        limits: Limits | None = None,
+        limits: LoadLimits | None = None,
     ) -> None:
         self._connect = connect
         self._log = log
         self._projections = tuple(projections)
         self._meter = Meter(report)
-        self._filler = Filler(connect, log, self._meter, processes, limits or Limits())
+        self._filler = Filler(connect, log, self._meter, processes, limits or LoadLimits())
 
-    def run(self) -> list[Proof]:
+    def run(self) -> list[CheckResult]:
         with self._connect() as connection:
             connection.autocommit = True
             with guarded(connection, self._projections):
@@ -104,7 +104,9 @@ class Check:
         }
         return Build(build.projection, build.generation, until)
 
-    def _compare(self, connection: Connection[Any], pairs: Sequence[tuple[Generation, Build]]) -> list[Proof]:
+    def _compare(
+        self, connection: Connection[Any], pairs: Sequence[tuple[Generation, Build]]
+    ) -> list[CheckResult]:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         try:
             with connection.transaction():
@@ -112,13 +114,13 @@ class Check:
         finally:
             connection.isolation_level = None
 
-    def _prove(self, connection: Connection[Any], live: Generation, build: Build) -> Proof:
+    def _prove(self, connection: Connection[Any], live: Generation, build: Build) -> CheckResult:
         build = self._to_live(connection, live, build)
         catch_up(connection, self._log, build, lambda events: None)
         skipped, ours = parked_of(connection, live), parked_of(connection, build.generation)
         changed = [key for key in {*skipped, *ours} if skipped.get(key) != ours.get(key)]
         tables = [t for t in build.projection.tables if not changed or "conversation_id" in t.columns]
-        return Proof(
+        return CheckResult(
             build.projection.name,
             [compare(connection, table, live, build.generation, changed) for table in tables],
             sorted(skipped),

@@ -39,7 +39,7 @@ class Sums(Struct, frozen=True):
     hash: Any
 
 
-class Found(Struct, frozen=True):
+class RowDifference(Struct, frozen=True):
     key: list[str]
     only_live: bool
     only_built: bool
@@ -101,7 +101,7 @@ def differences(
     excluded: Sequence[tuple[int, UUID]],
 ) -> Iterable[Difference]:
     given = conversations(excluded) | {"shard": shard, "most": MOST_EXAMPLES}
-    with connection.cursor(row_factory=class_row(Found)) as cursor:
+    with connection.cursor(row_factory=class_row(RowDifference)) as cursor:
         for found in cursor.execute(difference_query(table, live, built, excluded), given):
             key = dict(zip(table.key, found.key, strict=True))
             yield Difference(table.name, shard, key, in_words(found))
@@ -141,7 +141,7 @@ def conversations(excluded: Sequence[tuple[int, UUID]]) -> dict[str, Any]:
     return {"shards": [shard for shard, _ in excluded], "conversations": [each for _, each in excluded]}
 
 
-def in_words(found: Found) -> str:
+def in_words(found: RowDifference) -> str:
     if found.only_live:
         return "is in the live table only: the log has no such row"
     if found.only_built:

@@ -12,7 +12,7 @@ from projections.following.parking import carefully
 from projections.generations import Generation, is_held, named
 from projections.log import Log
 from projections.rebuilding.loaders import Connect, load_shards
-from projections.rebuilding.loading import Build, Limits, deferred_events
+from projections.rebuilding.loading import Build, LoadLimits, deferred_events
 from projections.rebuilding.progress import Meter
 from projections.rows.tables import Table
 
@@ -41,7 +41,7 @@ DONE: Final = """
 class Filler:
     """Brings builds from wherever they are to the end of the log, or to the positions that they stop at."""
 
-    def __init__(self, connect: Connect, log: Log, meter: Meter, processes: int, limits: Limits) -> None:
+    def __init__(self, connect: Connect, log: Log, meter: Meter, processes: int, limits: LoadLimits) -> None:
         self._connect = connect
         self._log = log
         self._meter = meter

@@ -27,7 +27,7 @@ HOLDER: Final = """
 """
 
 
-class Holder(Struct, frozen=True):
+class GuardHolder(Struct, frozen=True):
     pid: int
     address: str | None
     since: datetime | None
@@ -58,7 +58,7 @@ def key_of(projection: Projection) -> int:
 
 
 def holder(connection: Connection[Any], given: dict[str, int]) -> str:
-    with connection.cursor(row_factory=class_row(Holder)) as cursor:
+    with connection.cursor(row_factory=class_row(GuardHolder)) as cursor:
         found = cursor.execute(HOLDER, given).fetchone()
     if found is None:
         return "another connection"

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import Connection
 
 from projections.log import Log
-from projections.rebuilding.loading import Build, Limits, ShardLoader
+from projections.rebuilding.loading import Build, LoadLimits, ShardLoader
 
 Connect = Callable[[], Connection[Any]]
 Report = Callable[[int], None]
@@ -30,7 +30,7 @@ def load_shards(
     builds: Sequence[Build],
     shards: Iterable[int],
     report: Report,
-    limits: Limits,
+    limits: LoadLimits,
     processes: int,
 ) -> None:
     """Everything that is in the log of these shards; `report` is told of events as they are taken."""
@@ -62,7 +62,7 @@ class Loaders:
     """Hands out shards to processes, the next whenever one is done."""
 
     def __init__(
-        self, connect: Connect, log: Log, builds: Sequence[Build], report: Report, limits: Limits
+        self, connect: Connect, log: Log, builds: Sequence[Build], report: Report, limits: LoadLimits
     ) -> None:
         self._given = (connect, log, tuple(builds), limits)
         self._report = report
@@ -107,7 +107,7 @@ class Loaders:
             self._running.pop(pipe).join()
 
 
-def work(connect: Connect, log: Log, builds: Sequence[Build], limits: Limits, pipe: Pipe) -> None:
+def work(connect: Connect, log: Log, builds: Sequence[Build], limits: LoadLimits, pipe: Pipe) -> None:
     """One process: loads each shard that it is told, says how many events it took, and None at the end.
 
     If the process that asked is gone, saying so fails, and the transaction under way is rolled back.

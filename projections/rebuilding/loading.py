@@ -37,7 +37,7 @@ DEFERRED: Final = """
 """
 
 
-class Limits(Struct, frozen=True):
+class LoadLimits(Struct, frozen=True):
     """How much is held in memory: a chunk is read and copied, some chunks are one transaction."""
 
     chunk_events: int = 4_000
@@ -153,7 +153,7 @@ class ShardLoader:
         builds: Sequence[Build],
         shard: int,
         report: Callable[[int], None],
-        limits: Limits,
+        limits: LoadLimits,
     ) -> None:
         self._connection = connection
         self._log = log

@@ -17,7 +17,7 @@ from projections.projection import Projection
 from projections.rebuilding.filling import PAGE_EVENTS, Filler
 from projections.rebuilding.guard import guarded
 from projections.rebuilding.loaders import Connect
-from projections.rebuilding.loading import Build, Limits
+from projections.rebuilding.loading import Build, LoadLimits
 from projections.rebuilding.progress import Meter, Progress
 
 
@@ -53,7 +53,7 @@ class Rebuild:
         *,
         restart: bool = False,
         processes: int = 1,
-        limits: Limits | None = None,
+        limits: LoadLimits | None = None,
     ) -> None:
         self._connect = connect
         self._log = log
@@ -61,7 +61,7 @@ class Rebuild:
         self._meter = Meter(report)
         self._restart = restart
         self._processes = processes
-        self._limits = limits or Limits()
+        self._limits = limits or LoadLimits()
 
     def run(self) -> Rebuilt:
         started = time.monotonic()

@@ -59,14 +59,14 @@ class ServiceStatus(Struct, frozen=True):
     guarded: bool
     guard: str
     projections: list[status.ProjectionStatus]
-    building: list[status.Build]
-    leftovers: list[status.Build]
+    building: list[status.OtherBuild]
+    leftovers: list[status.OtherBuild]
     parked: list[ParkedConversation]
     parked_in_all: int
-    drafts: status.Drafts
+    drafts: status.DraftCounts
 
 
-class Usage(Struct, frozen=True):
+class UsageByDay(Struct, frozen=True):
     """In order; a day on which nobody said anything is there as well."""
 
     days: list[Day]
@@ -193,7 +193,7 @@ def parked(each: parking.Parked) -> ParkedConversation:
     tags=TAGS,
     summary="How much everybody said on each day",
     responses=gives(
-        200, Usage, {"days": [USED]}, "Each day from the first to the last, in UTC.", examples.MAY_NOT
+        200, UsageByDay, {"days": [USED]}, "Each day from the first to the last, in UTC.", examples.MAY_NOT
     ),
 )
 async def usage(
@@ -224,7 +224,7 @@ async def usage(
     if last - first >= timedelta(days=MOST_DAYS):
         raise unfit("from", f"Expected at most {MOST_DAYS} days: {days_before(last, MOST_DAYS - 1)} or later")
     shards = range(hansard.store.shards)
-    return answer(Usage(await days_of_all(hansard.views["usage"], shards, first, last)))
+    return answer(UsageByDay(await days_of_all(hansard.views["usage"], shards, first, last)))
 
 
 def day_in(name: str, text: str) -> date:

@@ -14,7 +14,16 @@ from service.api.answering import examples
 from service.api.answering.documented import A_VERSION_OR_A_TIME
 from service.api.answering.paging import page_at, place_of, position_as_cursor
 from service.api.answering.times import time_in
-from service.api.answering.wire import RFC3339, Conversation, Message, answer, links, message, moment, unfit
+from service.api.answering.wire import (
+    RFC3339,
+    ConversationBody,
+    MessageBody,
+    answer,
+    links,
+    message,
+    moment,
+    unfit,
+)
 from service.api.answering.wire import json as raw
 from service.api.asking.asking import Asking
 from service.api.asking.seeing import seen
@@ -36,13 +45,13 @@ At = Annotated[
 ]
 
 
-class ConversationRead(Conversation, frozen=True, kw_only=True):
+class ConversationRead(ConversationBody, frozen=True, kw_only=True):
     """With `at`: as it stood at that version, recorded at that time, and a page of the messages it had. The
     version that it has come to since is current_version."""
 
     at: datetime | UnsetType = UNSET
     current_version: int | UnsetType = UNSET
-    messages: list[Message] | UnsetType = UNSET
+    messages: list[MessageBody] | UnsetType = UNSET
     older: str | UnsetType | None = UNSET
     newer: str | UnsetType = UNSET
 

@@ -29,7 +29,7 @@ from service.api.asking.asking import Asking
 from service.api.asking.auth import needing
 from service.api.asking.seeing import seen
 from service.audit import history
-from service.audit.feed import Entry, Feed, Filter, Place, ends_of
+from service.audit.feed import Feed, FeedEntry, Filter, Place, ends_of
 from service.audit.reads import LAST_ID, Read, Wanted, page_of_reads
 from service.audit.words import Redaction
 from service.store.connections import Database
@@ -92,7 +92,7 @@ class EventHistory(Struct, frozen=True):
     next_cursor: str | None
 
 
-class Recorded(Struct, frozen=True):
+class RecordedBody(Struct, frozen=True):
     """One event among all there are."""
 
     shard: int
@@ -113,12 +113,12 @@ class AuditFeed(Struct, frozen=True):
     """Oldest first. `next_cursor` is null where the feed ended when it was asked for; `newer` is always there
     and leads, as the cursor of another request, to what has come since."""
 
-    events: list[Recorded]
+    events: list[RecordedBody]
     next_cursor: str | None
     newer: str
 
 
-class Fault(Struct, frozen=True):
+class FaultBody(Struct, frozen=True):
     what: str
     shard: int | None
     version: int | None
@@ -131,7 +131,7 @@ class Verification(Struct, frozen=True):
     conversation_id: UUID
     holds: bool
     events: int
-    faults: list[Fault]
+    faults: list[FaultBody]
     faults_in_all: int
 
 
@@ -216,7 +216,7 @@ async def events(
     return answer(EventHistory([happened(each, whose.everything) for each in page.told], more))
 
 
-def happened(told: history.Told, everything: bool) -> Happened:
+def happened(told: history.ToldEvent, everything: bool) -> Happened:
     recorded = told.recorded
     return Happened(
         recorded.version,
@@ -332,9 +332,9 @@ async def only_shard(asking: Asking, wanted: Filter) -> int | None:
     return found.shard if found else 0
 
 
-def seen_by_auditors(entry: Entry) -> Recorded:
+def seen_by_auditors(entry: FeedEntry) -> RecordedBody:
     recorded = entry.recorded
-    return Recorded(
+    return RecordedBody(
         recorded.shard,
         recorded.position,
         recorded.conversation_id,
@@ -406,7 +406,7 @@ async def verify(conversation_id: FromPath[UUID], asking: NamedDependency[Asking
     verified = await asyncio.to_thread(verified_now, asking.hansard.database, conversation_id)
     if not verified.events:
         raise ConversationNotFound
-    faults = [Fault(each.what, each.shard, each.version, each.position) for each in verified.faults]
+    faults = [FaultBody(each.what, each.shard, each.version, each.position) for each in verified.faults]
     return answer(Verification(conversation_id, not verified.total, verified.events, faults, verified.total))
 
 

@@ -27,7 +27,7 @@ HEARTBEAT_EVERY: Final = 15.0
 ERASED: Final = "conversation_erased"
 
 
-class Changed(Struct, frozen=True):
+class ChangeNotice(Struct, frozen=True):
     conversation_id: UUID
     version: int
     topic: str
@@ -59,7 +59,7 @@ data: {{"conversation_id":"{conversation}","version":4,"topic":"message_added"}}
     tags=["conversations"],
     summary="Hear of what happens in a user's conversations",
     responses={
-        **gives(200, Changed, {}, "The events `watching`, `change`… and `look-again`."),
+        **gives(200, ChangeNotice, {}, "The events `watching`, `change`… and `look-again`."),
         200: ResponseSpec(
             str,
             generate_examples=False,
@@ -104,7 +104,7 @@ def told_of(user_id: str, change: Change) -> bytes | None:
     place = encode(KIND, user_id, (change.position,))
     topic = change.topic.partition(".")[0]
     if change.user_id == user_id:
-        return event("change", place, Changed(change.conversation_id, change.version, topic))
+        return event("change", place, ChangeNotice(change.conversation_id, change.version, topic))
     if change.user_id is None and topic == ERASED:
         # It may have been hers; whose it was, nobody can tell any more.
         return event("look-again", place, Nothing())

@@ -20,7 +20,7 @@ from service.api.answering.chat_examples import ANSWER, STOPPED, STREAM, refused
 from service.api.answering.documented import A_WORD, EVENT_ID, TITLE, USER_ID, parameter
 from service.api.answering.examples import gives
 from service.api.answering.paging import position_as_cursor
-from service.api.answering.sse import EventStream, Place, Tell, events_of, place_in
+from service.api.answering.sse import EventStream, StreamPlace, Tell, events_of, place_in
 from service.api.answering.wire import Sent, SessionMessage, answer, session_message
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
@@ -155,7 +155,7 @@ async def resume(
 ) -> ASGIResponse:
     """The running reply, or the latest one; with Last-Event-ID that reply, from there on. Any worker has
     it, whichever gives it, and after a restart too."""
-    place = Place("", 0) if not last_event_id else place_in(last_event_id)
+    place = StreamPlace("", 0) if not last_event_id else place_in(last_event_id)
     caller = await asking.caller_for(session_id)
     await asking.conversation(caller, session_id)
     reply = None
@@ -266,7 +266,7 @@ def telling(asking: Asking, caller: Caller) -> Tell:
     return lambda reply: chatted(asking, caller, reply)
 
 
-async def chatted(asking: Asking, caller: Caller, reply: history.Message) -> Chatted:
+async def chatted(asking: Asking, caller: Caller, reply: history.HistoryMessage) -> Chatted:
     view, shard = asking.hansard.views["history"], asking.shard_of(caller)
     question = await history.message(view, shard, reply.conversation_id, reply.in_reply_to or "")
     if question is None:
@@ -281,7 +281,7 @@ async def chatted(asking: Asking, caller: Caller, reply: history.Message) -> Cha
     )
 
 
-def stored_reply(row: history.Message) -> StoredReply:
+def stored_reply(row: history.HistoryMessage) -> StoredReply:
     known = msgspec.structs.asdict(session_message(row))
     return StoredReply(**known, status=row.status, in_reply_to=row.in_reply_to)
 

@@ -26,7 +26,7 @@ from service.api.answering.sse import HEARTBEAT, HEARTBEAT_EVERY, EventStream
 from service.api.answering.wire import Sent, answer
 from service.api.asking.asking import Writing
 from service.api.asking.principal import from_header
-from service.api.asking.recorded_reads import Reading, say_that_it_reads
+from service.api.asking.recorded_reads import RecordedRead, say_that_it_reads
 from service.api.asking.requests import log_the_unexpected
 from service.chatkit.context import OPPORTUNITY
 from service.chatkit.errors import OpportunityNotNamed
@@ -34,7 +34,7 @@ from service.replies.asked import asked
 from service.replies.errors import NotAMessage
 
 if TYPE_CHECKING:
-    from service.chatkit.run import Run
+    from service.chatkit.run import ChatKitRun
 
 READING: Final = {"threads.list", "threads.get_by_id", "items.list"}
 """The types of request that show what is on record."""
@@ -153,7 +153,7 @@ async def chatkit(
     if isinstance(answered, bytes):
         if data["type"] in READING:
             operation = f"POST {request.scope['path_template']} {data['type']}"
-            say_that_it_reads(request.scope, Reading(operation, caller.user_id, thread_id))
+            say_that_it_reads(request.scope, RecordedRead(operation, caller.user_id, thread_id))
         return ASGIResponse(body=answered)
     await heard_of(answered)
     return Events(answered)
@@ -178,7 +178,7 @@ def active(data: dict[str, Any], header: str | None) -> str | None:
     return linked(found).target if found else None
 
 
-async def heard_of(run: "Run") -> None:
+async def heard_of(run: "ChatKitRun") -> None:
     """Nobody could listen any more, if this were cut off."""
     try:
         await run.begun()
@@ -202,7 +202,7 @@ def error_event(failed: Exception) -> dict[str, Any]:
 class Events(EventStream):
     """The events of a run, for as long as somebody listens."""
 
-    def __init__(self, run: "Run") -> None:
+    def __init__(self, run: "ChatKitRun") -> None:
         super().__init__(events_of(run))
         self._run = run
 
@@ -213,7 +213,7 @@ class Events(EventStream):
             self._run.leave()
 
 
-async def events_of(run: "Run") -> AsyncIterator[bytes]:
+async def events_of(run: "ChatKitRun") -> AsyncIterator[bytes]:
     try:
         async for event in run.events(HEARTBEAT_EVERY):
             yield event or HEARTBEAT

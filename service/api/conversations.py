@@ -40,8 +40,8 @@ from service.api.answering.paging import (
     recent,
 )
 from service.api.answering.wire import (
-    Conversation,
-    Link,
+    ConversationBody,
+    LinkBody,
     Sent,
     Summary,
     answer,
@@ -68,7 +68,7 @@ ActiveOnly = Annotated[bool, QueryParameter(description="Leaves out what has end
 class NewConversation(Sent, frozen=True, kw_only=True):
     title: Annotated[str | None, TITLE] = None
     metadata: dict[str, Any] = field(default_factory=dict)
-    links: Annotated[list[Link], LINKS] = field(default_factory=list)
+    links: Annotated[list[LinkBody], LINKS] = field(default_factory=list)
     messages: Annotated[list[NewMessage], BATCH] = field(default_factory=list)
     user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
@@ -79,13 +79,13 @@ class Changes(Sent, frozen=True, kw_only=True):
 
     title: Annotated[str | UnsetType, TITLE] = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
-    links: Annotated[list[Link] | UnsetType, LINKS] = UNSET
+    links: Annotated[list[LinkBody] | UnsetType, LINKS] = UNSET
     ended: bool | UnsetType = UNSET
     user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
 
-class Conversations(Struct, frozen=True):
+class ConversationList(Struct, frozen=True):
     conversations: list[Summary]
     next_cursor: str | None
 
@@ -116,7 +116,7 @@ NEW: Final = {
     summary="Start a conversation",
     responses=gives(
         201,
-        Conversation,
+        ConversationBody,
         examples.CONVERSATION,
         "It is stored; Location and ETag name it.",
         examples.BODY,
@@ -152,7 +152,7 @@ async def start(
     "/api/conversations",
     tags=TAGS,
     summary="A user's conversations, most recent activity first",
-    responses=gives(200, Conversations, LISTED, "A page; next_cursor leads to the next."),
+    responses=gives(200, ConversationList, LISTED, "A page; next_cursor leads to the next."),
 )
 async def list_all(
     asking: NamedDependency[Asking],
@@ -201,7 +201,7 @@ async def listed(
         title or None,
     )
     page, next_cursor = first_of(rows, caller.user_id, limit)
-    return answer(Conversations([summary(row) for row in page], next_cursor))
+    return answer(ConversationList([summary(row) for row in page], next_cursor))
 
 
 @get(
@@ -256,7 +256,7 @@ async def read(
     summary="Rename, link, end or reopen a conversation, or change its metadata",
     responses=gives(
         200,
-        Conversation,
+        ConversationBody,
         examples.CONVERSATION,
         "All of it is stored, as one change.",
         examples.BODY,
@@ -295,7 +295,9 @@ async def change(
     return answer(body, headers=etag(body.version))
 
 
-async def as_it_was(writing: Writing, caller: Caller, changed: Changed, appended: Appended) -> Conversation:
+async def as_it_was(
+    writing: Writing, caller: Caller, changed: Changed, appended: Appended
+) -> ConversationBody:
     """After the change, when it was carried out before."""
     commands.must_be_readable(changed)
     found, linked = await conversation_at(

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from service.api.asking.auth import NOBODY_IS_ASKED, OPEN
 from service.attachment import Attachment
-from service.watch.look import Look, Watch
+from service.watch.look import Sighting, Watch
 
 LONGEST_STANDSTILL: Final = 60.0
 """A projection that is behind and has not moved for so many seconds has nobody who follows the log."""
@@ -61,7 +61,7 @@ async def ready(state: State) -> Response[Ready]:
     return Response(answer, status_code=503 if answer.problems else 200, headers=NEVER_KEPT)
 
 
-def readiness(look: Look, attached: bool) -> Ready:
+def readiness(look: Sighting, attached: bool) -> Ready:
     found = list(problems(look, attached))
     projections = look.status.projections if look.status else []
     return Ready(
@@ -72,7 +72,7 @@ def readiness(look: Look, attached: bool) -> Ready:
     )
 
 
-def problems(look: Look, attached: bool) -> Iterator[str]:
+def problems(look: Sighting, attached: bool) -> Iterator[str]:
     if look.status is None:
         yield look.failure
         return

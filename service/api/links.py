@@ -16,7 +16,7 @@ from service.api.answering.examples import gives
 from service.api.answering.paging import Cursor, Limit, position_as_cursor
 from service.api.answering.wire import answer
 from service.api.asking.asking import Asking, Writing
-from service.api.conversations import LISTED, ActiveOnly, Conversations, listed
+from service.api.conversations import LISTED, ActiveOnly, ConversationList, listed
 from service.chatkit.context import OPPORTUNITY
 from service.privacy import forget
 from service.store.repository import Caller
@@ -40,7 +40,7 @@ class ErasedConversations(Struct, frozen=True):
     "/api/links/{kind:str}/{target:str}/conversations",
     tags=TAGS,
     summary="A user's conversations that are linked to this",
-    responses=gives(200, Conversations, LISTED, "A page; next_cursor leads to the next."),
+    responses=gives(200, ConversationList, LISTED, "A page; next_cursor leads to the next."),
 )
 async def linked(
     asking: NamedDependency[Asking],
@@ -65,7 +65,7 @@ async def linked(
     "/api/opportunities/{opportunity_id:str}/conversations",
     tags=TAGS,
     summary="A user's conversations about this opportunity",
-    responses=gives(200, Conversations, LISTED, "A page; next_cursor leads to the next."),
+    responses=gives(200, ConversationList, LISTED, "A page; next_cursor leads to the next."),
 )
 async def of_opportunity(
     asking: NamedDependency[Asking],

@@ -19,7 +19,7 @@ from service.api.answering import examples
 from service.api.answering.documented import BATCH, MESSAGE_ID, TOKENS, USER_ID
 from service.api.answering.examples import gives
 from service.api.answering.paging import After, Before, Limit, place_of
-from service.api.answering.wire import Message, Sent, answer, message
+from service.api.answering.wire import MessageBody, Sent, answer, message
 from service.api.answering.written import as_added, version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
@@ -54,11 +54,11 @@ class NewMessages(Sent, frozen=True, kw_only=True):
     expected_version: int | None = None
 
 
-class Messages(Struct, frozen=True):
+class MessagePage(Struct, frozen=True):
     """Oldest first. `older` leads to the page before and is null at the beginning; `newer` is always there,
     and leads to what has come since."""
 
-    messages: list[Message]
+    messages: list[MessageBody]
     older: str | None
     newer: str
 
@@ -80,7 +80,7 @@ ANSWER: Final = {"role": "assistant", "content": "330 metres, antennas included.
     summary="The messages of a conversation",
     responses=gives(
         200,
-        Messages,
+        MessagePage,
         {"messages": [examples.QUESTION, examples.ANSWER], "older": examples.OLDER, "newer": examples.NEWER},
         "A page of messages, oldest first.",
         examples.UNKNOWN,
@@ -97,7 +97,7 @@ async def read(
     caller = await asking.caller_for(conversation_id)
     place = place_of(caller.user_id, limit, before, after)
     page = await asking.messages(caller, conversation_id, place)
-    return answer(Messages([message(row) for row in page.rows], page.older, page.newer))
+    return answer(MessagePage([message(row) for row in page.rows], page.older, page.newer))
 
 
 @post(
@@ -107,7 +107,7 @@ async def read(
     summary="Put a message on the record",
     responses=gives(
         201,
-        Message,
+        MessageBody,
         examples.ANSWER | {"position": examples.NEWER},
         "It is stored.",
         examples.BODY,
@@ -140,7 +140,7 @@ async def add(
     return answer(await known(writing, caller, conversation_id, str(data.id)), 201, etag(version))
 
 
-async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_id: str) -> Message:
+async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_id: str) -> MessageBody:
     """What was added before under the same id, word for word the same."""
     view, shard = asking.hansard.views["history"], asking.shard_of(caller)
     found = await history.message(view, shard, conversation_id, message_id)

@@ -33,7 +33,7 @@ Reason = Annotated[
 ]
 
 
-class Receipt(Struct, frozen=True):
+class ReceiptBody(Struct, frozen=True):
     """What was forgotten, without saying whose: `counts` tells how many conversations and messages, how many
     events were emptied, and how many rows went from each projection. `finished_at` is null while it is under
     way."""
@@ -73,7 +73,7 @@ RECEIPT: Final = {
     status_code=200,
     tags=TAGS,
     summary="Erase everything of a user",
-    responses=gives(200, Receipt, RECEIPT, "The receipt: all of it is gone.", examples.CONFLICT),
+    responses=gives(200, ReceiptBody, RECEIPT, "The receipt: all of it is gone.", examples.CONFLICT),
 )
 async def erase_user(
     user_id: Annotated[str, PathParameter(schema_extra=parameter(USER_ID))],
@@ -95,7 +95,7 @@ async def erase_user(
     summary="Cut the tie between a conversation and its user",
     responses=gives(
         200,
-        Receipt,
+        ReceiptBody,
         RECEIPT
         | {
             "action": "anonymise",
@@ -129,7 +129,7 @@ async def anonymise(
     "/api/audit/receipts/{receipt_id:str}",
     tags=TAGS,
     summary="The receipt of an erasure",
-    responses=gives(200, Receipt, RECEIPT, "The receipt, as it stands now.", (ReceiptNotFound(),)),
+    responses=gives(200, ReceiptBody, RECEIPT, "The receipt, as it stands now.", (ReceiptNotFound(),)),
 )
 async def read_receipt(receipt_id: FromPath[UUID], asking: NamedDependency[Asking]) -> ASGIResponse:
     """For auditors; and for the user whose erasure it shows, since nobody else's id fits its digest."""
@@ -150,8 +150,8 @@ def check_reason(reason: str) -> None:
     check_words("reason", reason, min(LONGEST_REASON, LIMITS.reason))
 
 
-def shown(receipt: receipts.Receipt) -> Receipt:
-    return Receipt(
+def shown(receipt: receipts.Receipt) -> ReceiptBody:
+    return ReceiptBody(
         receipt.id,
         receipt.action,
         receipt.kind,

@@ -189,7 +189,7 @@ async def stream(replay_id: FromPath[UUID], hansard: NamedDependency[Hansard]) -
     return EventStream(told(hansard.replays.watch(replay_id, HEARTBEAT_EVERY)))
 
 
-async def told(seen: AsyncIterator[jobs.Replay | None]) -> AsyncIterator[bytes]:
+async def told(seen: AsyncIterator[jobs.ReplayJob | None]) -> AsyncIterator[bytes]:
     async for replay in seen:
         if replay is None:
             yield HEARTBEAT
@@ -198,13 +198,13 @@ async def told(seen: AsyncIterator[jobs.Replay | None]) -> AsyncIterator[bytes]:
             yield event(name, str(replay.id), shown(replay))
 
 
-async def found(hansard: Hansard, replay_id: UUID) -> jobs.Replay:
+async def found(hansard: Hansard, replay_id: UUID) -> jobs.ReplayJob:
     if (replay := await hansard.replays.find(replay_id)) is None:
         raise ReplayNotFound
     return replay
 
 
-def shown(replay: jobs.Replay) -> Replay:
+def shown(replay: jobs.ReplayJob) -> Replay:
     return Replay(
         replay.id,
         replay.kind,

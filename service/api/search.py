@@ -14,7 +14,7 @@ from msgspec import Struct
 from domain.content import check_words
 from domain.events import Role
 from projections import conversations, search
-from projections.search import ALWAYS, FIRST_PAGE, After, Found, Order
+from projections.search import ALWAYS, FIRST_PAGE, After, Hit, Order
 from service.api.answering import examples
 from service.api.answering.cursors import decode, encode
 from service.api.answering.documented import A_ROLE, A_TIME, LINK, Limited, parameter
@@ -128,7 +128,7 @@ async def find(
     return answer(Results([result(caller.user_id, each) for each in page], next_cursor))
 
 
-def result(user_id: str, found: Found) -> Result:
+def result(user_id: str, found: Hit) -> Result:
     return Result(
         found.message_id,
         found.conversation_id,

@@ -51,7 +51,7 @@ class Sessions(Struct, frozen=True):
     next_cursor: str | None
 
 
-class History(Struct, frozen=True):
+class SessionHistory(Struct, frozen=True):
     """Oldest first. `older` leads to the page before and is null at the beginning; `newer` is always there,
     and leads to what has come since."""
 
@@ -87,14 +87,14 @@ class ErasedSession(Struct, frozen=True):
     position: str | None
 
 
-class ErasedCounts(Struct, frozen=True):
+class ErasedSessionCounts(Struct, frozen=True):
     sessions: int
     messages: int
 
 
 class ErasedSessions(Struct, frozen=True):
     success: bool
-    erased: ErasedCounts
+    erased: ErasedSessionCounts
     position: str | None
 
 
@@ -144,7 +144,7 @@ async def list_sessions(
     "/api/chat/history",
     tags=TAGS,
     summary="What was said in one session, or in all of a user's",
-    responses=gives(200, History, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
+    responses=gives(200, SessionHistory, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
 )
 async def read_history(
     asking: NamedDependency[Asking],
@@ -168,7 +168,7 @@ async def read_history(
     "/api/chat/{session_id:str}/history",
     tags=TAGS,
     summary="What was said in one session",
-    responses=gives(200, History, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
+    responses=gives(200, SessionHistory, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
 )
 async def read_session(
     asking: NamedDependency[Asking],
@@ -192,7 +192,7 @@ async def of_session(
 
 def told(of: Session | None, page: Page) -> ASGIResponse:
     messages = [session_message(row) for row in page.rows]
-    return answer(History(True, of, messages, len(messages), page.older, page.newer))
+    return answer(SessionHistory(True, of, messages, len(messages), page.older, page.newer))
 
 
 @post(
@@ -266,7 +266,7 @@ async def erase_sessions(
     caller = writing.caller(user_id)
     erased = await forget.erase_all(writing.hansard, caller, command=writing.command(caller))
     position = position_as_cursor(caller.user_id, erased.position) if erased.position else None
-    return answer(ErasedSessions(True, ErasedCounts(erased.conversations, erased.messages), position))
+    return answer(ErasedSessions(True, ErasedSessionCounts(erased.conversations, erased.messages), position))
 
 
 HANDLERS: Final = (

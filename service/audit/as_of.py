@@ -15,8 +15,8 @@ from domain.errors import EventUnreadable
 from domain.events import Link, MessageAdded
 from domain.message import SHOWN
 from domain.recorded import Recorded, Unreadable
-from projections.conversations import CONVERSATIONS, LINKS, Conversation, Conversations, Row, opening_of
-from projections.history import HISTORY, Message
+from projections.conversations import CONVERSATIONS, LINKS, Conversations, ListedConversation, Row, opening_of
+from projections.history import HISTORY, HistoryMessage
 from projections.history import Row as MessageRow
 from projections.projection import Projection
 from projections.rows.changes import Fold
@@ -27,7 +27,7 @@ END: Final = 2**63 - 1
 
 async def conversation_at(
     pool: Pool, shard: int, conversation_id: UUID, version: int
-) -> tuple[Conversation, list[Link]]:
+) -> tuple[ListedConversation, list[Link]]:
     async with pool.connection() as connection:
         past = Past(connection, shard, conversation_id)
         folded, projection = Fold(), Conversations()
@@ -49,8 +49,8 @@ async def opening(past: Past, version: int) -> str | None:
     return None
 
 
-def as_listed(row: Row) -> Conversation:
-    return Conversation(
+def as_listed(row: Row) -> ListedConversation:
+    return ListedConversation(
         row.conversation_id,
         row.user_id,
         row.opening if row.title is None else row.title,
@@ -75,9 +75,9 @@ class Stood(Struct, frozen=True):
     version: int
     everything: bool
 
-    async def page(self, limit: int, before: int = END, after: int | None = None) -> list[Message]:
+    async def page(self, limit: int, before: int = END, after: int | None = None) -> list[HistoryMessage]:
         """Oldest first, as `history.page` gives those that are there now."""
-        found: list[Message] = []
+        found: list[HistoryMessage] = []
         async with self.pool.connection() as connection:
             past = Past(connection, self.shard, self.conversation_id)
             while len(found) < limit:
@@ -96,7 +96,7 @@ class Stood(Struct, frozen=True):
                     found, before = shown + found, added[-1][1]
         return found
 
-    async def _messages(self, past: Past, message_ids: Sequence[str]) -> list[Message]:
+    async def _messages(self, past: Past, message_ids: Sequence[str]) -> list[HistoryMessage]:
         events = await past.of_messages(message_ids, self.version)
         events += await past.of_topics(NAMELESS, self.version)
         folded = Fold()
@@ -106,8 +106,8 @@ class Stood(Struct, frozen=True):
         return [as_read(row) for row in sorted(rows, key=lambda row: int(row.position))]
 
 
-def as_read(row: MessageRow) -> Message:
-    return Message(
+def as_read(row: MessageRow) -> HistoryMessage:
+    return HistoryMessage(
         row.message_id,
         row.conversation_id,
         row.position,

@@ -29,7 +29,7 @@ from domain.recorded import Recorded, Redacted
 Part = dict[str, Any]
 
 
-class Standing(Struct):
+class PastState(Struct):
     """Takes events in order, and refuses none: an auditor reads most closely where a history does not fit."""
 
     title: str | None = None
@@ -107,7 +107,7 @@ def nameless(message: Message) -> Message:
     return replace(message, metadata={}, payload=None)
 
 
-def taken(standing: Standing, recorded: Recorded) -> tuple[Part | None, Part | None]:
+def taken(standing: PastState, recorded: Recorded) -> tuple[Part | None, Part | None]:
     """What the event found, and what it left."""
     event = recorded.event
     before = None if isinstance(event, ConversationStarted) else standing.part(event)

@@ -73,19 +73,19 @@ class Filter(Struct, frozen=True, kw_only=True):
     before: datetime | None = None
 
 
-class Entry(Struct, frozen=True):
+class FeedEntry(Struct, frozen=True):
     recorded: Recorded
     words: str
     redaction: Redaction | None
 
 
-class Page(Struct, frozen=True):
-    entries: Sequence[Entry]
+class FeedPage(Struct, frozen=True):
+    entries: Sequence[FeedEntry]
     place: Place
     ended: bool
 
 
-class Found(NamedTuple):
+class DueEvent(NamedTuple):
     """An event that is wanted, in the order in which it is due: its shard has come to that time with it."""
 
     due: datetime
@@ -98,7 +98,7 @@ class Ahead:
     """What was looked at of one shard and not given yet."""
 
     def __init__(self, reached: int, until: int) -> None:
-        self.found: deque[Found] = deque()
+        self.found: deque[DueEvent] = deque()
         self._reached = reached
         self._until = until
         self.due = datetime.min.replace(tzinfo=UTC)
@@ -119,7 +119,7 @@ class Ahead:
     def take(self, shard: int, position: int, due: datetime, wanted: bool, size: int) -> None:
         self._reached, self.due = position, max(due, self.due)
         if wanted:
-            self.found.append(Found(self.due, shard, position, size))
+            self.found.append(DueEvent(self.due, shard, position, size))
 
 
 class Feed:
@@ -130,10 +130,10 @@ class Feed:
         self._wanted = wanted
         self._ahead = {shard: Ahead(place[shard], end) for shard, end in until.items()}
 
-    async def page(self, limit: int) -> Page:
+    async def page(self, limit: int) -> FeedPage:
         """May hold less than the limit, even nothing, before the end: it has then come as far as it may in
         one go."""
-        due, size = list[Found](), 0
+        due, size = list[DueEvent](), 0
         for look in range(LOOKS + 1):
             for found in self._due():
                 if len(due) >= limit or size >= PAGE_BYTES:
@@ -145,9 +145,9 @@ class Feed:
                 break
             await self._look(limit)
         place = {shard: ahead.place for shard, ahead in self._ahead.items()}
-        return Page(await self._read(due), place, self._ended)
+        return FeedPage(await self._read(due), place, self._ended)
 
-    async def pages(self, limit: int) -> AsyncIterator[Page]:
+    async def pages(self, limit: int) -> AsyncIterator[FeedPage]:
         """To the end; no connection is held between one and the next."""
         ended = False
         while not ended:
@@ -159,7 +159,7 @@ class Feed:
     def _ended(self) -> bool:
         return all(ahead.ended and not ahead.found for ahead in self._ahead.values())
 
-    def _due(self) -> Iterator[Found]:
+    def _due(self) -> Iterator[DueEvent]:
         """What comes next for certain: nothing that was not looked at yet can be due before it."""
         horizon = min((ahead.due for ahead in self._ahead.values() if not ahead.ended), default=None)
         for found in merge(*(list(ahead.found) for ahead in self._ahead.values())):
@@ -186,7 +186,7 @@ class Feed:
         for row in looked:
             here[row[0]].take(*row)
 
-    async def _read(self, due: Sequence[Found]) -> list[Entry]:
+    async def _read(self, due: Sequence[DueEvent]) -> list[FeedEntry]:
         if not due:
             return []
         given = {"shards": [each.shard for each in due], "positions": [each.position for each in due]}
@@ -196,10 +196,10 @@ class Feed:
         return [entry(each, why[each.shard, each.conversation_id]) for each in found]
 
 
-def entry(recorded: Recorded, redaction: Redaction) -> Entry:
+def entry(recorded: Recorded, redaction: Redaction) -> FeedEntry:
     recorded = emptied(recorded, redaction == "erased")
     empty = isinstance(recorded.event, Redacted)
-    return Entry(recorded, in_words(recorded, None, redaction), redaction if empty else None)
+    return FeedEntry(recorded, in_words(recorded, None, redaction), redaction if empty else None)
 
 
 async def ends_of(pool: Pool, only: int | None = None) -> dict[int, int]:

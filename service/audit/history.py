@@ -21,7 +21,7 @@ from domain.events import (
     ReplyFailed,
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.audit.before_and_after import Part, Standing, taken
+from service.audit.before_and_after import Part, PastState, taken
 from service.audit.words import Redaction, in_words
 from service.store.past import Past, Pool, emptied
 
@@ -40,7 +40,7 @@ STANDS_ALONE: Final = (
 NOT_SHOWN: Final = "The application noted something that only the service sees"
 
 
-class Told(Struct, frozen=True):
+class ToldEvent(Struct, frozen=True):
     recorded: Recorded
     words: str
     before: Part | None
@@ -49,31 +49,31 @@ class Told(Struct, frozen=True):
     withheld: bool = False
 
 
-class Page(Struct, frozen=True):
-    told: Sequence[Told]
+class HistoryPage(Struct, frozen=True):
+    told: Sequence[ToldEvent]
     next_version: int | None
     """After which the next page begins; None at the end."""
 
 
 async def page_of_events(
     pool: Pool, shard: int, conversation_id: UUID, after: int, limit: int, everything: bool = True
-) -> Page:
+) -> HistoryPage:
     """What only the server sees of a conversation is told to auditors; to others, that there is something."""
     async with pool.connection() as connection:
         past = Past(connection, shard, conversation_id)
         events = await past.events(after, limit)
         if not events:
-            return Page([], None)
+            return HistoryPage([], None)
         standing = await standing_before(past, events)
         bounds = await past.bounds()
     redaction: Redaction = "erased" if bounds.erased else "anonymised"
     told = [tell(standing, emptied(each, bounds.erased), redaction, everything) for each in events]
     last = events[-1].version
-    return Page(told, last if last < bounds.version else None)
+    return HistoryPage(told, last if last < bounds.version else None)
 
 
-async def standing_before(past: Past, events: Sequence[Recorded]) -> Standing:
-    standing, until = Standing(), events[0].version - 1
+async def standing_before(past: Past, events: Sequence[Recorded]) -> PastState:
+    standing, until = PastState(), events[0].version - 1
     if any(not isinstance(each.event, STANDS_ALONE) for each in events):
         async for recorded in past.of_itself(until):
             standing.take(recorded)
@@ -91,13 +91,13 @@ def changed_messages(events: Sequence[Recorded]) -> list[str]:
     return list(dict.fromkeys(changed))
 
 
-def tell(standing: Standing, recorded: Recorded, redaction: Redaction, everything: bool) -> Told:
+def tell(standing: PastState, recorded: Recorded, redaction: Redaction, everything: bool) -> ToldEvent:
     if isinstance(recorded.event, Redacted):
         standing.take(recorded)
-        return Told(recorded, in_words(recorded, None, redaction), None, None, redaction)
+        return ToldEvent(recorded, in_words(recorded, None, redaction), None, None, redaction)
     words = in_words(recorded, standing)
     shown = everything or standing.shows(recorded.event)
     before, after = taken(standing, recorded)
     if not shown:
-        return Told(recorded, NOT_SHOWN, None, None, None, withheld=True)
-    return Told(recorded, words, before, after, None)
+        return ToldEvent(recorded, NOT_SHOWN, None, None, None, withheld=True)
+    return ToldEvent(recorded, words, before, after, None)

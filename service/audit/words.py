@@ -25,7 +25,7 @@ from domain.events import (
 )
 from domain.message import Message
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.audit.before_and_after import Standing
+from service.audit.before_and_after import PastState
 
 Redaction = Literal["erased", "anonymised"]
 
@@ -53,7 +53,7 @@ WHY_WITHOUT: Final[dict[Redaction, str]] = {
 }
 
 
-def in_words(recorded: Recorded, before: Standing | None = None, redaction: Redaction = "erased") -> str:
+def in_words(recorded: Recorded, before: PastState | None = None, redaction: Redaction = "erased") -> str:
     """Before is what stood before it, where that is known. Redaction is what emptied the conversation's
     events, if this one is empty."""
     match recorded.event:
@@ -68,7 +68,7 @@ def in_words(recorded: Recorded, before: Standing | None = None, redaction: Reda
             return happened_in(cast(ConversationEvent, event), recorded.user_id, before)
 
 
-def happened_in(event: ConversationEvent, user_id: str | None, before: Standing | None) -> str:
+def happened_in(event: ConversationEvent, user_id: str | None, before: PastState | None) -> str:
     match event:
         case ConversationStarted():
             return f"The conversation{called(event.title)} was started{tied_to(event)}"
@@ -141,7 +141,7 @@ def what_was_said(message: Message | None, user_id: str | None) -> str:
     return f"What {speaker} said, {quote(message.content)},"
 
 
-def message_in(before: Standing | None, message_id: str) -> Message | None:
+def message_in(before: PastState | None, message_id: str) -> Message | None:
     return before.message(message_id) if before else None
 
 

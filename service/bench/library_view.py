@@ -39,7 +39,7 @@ ON CONFLICT (user_id) DO UPDATE
 SET messages = u.messages + 1, characters = u.characters + excluded.characters"""
 
 
-class Conversation(Aggregate):
+class LibraryConversation(Aggregate):
     class MessageAdded(Aggregate.Event):
         user_id: str
         content: str
@@ -48,17 +48,17 @@ class Conversation(Aggregate):
         self.trigger_event(self.MessageAdded, user_id=user_id, content=content)
 
 
-class Conversations(Application[UUID]):
+class LibraryConversations(Application[UUID]):
     def fill(self, events: int, users: int = 10) -> None:
         """So many messages, a hundred in each conversation."""
         for first in range(0, events, 100):
-            conversation = Conversation()
+            conversation = LibraryConversation()
             for number in range(first, min(first + 100, events)):
                 conversation.add(f"user-{first // 100 % users}", content(number))
             self.save(conversation)
 
 
-class View(PostgresTrackingRecorder):
+class LibraryView(PostgresTrackingRecorder):
     """What Hansard's search and usage keep: the words, indexed, and how much each user said."""
 
     def __init__(self, datastore: PostgresDatastore, **given: Any) -> None:
@@ -66,7 +66,7 @@ class View(PostgresTrackingRecorder):
         for statement in (CREATE_WORDS, CREATE_INDEX, CREATE_USAGE):
             self.sql_create_statements.append(sql.SQL(statement).format())
 
-    def add(self, added: Conversation.MessageAdded, tracking: Tracking) -> None:
+    def add(self, added: LibraryConversation.MessageAdded, tracking: Tracking) -> None:
         given = {
             "conversation_id": added.originator_id,
             "version": added.originator_version,
@@ -79,23 +79,23 @@ class View(PostgresTrackingRecorder):
             cursor.execute(ADD_USAGE, given, prepare=True)
 
 
-class Words(Projection[View]):
+class Words(Projection[LibraryView]):
     name = "words"
-    topics = (get_topic(Conversation.MessageAdded),)
+    topics = (get_topic(LibraryConversation.MessageAdded),)
 
     @singledispatchmethod
     def process_event(self, domain_event: Any, tracking: Tracking) -> None:
         self.view.insert_tracking(tracking)
 
     @process_event.register
-    def _(self, domain_event: Conversation.MessageAdded, tracking: Tracking) -> None:
+    def _(self, domain_event: LibraryConversation.MessageAdded, tracking: Tracking) -> None:
         self.view.add(domain_event, tracking)
 
 
 @contextmanager
 def filled(dsn: str, events: int) -> Iterator[int]:
     """An application's log with so many messages; gives back the last notification's id."""
-    with Conversations(environment(dsn)) as application:
+    with LibraryConversations(environment(dsn)) as application:
         application.fill(events)
         yield application.recorder.max_notification_id() or 0
 
@@ -104,7 +104,10 @@ def follow(dsn: str, last: int) -> float:
     """How many seconds the library's runner takes for everything up to there."""
     started = time.perf_counter()
     with ProjectionRunner(
-        application_class=Conversations, projection_class=Words, view_class=View, env=environment(dsn)
+        application_class=LibraryConversations,
+        projection_class=Words,
+        view_class=LibraryView,
+        env=environment(dsn),
     ) as runner:
         runner.wait(last, timeout=LONGEST)
         return time.perf_counter() - started

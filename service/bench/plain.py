@@ -22,13 +22,13 @@ engine: Final = create_engine(
 app: Final = FastAPI()
 
 
-class NewMessage(SQLModel):
+class NewPlainMessage(SQLModel):
     user_id: str
     role: str
     content: str
 
 
-class Message(SQLModel, table=True):
+class PlainMessage(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     conversation_id: str = Field(index=True)
     user_id: str = Field(index=True)
@@ -37,7 +37,7 @@ class Message(SQLModel, table=True):
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
-class Conversation(SQLModel):
+class PlainConversation(SQLModel):
     conversation_id: str
     created_at: datetime
     updated_at: datetime
@@ -53,8 +53,8 @@ Opened = Annotated[Session, Depends(session)]
 
 
 @app.post("/conversations/{conversation_id}/messages", status_code=201)
-def add(conversation_id: str, new: NewMessage, session: Opened) -> Message:
-    message = Message(conversation_id=conversation_id, **new.model_dump())
+def add(conversation_id: str, new: NewPlainMessage, session: Opened) -> PlainMessage:
+    message = PlainMessage(conversation_id=conversation_id, **new.model_dump())
     session.add(message)
     session.commit()
     session.refresh(message)
@@ -62,28 +62,28 @@ def add(conversation_id: str, new: NewMessage, session: Opened) -> Message:
 
 
 @app.get("/conversations/{conversation_id}/messages")
-def newest(conversation_id: str, session: Opened, limit: int = 50) -> list[Message]:
-    wanted = select(Message).where(Message.conversation_id == conversation_id)
-    found = session.exec(wanted.order_by(desc(Message.id)).limit(limit)).all()
+def newest(conversation_id: str, session: Opened, limit: int = 50) -> list[PlainMessage]:
+    wanted = select(PlainMessage).where(PlainMessage.conversation_id == conversation_id)
+    found = session.exec(wanted.order_by(desc(PlainMessage.id)).limit(limit)).all()
     return list(reversed(found))
 
 
 @app.get("/conversations")
-def listed(user_id: str, session: Opened, limit: int = 20) -> list[Conversation]:
+def listed(user_id: str, session: Opened, limit: int = 20) -> list[PlainConversation]:
     wanted = (
         select(
-            Message.conversation_id,
-            func.min(Message.created_at),
-            func.max(Message.created_at),
+            PlainMessage.conversation_id,
+            func.min(PlainMessage.created_at),
+            func.max(PlainMessage.created_at),
             func.count(),
         )
-        .where(Message.user_id == user_id)
-        .group_by(Message.conversation_id)
-        .order_by(desc(func.max(Message.created_at)))
+        .where(PlainMessage.user_id == user_id)
+        .group_by(PlainMessage.conversation_id)
+        .order_by(desc(func.max(PlainMessage.created_at)))
         .limit(limit)
     )
     return [
-        Conversation(conversation_id=one, created_at=first, updated_at=last, messages=count)
+        PlainConversation(conversation_id=one, created_at=first, updated_at=last, messages=count)
         for one, first, last, count in session.exec(wanted)
     ]
 

@@ -27,7 +27,7 @@ LONGEST_START: Final = 60.0
 LONGEST_READ: Final = 30.0
 
 
-class Seen(Struct, frozen=True):
+class SeenPosition(Struct, frozen=True):
     position: int
 
 
@@ -36,8 +36,8 @@ SELECT position FROM {table}
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s
     AND position BETWEEN %(first)s AND %(last)s"""
 QUERIES: Final = {
-    "history": Query(Seen, THERE.replace("table", "history"), "position"),
-    "search": Query(Seen, THERE.replace("table", "search"), "position"),
+    "history": Query(SeenPosition, THERE.replace("table", "history"), "position"),
+    "search": Query(SeenPosition, THERE.replace("table", "search"), "position"),
 }
 
 

@@ -35,7 +35,7 @@ from domain.errors import (
     SessionHasEnded,
 )
 from service.chatkit.context import ChatContext
-from service.chatkit.errors import AttachmentNotFound, DoesNotFit, NotAChatKitRequest, ThreadIsLocked
+from service.chatkit.errors import AttachmentNotFound, NotAChatKitRequest, RequestDoesNotFit, ThreadIsLocked
 from service.chatkit.items import as_added
 from service.chatkit.store import MOST, HansardStore
 
@@ -67,15 +67,15 @@ async def check(request: ChatKitReq, store: HansardStore, context: ChatContext, 
     if isinstance(request, ThreadsRetryAfterItemReq):
         item = await item_in(request.params.thread_id, request.params.item_id, store, mine)
         if not isinstance(item, UserMessageItem):
-            raise DoesNotFit(what="only after a user's message can be tried again")
+            raise RequestDoesNotFit(what="only after a user's message can be tried again")
     if isinstance(request, ThreadsAddStructuredInputReq):
         item = await item_in(request.params.thread_id, request.params.item_id, store, mine)
         if getattr(item, "status", None) != "pending" or item.type != "structured_input":
-            raise DoesNotFit(what="the item asks for nothing, or has its answers already")
+            raise RequestDoesNotFit(what="the item asks for nothing, or has its answers already")
     if isinstance(request, ThreadsCustomActionReq) and request.params.item_id:
         item = await item_in(request.params.thread_id, request.params.item_id, store, mine)
         if item.type != "widget":
-            raise DoesNotFit(what="only a widget sends actions")
+            raise RequestDoesNotFit(what="only a widget sends actions")
 
 
 def check_limit(limit: int | None) -> None:
@@ -142,4 +142,4 @@ def as_refusals() -> Iterator[None]:
     except ValidationError:
         raise
     except ValueError as unfit:
-        raise DoesNotFit(what=str(unfit)) from None
+        raise RequestDoesNotFit(what=str(unfit)) from None

@@ -24,7 +24,7 @@ class ThreadIsLocked(Refusal):
     """The thread is locked, and takes nothing now{why}"""
 
 
-class DoesNotFit(Refusal):
+class RequestDoesNotFit(Refusal):
     """The request does not fit the thread as it stands: {what}."""
 
 

@@ -27,13 +27,13 @@ Generate = Callable[[StoreItemType], str]
 async def with_own_ids(
     events: AsyncIterator[ThreadStreamEvent], generate: Generate
 ) -> AsyncIterator[ThreadStreamEvent]:
-    given = Given(generate)
+    given = GivenIds(generate)
     async for event in events:
         for own in given.own(event):
             yield own
 
 
-class Given:
+class GivenIds:
     def __init__(self, generate: Generate) -> None:
         self._generate = generate
         self._open: str | None = None

@@ -19,7 +19,7 @@ ROOM: Final = 256 * 1024
 without her."""
 
 
-class Run:
+class ChatKitRun:
     def __init__(self, events: AsyncGenerator[bytes, None], stops: bool) -> None:
         self._stops = stops
         self._waiting: deque[bytes] = deque()

@@ -40,7 +40,7 @@ from service.chatkit.errors import NoSpeech, NoSuchAction
 from service.chatkit.items import as_added
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.rating import rate
-from service.chatkit.run import Run
+from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
 from service.chatkit.threads import fields_of, uuid_for, uuid_of
 from service.chatkit.told import told_of
@@ -81,12 +81,12 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         with checking.as_refusals():
             return await super().process(request, context)
 
-    async def answer(self, body: bytes, caller: Caller, opportunity: str | None = None) -> bytes | Run:
+    async def answer(self, body: bytes, caller: Caller, opportunity: str | None = None) -> bytes | ChatKitRun:
         """What is said at once; or what is carried out by this process, whoever hears it."""
         result = await self.process(body, ChatContext(caller, opportunity))
         if isinstance(result, NonStreamingResult):
             return result.json
-        run = Run(refusing(result), stops=self.hansard.settings.chatkit_leave == "stop")
+        run = ChatKitRun(refusing(result), stops=self.hansard.settings.chatkit_leave == "stop")
         self.hansard.replies.stop_with_them(run.work, run.stop)
         return run
 

@@ -196,7 +196,7 @@ class HansardStore(Store[ChatContext]):
         with CancelScope(shield=True), as_not_found(thread_id):
             await self._repository.change(context.caller, place, about_it, about=[item_id])
 
-    async def _row(self, thread_id: str, context: ChatContext) -> conversations.Conversation | None:
+    async def _row(self, thread_id: str, context: ChatContext) -> conversations.ListedConversation | None:
         place = uuid_of(thread_id)
         if place is None:
             return None

@@ -49,7 +49,7 @@ def uuid_for(thread_id: str) -> UUID:
     return found
 
 
-def thread_of(row: conversations.Conversation) -> ThreadMetadata:
+def thread_of(row: conversations.ListedConversation) -> ThreadMetadata:
     metadata: Data = msgspec.json.decode(row.metadata)
     shared = {"id": str(row.conversation_id), "title": row.title, "metadata": without_own(metadata)}
     if row.ended_at is not None:

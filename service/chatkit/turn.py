@@ -16,7 +16,7 @@ from chatkit.types import (
 )
 
 from domain.errors import Refusal
-from service.replies.ending import Ended
+from service.replies.ending import ReplyEnd
 from service.replies.reply import Reply
 from service.responder import ResponderFailed
 
@@ -49,7 +49,7 @@ def text(content: str) -> AssistantMessageContent:
     return AssistantMessageContent(text=content)
 
 
-def raise_failure(ended: Ended) -> None:
+def raise_failure(ended: ReplyEnd) -> None:
     """In words for the person, who may try again: her message is stored."""
     failure = ended.failure
     if isinstance(failure, ResponderFailed):

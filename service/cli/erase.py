@@ -17,7 +17,7 @@ from service.privacy import journal
 from service.privacy.after_restore import apply_again
 from service.privacy.finding import shard_of_conversation, standing
 from service.privacy.receipts import Receipt
-from service.privacy.run import Asked, carry_out, finish_under_way
+from service.privacy.run import Demand, carry_out, finish_under_way
 from service.privacy.wishes import Wish
 from service.settings.settings import Settings
 from service.store.repository import Caller
@@ -75,7 +75,7 @@ async def receipts_of(hansard: Hansard, given: Given) -> list[Receipt]:
     reason = given.reason or REASON
     if given.conversation is not None:
         return [await of_conversation(hansard, given.conversation, reason)]
-    asked = Asked(Caller(given.user or "", OPERATOR), reason)
+    asked = Demand(Caller(given.user or "", OPERATOR), reason)
     kind = Wish("user", user_id=given.user) if given.user else Wish("link", link=given.link)
     return [await carry_out(hansard, kind, asked)]
 
@@ -89,7 +89,7 @@ async def of_conversation(hansard: Hansard, conversation_id: UUID, reason: str) 
         found = (await standing(connection, shard, [conversation_id])).get(conversation_id)
     owner = found.now_of if found else None
     wish = Wish("conversation", user_id=owner, conversation_id=conversation_id)
-    return await carry_out(hansard, wish, Asked(Caller(owner or "", OPERATOR), reason, again=True), shard)
+    return await carry_out(hansard, wish, Demand(Caller(owner or "", OPERATOR), reason, again=True), shard)
 
 
 def check(given: Given) -> None:

@@ -14,7 +14,7 @@ from domain.errors import Refusal
 from projections.following import unparking
 from projections.generations import live
 from projections.projection import Projection
-from projections.rebuilding.check import Check, Proof
+from projections.rebuilding.check import Check, CheckResult
 from projections.rebuilding.progress import Progress, Report
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from service.cli.terminal import Bar
@@ -115,7 +115,7 @@ def prove(
 
 def proofs_of(
     database: Database, projections: Sequence[Projection], processes: int | None = None
-) -> list[Proof]:
+) -> list[CheckResult]:
     with reporting() as report:
         connect = partial(database.connect, NAME)
         return Check(
@@ -123,7 +123,7 @@ def proofs_of(
         ).run()
 
 
-def told(proof: Proof, keys: Container[str] | None = None) -> Iterator[str]:
+def told(proof: CheckResult, keys: Container[str] | None = None) -> Iterator[str]:
     """Rows are named by these parts of their keys; by all where none are said."""
     rows = sum(table.rows for table in proof.tables)
     if proof.equal:

@@ -9,7 +9,7 @@ from domain.retention import Due, Retention
 from projections.rebuilding.progress import Progress
 from service.cli.terminal import Bar
 from service.hansard import running
-from service.privacy.retention import Found, Report, retain
+from service.privacy.retention import DueConversation, RetentionReport, retain
 from service.settings.settings import Settings
 
 Say = Callable[[str], None]
@@ -33,14 +33,14 @@ def retain_now(
     with Bar() as bar:
         count = 0
 
-        def tell(found: Found) -> None:
+        def tell(found: DueConversation) -> None:
             nonlocal count
             count += 1
             if listed:
                 say(f"{words[found.verdict.due]}  {found.conversation_id}  {found.verdict.rule}")
             bar(Progress(f"{count:,} {'due' if dry_run else 'done'}", count, 0, 0.0, None))
 
-        async def work() -> Report:
+        async def work() -> RetentionReport:
             async with running(settings, dsn) as hansard:
                 return await retain(
                     hansard, retention, datetime.now(UTC), dry_run=dry_run, limit=limit, tell=tell
@@ -52,7 +52,7 @@ def retain_now(
     return 1 if report.failed or report.unread or report.waiting else 0
 
 
-def told(report: Report, words: dict[Due, str]) -> Iterator[str]:
+def told(report: RetentionReport, words: dict[Due, str]) -> Iterator[str]:
     for (rule, due), count in sorted(report.done.items(), key=lambda each: (each[0][0], each[0][1].value)):
         yield f"{rule}: {count:,} {words[due]}"
     if not report.done:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from service.watch.status import Build, ProjectionStatus, RetentionRun, Status
+from service.watch.status import OtherBuild, ProjectionStatus, RetentionRun, Status
 
 LONGEST_VERSION: Final = 16
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -85,19 +85,19 @@ def warnings(status: Status, parked: bool) -> Iterator[str]:
             yield f"    since {each.parked_at:%Y-%m-%d %H:%M}: {each.error}"
 
 
-def building(build: Build, events: int) -> str:
+def building(build: OtherBuild, events: int) -> str:
     done = events - build.behind
     share = done / events if events else 1.0
     return f"{name_of(build)} is being built: {done:,} of {events:,} events, {share:.0%}"
 
 
-def leftover(build: Build) -> str:
+def leftover(build: OtherBuild) -> str:
     if build.stage == "live":
         return f"{name_of(build)} is for another version of Hansard"
     return f"{name_of(build)} is not read any more: the next replay drops it"
 
 
-def name_of(build: Build) -> str:
+def name_of(build: OtherBuild) -> str:
     return f"build {build.generation} of {build.projection} (version {shortened(build.version)})"
 
 

@@ -22,7 +22,7 @@ from service.transfer.file.lines import Selection
 from service.transfer.file.read import Reader
 from service.transfer.file.resume import kept_of
 from service.transfer.importing import destination, import_pieces
-from service.transfer.report import Report
+from service.transfer.report import TransferReport
 
 STANDARD: Final = "-"
 COPY: Final = 1024 * 1024
@@ -93,7 +93,7 @@ def import_from(
 ) -> int:
     """Gives back the exit code: 1 if anything was left out."""
     limits = Limits(message_bytes=settings.message_limit)
-    report = Report()
+    report = TransferReport()
     with opened(path) as file, reporting() as progress:
         reader = Reader(file, limits, user_id)
         meter = Meter(progress)

@@ -17,7 +17,7 @@ from service.hansard import Hansard
 from service.privacy import receipts
 from service.privacy.lock import alone_with
 from service.privacy.receipts import Receipt
-from service.privacy.run import Run
+from service.privacy.run import ReceiptRun
 from service.privacy.wishes import ACTIONS, Wish, encode_wish
 from service.store.repository import Caller
 
@@ -56,7 +56,7 @@ async def apply_one(hansard: Hansard, entry: Receipt, wish: Wish | None) -> Rece
         if known is None:
             return entry
         caller = Caller((wish and wish.user_id) or "", entry.requested_by)
-        return await Run(hansard, alone, known, caller).to_the_end()
+        return await ReceiptRun(hansard, alone, known, caller).to_the_end()
 
 
 async def wishes_of(hansard: Hansard, shard: int) -> list[Wish]:

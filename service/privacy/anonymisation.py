@@ -28,12 +28,12 @@ from service.hansard import Hansard
 from service.privacy.clearing import FORGET, clear_reads, delete, live_builds, places
 from service.privacy.emptying import as_eraser
 from service.privacy.erasure import carried_out
-from service.privacy.finding import Standing, standing
+from service.privacy.finding import OwnedTip, standing
 from service.privacy.names import unnamed
 from service.privacy.receipts import Receipt
 from service.privacy.rewriting import mentions_in, without_person
 from service.privacy.wishes import decode_wish
-from service.store.append import Appended, Command
+from service.store.append import Appended, CommandKey
 from service.store.codec import encode, message_id_of
 from service.store.digests import Left
 from service.store.log import conversation_after
@@ -64,7 +64,7 @@ class Cut(Struct, frozen=True):
     pseudonym: str
 
 
-class Proof(Struct, frozen=True):
+class Remainder(Struct, frozen=True):
     """What will be left of a conversation, up to this version."""
 
     version: int
@@ -92,7 +92,7 @@ class Anonymity:
         self._receipt = receipt
         self._caller = caller
         self._user_id = decode_wish(receipt.wish or b"").user_id or ""
-        self._standing: dict[UUID, Standing] = {}
+        self._standing: dict[UUID, OwnedTip] = {}
 
     async def count(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
         self._standing = await standing(self._connection, shard, conversation_ids)
@@ -107,7 +107,7 @@ class Anonymity:
         return found
 
     async def append(
-        self, shard: int, conversation_id: UUID, command: Command, expected: int | None
+        self, shard: int, conversation_id: UUID, command: CommandKey, expected: int | None
     ) -> Appended | None:
         found = self._standing.get(conversation_id)
         if found is None or found.now_of != self._user_id:
@@ -134,7 +134,7 @@ class Anonymity:
             return changed.appended
         raise Contended(attempts=ATTEMPTS)
 
-    async def _prove(self, shard: int, conversation_id: UUID, instead: str) -> Proof:
+    async def _prove(self, shard: int, conversation_id: UUID, instead: str) -> Remainder:
         """As it will be once it is rewritten: only before that can it be known to be what was recorded."""
         digest, version = Left(), 0
         while page := await conversation_after(self._connection, shard, conversation_id, version, PAGE):
@@ -142,7 +142,7 @@ class Anonymity:
                 left = left_of(each, self._user_id, instead)
                 digest.take(each.version, left.actor, left.state, proved=left.same)
             version = page[-1].version
-        return Proof(version, digest.hexdigest())
+        return Remainder(version, digest.hexdigest())
 
     def _decide(
         self, owner: Caller, digest: str, known: Conversation | None, _: Mapping[str, Message]

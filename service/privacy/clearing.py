@@ -60,7 +60,7 @@ Connection = AsyncConnection[Any]
 Build = tuple[str, int]
 
 
-class Place(Struct, frozen=True):
+class HoldingTable(Struct, frozen=True):
     """A table that holds something of conversations, or of users."""
 
     name: str
@@ -79,8 +79,8 @@ class Place(Struct, frozen=True):
         return sql.Identifier(self.name)
 
 
-async def places(connection: Connection) -> list[Place]:
-    cursor = connection.cursor(row_factory=class_row(Place))
+async def places(connection: Connection) -> list[HoldingTable]:
+    cursor = connection.cursor(row_factory=class_row(HoldingTable))
     await cursor.execute(FIND.encode())
     return [place for place in await cursor.fetchall() if place.name not in KEPT]
 
@@ -88,7 +88,7 @@ async def places(connection: Connection) -> list[Place]:
 async def clear(connection: Connection, shard: int, conversation_ids: Sequence[UUID]) -> None:
     """After the log was emptied, so that nobody can bring back what is deleted here."""
     given = {"shard": shard, "conversation_ids": list(conversation_ids)}
-    builds: defaultdict[Build | None, list[Place]] = defaultdict(list)
+    builds: defaultdict[Build | None, list[HoldingTable]] = defaultdict(list)
     for place in await places(connection):
         if place.of_conversations:
             builds[place.build].append(place)
@@ -100,7 +100,7 @@ async def clear(connection: Connection, shard: int, conversation_ids: Sequence[U
 
 
 async def clear_build(
-    connection: Connection, build: Build | None, tables: Iterable[Place], given: dict[str, Any]
+    connection: Connection, build: Build | None, tables: Iterable[HoldingTable], given: dict[str, Any]
 ) -> None:
     projection, generation = build or ("", 0)
     of_build = given | {"projection": projection, "generation": generation}
@@ -124,7 +124,7 @@ async def clear_user(connection: Connection, shard: int, user_id: str) -> None:
     await connection.execute(UNREAD_USER, {"shard": shard, "user_id": user_id})
 
 
-async def delete(connection: Connection, statement: str, place: Place, given: dict[str, Any]) -> None:
+async def delete(connection: Connection, statement: str, place: HoldingTable, given: dict[str, Any]) -> None:
     try:
         async with connection.transaction():
             await connection.execute(sql.SQL(statement).format(place.identifier), given)
@@ -156,7 +156,9 @@ async def live_builds(connection: Connection, projections: Sequence[Projection])
     return set(await (await connection.execute(LIVE.encode(), given)).fetchall())
 
 
-async def counted(connection: Connection, place: Place, given: dict[str, Any]) -> list[tuple[UUID, int]]:
+async def counted(
+    connection: Connection, place: HoldingTable, given: dict[str, Any]
+) -> list[tuple[UUID, int]]:
     try:
         async with connection.transaction():
             cursor = await connection.execute(sql.SQL(COUNT).format(place.identifier), given)

@@ -14,7 +14,7 @@ from psycopg.types.json import Json
 from domain.retention import Retention
 from service.hansard import Hansard
 from service.privacy.lock import if_alone_with
-from service.privacy.retention import Report, retain
+from service.privacy.retention import RetentionReport, retain
 
 log = logging.getLogger("hansard.retention")
 
@@ -76,7 +76,7 @@ class Daily:
                 seconds = self._look_every * random.uniform(0.5, 1.5)  # noqa: S311 - nothing to guess
                 await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def look(self) -> Report | None:
+    async def look(self) -> RetentionReport | None:
         """Runs if that is due and nobody else is at it."""
         now = self._clock()
         async with self._hansard.pool.connection() as connection:
@@ -99,13 +99,13 @@ async def has_run(connection: AsyncConnection[Any], now: datetime) -> bool:
 
 
 async def record(
-    connection: AsyncConnection[Any], begun: datetime, finished: datetime, report: Report
+    connection: AsyncConnection[Any], begun: datetime, finished: datetime, report: RetentionReport
 ) -> None:
     given = {"begun_at": begun, "finished_at": finished, "counts": Json(report.counts())}
     await connection.execute(RECORD, given)
 
 
-def tell(report: Report) -> None:
+def tell(report: RetentionReport) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in report.counts().items())
     level = logging.WARNING if report.failed or not report.is_whole else logging.INFO
     if report.waiting:

@@ -16,9 +16,9 @@ from service.commands import change_conversation
 from service.hansard import Hansard
 from service.privacy.clearing import clear, count_rows
 from service.privacy.emptying import redact
-from service.privacy.finding import Standing, standing
+from service.privacy.finding import OwnedTip, standing
 from service.privacy.receipts import Receipt
-from service.store.append import Appended, Command, append_of
+from service.store.append import Appended, CommandKey, append_of
 from service.store.log import stored_command
 from service.store.repository import Caller
 
@@ -33,7 +33,7 @@ class Erasure:
         self._connection = connection
         self._receipt = receipt
         self._caller = caller
-        self._standing: dict[UUID, Standing] = {}
+        self._standing: dict[UUID, OwnedTip] = {}
 
     async def count(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
         self._standing = await standing(self._connection, shard, conversation_ids)
@@ -41,7 +41,7 @@ class Erasure:
         return await count_rows(self._connection, self._hansard.projections, shard, there)
 
     async def append(
-        self, shard: int, conversation_id: UUID, command: Command, expected: int | None
+        self, shard: int, conversation_id: UUID, command: CommandKey, expected: int | None
     ) -> Appended | None:
         found = self._standing.get(conversation_id)
         if found is None:
@@ -68,7 +68,7 @@ class Erasure:
         receipt, limits = self._receipt, self._hansard.repository.limits
         return decisions.erase(known, receipt.requested_by, receipt.reason, limits=limits)
 
-    def _regardless(self, shard: int, found: Standing, command: Command) -> Any:
+    def _regardless(self, shard: int, found: OwnedTip, command: CommandKey) -> Any:
         """What cannot be understood can be erased all the same."""
         erased = ConversationErased(requested_by=self._receipt.requested_by, reason=self._receipt.reason)
         return append_of(
@@ -101,7 +101,7 @@ class Erasure:
         return counts
 
 
-async def carried_out(connection: AsyncConnection[Any], shard: int, command: Command) -> Appended | None:
+async def carried_out(connection: AsyncConnection[Any], shard: int, command: CommandKey) -> Appended | None:
     """What this command has appended before, if anything: when what it is about was cut off after that."""
     stored = await stored_command(connection, shard, command.id)
     if stored is None:

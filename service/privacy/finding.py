@@ -33,7 +33,7 @@ Key = tuple[int, UUID]
 """An id is one conversation's within its shard; callers may choose ids."""
 
 
-class Standing(Struct, frozen=True):
+class OwnedTip(Struct, frozen=True):
     """Whose a conversation is, and how it ends so far."""
 
     conversation_id: UUID
@@ -90,7 +90,7 @@ async def shard_of_conversation(
 
 async def standing(
     connection: AsyncConnection[Any], shard: int, conversation_ids: Sequence[UUID]
-) -> dict[UUID, Standing]:
-    cursor = connection.cursor(row_factory=class_row(Standing))
+) -> dict[UUID, OwnedTip]:
+    cursor = connection.cursor(row_factory=class_row(OwnedTip))
     await cursor.execute(STANDING.encode(), {"shard": shard, "conversation_ids": list(conversation_ids)})
     return {each.conversation_id: each for each in await cursor.fetchall()}

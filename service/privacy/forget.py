@@ -11,9 +11,9 @@ from service.hansard import Hansard
 from service.privacy import receipts
 from service.privacy.finding import shard_of_conversation
 from service.privacy.receipts import Receipt
-from service.privacy.run import Asked, carry_out
+from service.privacy.run import Demand, carry_out
 from service.privacy.wishes import Wish
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.repository import Caller
 
 REASON: Final = "the user asked for it"
@@ -49,12 +49,12 @@ async def erase(
     conversation_id: UUID,
     *,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
     reason: str = REASON,
 ) -> Erased:
     """What was erased before is answered as if it had never been, unless the command is the same."""
     wish = Wish("conversation", user_id=caller.user_id, conversation_id=conversation_id, expected=expected)
-    receipt = await carry_out(hansard, wish, Asked(caller, reason, command))
+    receipt = await carry_out(hansard, wish, Demand(caller, reason, command))
     if receipt.version is None:
         raise ConversationNotFound  # somebody else has erased it just now
     return Erased(receipt)
@@ -77,17 +77,17 @@ async def erase_all(
     hansard: Hansard,
     caller: Caller,
     link: Link | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
     reason: str = REASON,
 ) -> Erased:
     """Everything that a user has said, or all of her conversations with this link; whatever is started
     meanwhile too. Asked for again, it answers the same, unless there is something new."""
     wish = Wish("link" if link else "user", user_id=caller.user_id, link=link)
-    return Erased(await carry_out(hansard, wish, Asked(caller, reason, command)))
+    return Erased(await carry_out(hansard, wish, Demand(caller, reason, command)))
 
 
 async def erase_everybodys(
-    hansard: Hansard, caller: Caller, link: Link, command: Command | None = None, reason: str = REASON
+    hansard: Hansard, caller: Caller, link: Link, command: CommandKey | None = None, reason: str = REASON
 ) -> Erased:
     """All conversations with this link, whoever's they are; the caller only says who acts."""
-    return Erased(await carry_out(hansard, Wish("link", link=link), Asked(caller, reason, command)))
+    return Erased(await carry_out(hansard, Wish("link", link=link), Demand(caller, reason, command)))

@@ -19,7 +19,7 @@ from psycopg.types.json import Json
 
 from domain.errors import CommandReused
 from service.privacy.wishes import Action, Kind, Wish, digest_of, encode_wish
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.ids import new_id
 
 SALT_BYTES: Final = 16
@@ -95,7 +95,7 @@ class Noted(Struct, frozen=True):
 
 
 def new_receipt(
-    shard: int, wish: Wish, requested_by: str, reason: str, command: Command | None = None
+    shard: int, wish: Wish, requested_by: str, reason: str, command: CommandKey | None = None
 ) -> Receipt:
     salt = os.urandom(SALT_BYTES)
     return Receipt(
@@ -127,7 +127,7 @@ async def find(connection: Connection, shards: int, receipt_id: UUID) -> Receipt
     return found[0] if found else None
 
 
-async def of_command(connection: Connection, shards: Sequence[int], command: Command) -> Receipt | None:
+async def of_command(connection: Connection, shards: Sequence[int], command: CommandKey) -> Receipt | None:
     found = await fetch(connection, OF_COMMAND, {"shards": list(shards), "command_id": command.id})
     if found and found[0].command_digest != command.digest:
         raise CommandReused

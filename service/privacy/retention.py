@@ -52,7 +52,7 @@ IN_THE_WAY: Final = (
 """What says nothing of one conversation: the run ends, and the next one goes on."""
 
 
-class Found(Struct, frozen=True):
+class DueConversation(Struct, frozen=True):
     """A conversation that is due."""
 
     shard: int
@@ -62,7 +62,7 @@ class Found(Struct, frozen=True):
     verdict: Verdict
 
 
-class Report(Struct):
+class RetentionReport(Struct):
     """What a run came to, or would come to."""
 
     done: Counter[tuple[str, Due]] = field(default_factory=Counter)
@@ -102,11 +102,11 @@ async def retain(
     *,
     dry_run: bool = False,
     limit: int | None = None,
-    tell: Callable[[Found], None] = lambda found: None,
+    tell: Callable[[DueConversation], None] = lambda found: None,
     stopping: Callable[[], bool] = lambda: False,
-) -> Report:
+) -> RetentionReport:
     """Safe to be cut off anywhere, and to be run by several at once: each conversation is done once."""
-    run = Run(hansard, retention, now, dry_run, limit, tell, stopping)
+    run = RetentionRun(hansard, retention, now, dry_run, limit, tell, stopping)
     if not dry_run:
         run.report.finished = len(await finish_under_way(hansard))
     for shard in range(hansard.store.shards):
@@ -116,7 +116,7 @@ async def retain(
     return run.report
 
 
-class Run:
+class RetentionRun:
     def __init__(
         self,
         hansard: Hansard,
@@ -124,10 +124,10 @@ class Run:
         now: datetime,
         dry_run: bool,
         limit: int | None,
-        tell: Callable[[Found], None],
+        tell: Callable[[DueConversation], None],
         stopping: Callable[[], bool],
     ) -> None:
-        self.report = Report()
+        self.report = RetentionReport()
         self._hansard = hansard
         self._retention = retention
         self._now = now
@@ -155,7 +155,7 @@ class Run:
             self.report.unread += 1
             log.debug("shard %s is left for the next run: %s", shard, refused)
 
-    async def _see_to_page(self, page: Sequence[Found]) -> None:
+    async def _see_to_page(self, page: Sequence[DueConversation]) -> None:
         at = 0
         while at < len(page) and not self.is_over:
             some = page[at : at + self._room()]
@@ -166,7 +166,7 @@ class Run:
                 if isinstance(outcome, BaseException):
                     raise outcome
 
-    async def _due_in(self, shard: int) -> AsyncGenerator[list[Found], None]:
+    async def _due_in(self, shard: int) -> AsyncGenerator[list[DueConversation], None]:
         """Page by page. What is done on the way is behind the place where the next page begins."""
         retention, view = self._retention, self._hansard.views["conversations"]
         since = retention.idle_since(self._now)
@@ -179,7 +179,7 @@ class Run:
             place = idle[-1].place
             yield await self._due_of(shard, idle)
 
-    async def _due_of(self, shard: int, idle: Sequence[Idle]) -> list[Found]:
+    async def _due_of(self, shard: int, idle: Sequence[Idle]) -> list[DueConversation]:
         """Links that come after the rows were read are an event, so the version is another by then."""
         view = self._hansard.views["conversations"]
         links = await conversations.links_of(view, shard, [each.conversation_id for each in idle])
@@ -199,10 +199,10 @@ class Run:
                 self.report.left += 1
                 continue
             verdict = verdicts[each.conversation_id]
-            found.append(Found(shard, each.conversation_id, each.user_id, each.version, verdict))
+            found.append(DueConversation(shard, each.conversation_id, each.user_id, each.version, verdict))
         return found
 
-    async def _do(self, found: Found) -> None:
+    async def _do(self, found: DueConversation) -> None:
         what = found.verdict.due
         if what is Due.ANONYMISE and self.report.waiting:
             self.report.waiting += 1
@@ -224,7 +224,7 @@ class Run:
             self._tell(found)
 
 
-async def carry_out(hansard: Hansard, found: Found) -> None:
+async def carry_out(hansard: Hansard, found: DueConversation) -> None:
     caller, reason = Caller(found.user_id, RETENTION), found.verdict.reason
     if found.verdict.due is Due.ERASE:
         await erase(hansard, caller, found.conversation_id, expected=found.version, reason=reason)

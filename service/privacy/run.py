@@ -34,7 +34,7 @@ from service.privacy.lock import alone_with, connected, if_alone_with
 from service.privacy.names import unnamed, who_asked
 from service.privacy.receipts import Noted, Receipt, new_receipt
 from service.privacy.wishes import Wish, decode_wish
-from service.store.append import Appended, Command
+from service.store.append import Appended, CommandKey
 from service.store.log import stored_command
 from service.store.repository import Caller
 
@@ -45,12 +45,12 @@ AT_ONCE: Final = 16
 from their connections."""
 
 
-class Asked(Struct, frozen=True):
+class Demand(Struct, frozen=True):
     """Who wants it, and why."""
 
     caller: Caller
     reason: str
-    command: Command | None = None
+    command: CommandKey | None = None
     again: bool = False
     """A conversation that was erased before is answered with its receipt, not as if it had never been."""
 
@@ -62,7 +62,7 @@ class Work(Protocol):
         """What there is of those that are not done yet."""
 
     async def append(
-        self, shard: int, conversation_id: UUID, command: Command, expected: int | None
+        self, shard: int, conversation_id: UUID, command: CommandKey, expected: int | None
     ) -> Appended | None:
         """The event that says so; None where it was somebody else who said it."""
 
@@ -70,21 +70,21 @@ class Work(Protocol):
         """Makes it true everywhere; gives back what can be counted only then."""
 
 
-async def carry_out(hansard: Hansard, wish: Wish, asked: Asked, shard: int | None = None) -> Receipt:
+async def carry_out(hansard: Hansard, wish: Wish, asked: Demand, shard: int | None = None) -> Receipt:
     """The shard is where the receipt lies: the user's, unless it is everybody's."""
     if shard is None:
         shard = hansard.store.shard_of(asked.caller.user_id if wish.user_id else wish.subject.decode())
     async with hansard.erasing, alone_with(hansard.database, wish.subject) as connection:
         receipt = await begun(hansard, connection, shard, wish, asked)
         if receipt.wish is not None:
-            return await Run(hansard, connection, receipt, asked.caller).to_the_end()
+            return await ReceiptRun(hansard, connection, receipt, asked.caller).to_the_end()
         if wish.kind == "user" and wish.user_id is not None:  # what some process kept of her only after that
             await clear_user(connection, shard, wish.user_id)
         return receipt
 
 
 async def begun(
-    hansard: Hansard, connection: AsyncConnection[Any], shard: int, wish: Wish, asked: Asked
+    hansard: Hansard, connection: AsyncConnection[Any], shard: int, wish: Wish, asked: Demand
 ) -> Receipt:
     """The receipt of the same command, or of the same subject if there is nothing new of it; or a new one."""
     command = asked.command
@@ -137,12 +137,12 @@ async def go_on_with(hansard: Hansard, receipt: Receipt) -> Receipt | None:
     async with hansard.erasing, if_alone_with(hansard.database, wish.subject) as alone:
         if alone is None or await receipts.is_finished(alone, receipt):
             return None
-        return await Run(
+        return await ReceiptRun(
             hansard, alone, receipt, Caller(wish.user_id or "", receipt.requested_by)
         ).to_the_end()
 
 
-class Run:
+class ReceiptRun:
     """One receipt that is under way."""
 
     def __init__(
@@ -201,12 +201,12 @@ class Run:
             await receipts.withdraw(self._connection, self._receipt)  # it is of one conversation only
             raise
 
-    def _command(self, conversation_id: UUID) -> Command:
+    def _command(self, conversation_id: UUID) -> CommandKey:
         """The key of whoever asked, where it is about one conversation; the receipt's own everywhere else."""
         receipt = self._receipt
         if receipt.kind == "conversation" and receipt.command_id and receipt.command_digest:
-            return Command(receipt.command_id, receipt.command_digest)
-        return Command(uuid5(receipt.id, str(conversation_id)), sha256(receipt.id.bytes).digest())
+            return CommandKey(receipt.command_id, receipt.command_digest)
+        return CommandKey(uuid5(receipt.id, str(conversation_id)), sha256(receipt.id.bytes).digest())
 
     async def _finish(self) -> Receipt:
         finished = replace(

@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from projections.errors import ReplayIsRunning
 from projections.projection import Projection
 from service.cli.replay import choose
-from service.replay.thread import STOPPED, Ended, Kind, Outcome, Rebuilding
+from service.replay.thread import STOPPED, Kind, Outcome, Rebuilding, ReplayEnd
 from service.store.connections import Database
 from service.store.ids import new_id
 
@@ -59,7 +59,7 @@ Pool = AsyncConnectionPool[AsyncConnection[Any]]
 AWAY: Final = (psycopg.OperationalError, PoolTimeout)
 
 
-class Replay(Struct, frozen=True):
+class ReplayJob(Struct, frozen=True):
     id: UUID
     kind: Kind
     projections: list[str]
@@ -76,7 +76,7 @@ class Replay(Struct, frozen=True):
     report: list[str]
 
 
-class Replays:
+class ReplayJobs:
     def __init__(self, pool: Pool, database: Database, projections: Sequence[Projection]) -> None:
         self._pool = pool
         self._database = database
@@ -84,7 +84,7 @@ class Replays:
         self._leaving = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
 
-    async def start(self, names: Sequence[str], kind: Kind, started_by: str) -> Replay:
+    async def start(self, names: Sequence[str], kind: Kind, started_by: str) -> ReplayJob:
         chosen = choose(self._projections, names)
         replay = await self._claim([each.name for each in chosen], kind, started_by)
         work = Rebuilding(self._database, chosen, kind)
@@ -97,14 +97,14 @@ class Replays:
         self._following = asyncio.create_task(self._follow(replay, work))
         return replay
 
-    async def find(self, replay_id: UUID) -> Replay | None:
+    async def find(self, replay_id: UUID) -> ReplayJob | None:
         found = await self._seen(ONE, id=replay_id)
         return found[0] if found else None
 
-    async def latest(self) -> list[Replay]:
+    async def latest(self) -> list[ReplayJob]:
         return await self._seen(LATEST, limit=PAGE)
 
-    async def watch(self, replay_id: UUID, patience: float) -> AsyncIterator[Replay | None]:
+    async def watch(self, replay_id: UUID, patience: float) -> AsyncIterator[ReplayJob | None]:
         """As it is, whenever that has changed, until it has ended or this process leaves; None after so long
         a silence."""
         last, quiet = None, 0.0
@@ -134,7 +134,7 @@ class Replays:
             await asyncio.wait([self._following], timeout=LONGEST_STOP)
             self._following.cancel()
 
-    async def _claim(self, names: list[str], kind: Kind, started_by: str) -> Replay:
+    async def _claim(self, names: list[str], kind: Kind, started_by: str) -> ReplayJob:
         given = {"id": new_id(), "kind": kind, "projections": names, "started_by": started_by}
         await self._end_orphans()
         while not (claimed := await self._rows(CLAIM, **given, lease=LEASE)):
@@ -143,7 +143,7 @@ class Replays:
                 raise ReplayIsRunning(projection=", ".join(other.projections), holder=holder)
         return claimed[0]
 
-    async def _follow(self, replay: Replay, work: Rebuilding) -> None:
+    async def _follow(self, replay: ReplayJob, work: Rebuilding) -> None:
         while not work.ended.done():
             if self._leaving.is_set():
                 await asyncio.to_thread(work.stop)
@@ -153,7 +153,7 @@ class Replays:
         while not await self._end(replay, work.ended.result()):
             await self._rest(KEEP_EVERY)
 
-    async def _keep(self, replay: Replay, work: Rebuilding) -> None:
+    async def _keep(self, replay: ReplayJob, work: Rebuilding) -> None:
         now = work.progress
         await self._rows(
             KEEP,
@@ -166,7 +166,7 @@ class Replays:
             lease=LEASE,
         )
 
-    async def _end(self, replay: Replay, ended: Ended) -> bool:
+    async def _end(self, replay: ReplayJob, ended: ReplayEnd) -> bool:
         """Whether it could be written, or will never be: if this process leaves, the lease tells."""
         try:
             await self._rows(END, id=replay.id, outcome=ended.outcome, report=ended.report)
@@ -174,16 +174,16 @@ class Replays:
             return self._leaving.is_set()
         return True
 
-    async def _seen(self, query: str, **given: Any) -> list[Replay]:
+    async def _seen(self, query: str, **given: Any) -> list[ReplayJob]:
         await self._end_orphans()
         return await self._rows(query, **given)
 
     async def _end_orphans(self) -> None:
         await self._rows(END_ORPHANS, **STOPPED)
 
-    async def _rows(self, statement: str, **given: Any) -> list[Replay]:
+    async def _rows(self, statement: str, **given: Any) -> list[ReplayJob]:
         async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=class_row(Replay))
+            cursor = connection.cursor(row_factory=class_row(ReplayJob))
             await cursor.execute(statement.encode(), given)
             return await cursor.fetchall() if cursor.description else []
 

@@ -36,12 +36,12 @@ TOLD_KEYS: Final = frozenset({"shard", "conversation_id", "day"})
 MOST_LINES: Final = 100
 
 
-class Ended(Struct, frozen=True):
+class ReplayEnd(Struct, frozen=True):
     outcome: Outcome
     report: list[str]
 
 
-class Stopped(BaseException):
+class ReplayStopped(BaseException):
     """Like an interrupt: nothing that minds a projection's errors is to take it for one of those."""
 
 
@@ -56,7 +56,7 @@ class Rebuilding:
         self._stopping = threading.Event()
         self._loop = asyncio.get_running_loop()
         self.progress = Progress("starting", 0, 0, 0.0, None)
-        self.ended: asyncio.Future[Ended] = self._loop.create_future()
+        self.ended: asyncio.Future[ReplayEnd] = self._loop.create_future()
 
     def check_free(self) -> None:
         """Raises ReplayIsRunning, which would otherwise only be found out in the thread."""
@@ -80,35 +80,35 @@ class Rebuilding:
         with suppress(RuntimeError):  # the loop is gone, and nobody has to be told any more
             self._loop.call_soon_threadsafe(self._tell, ended)
 
-    def _tell(self, ended: Ended) -> None:
+    def _tell(self, ended: ReplayEnd) -> None:
         if not self.ended.done():
             self.ended.set_result(ended)
 
-    def _ended_as(self) -> Ended:
+    def _ended_as(self) -> ReplayEnd:
         try:
             return self._replay() if self._kind == "replay" else self._check()
-        except Stopped:
-            return Ended("stopped", [STOPPED[self._kind]])
+        except ReplayStopped:
+            return ReplayEnd("stopped", [STOPPED[self._kind]])
         except Refusal as refusal:
-            return Ended("failed", [str(refusal)])
+            return ReplayEnd("failed", [str(refusal)])
         except Exception as failed:
             if self._stopping.is_set():
-                return Ended("stopped", [STOPPED[self._kind]])
+                return ReplayEnd("stopped", [STOPPED[self._kind]])
             why = in_words(failed)
             log.error("a %s failed: %s", self._kind, why)
-            return Ended("failed", [f"It failed: {why}. What is read was not touched."])
+            return ReplayEnd("failed", [f"It failed: {why}. What is read was not touched."])
 
-    def _replay(self) -> Ended:
+    def _replay(self) -> ReplayEnd:
         lines = list[str]()
         work = Rebuild(self._connect, DatabaseLog(), self._projections, self._report)
         tell_rebuilt(work.run(), lines.append)
-        return Ended("done", lines[:MOST_LINES])
+        return ReplayEnd("done", lines[:MOST_LINES])
 
-    def _check(self) -> Ended:
+    def _check(self) -> ReplayEnd:
         proofs = Check(self._connect, DatabaseLog(), self._projections, self._report).run()
         lines = [line for proof in proofs for line in told(proof, TOLD_KEYS)]
         equal = all(proof.equal for proof in proofs)
-        return Ended("done" if equal else "differs", lines[:MOST_LINES])
+        return ReplayEnd("done" if equal else "differs", lines[:MOST_LINES])
 
     def _connect(self) -> Connection[Any]:
         connection = self._database.connect(NAME)
@@ -117,5 +117,5 @@ class Rebuilding:
 
     def _report(self, progress: Progress) -> None:
         if self._stopping.is_set():
-            raise Stopped
+            raise ReplayStopped
         self.progress = progress

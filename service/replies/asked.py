@@ -13,7 +13,7 @@ from domain.events import Event, Link, MessageAdded
 from domain.message import Message
 from projections.history import Said
 from service import commands
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.ids import new_id
 from service.store.repository import Caller, Changed, Repository
 
@@ -27,7 +27,7 @@ class Asked(Struct, frozen=True):
     reply_id: str
     store: Store
     """Stores the question; with a command, once."""
-    command: Command | None = None
+    command: CommandKey | None = None
     is_new: bool = False
     """The conversation begins with the question."""
     interrupt: bool = False
@@ -47,7 +47,7 @@ def asked(
     links: Sequence[Link] = (),
     interrupt: bool = False,
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
 ) -> Asked:
     """Of a message and what came with it; a new conversation where none is named."""
     question = MessageAdded(
@@ -84,7 +84,7 @@ async def nothing(repository: Repository) -> Changed:
     return Changed(None, None)
 
 
-def id_of(what: str, command: Command | None) -> UUID:
+def id_of(what: str, command: CommandKey | None) -> UUID:
     """Under a key the ids come of the key, so that requests which repeat each other meet at once."""
     if command is None:
         return new_id()
@@ -97,7 +97,7 @@ def starting(
     question: MessageAdded,
     metadata: dict[str, Any] | None,
     links: Sequence[Link],
-    command: Command | None,
+    command: CommandKey | None,
 ) -> Store:
     return lambda repository: commands.start_conversation(
         repository,
@@ -116,7 +116,7 @@ def adding(
     question: MessageAdded,
     metadata: dict[str, Any] | None,
     expected: int | None,
-    command: Command | None,
+    command: CommandKey | None,
 ) -> Store:
     async def store(repository: Repository) -> Changed:
         def decide(found: Conversation | None, _: Mapping[str, Message]) -> Sequence[Event]:

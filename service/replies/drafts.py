@@ -71,7 +71,7 @@ class Draft(Struct, frozen=True):
         return self.content.decode()
 
 
-class Kept(Struct, frozen=True):
+class DraftUpdate(Struct, frozen=True):
     """What a process says once a second of a reply that it produces."""
 
     shard: int
@@ -110,10 +110,10 @@ class Drafts:
             row = await cursor.fetchone()
         return int(row[0]) if row else 0
 
-    async def keep(self, replies: Sequence[Kept]) -> Mapping[str, bool]:
+    async def keep(self, replies: Sequence[DraftUpdate]) -> Mapping[str, bool]:
         """Moves the leases on. Answers which of the replies are still this process's, and whether somebody
         wants each to stop."""
-        by_shard: dict[int, list[Kept]] = defaultdict(list)
+        by_shard: dict[int, list[DraftUpdate]] = defaultdict(list)
         for reply in replies:
             by_shard[reply.shard].append(reply)
         still: dict[str, bool] = {}

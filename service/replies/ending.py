@@ -13,15 +13,15 @@ from domain.content import Limits
 from domain.conversation import Conversation
 from domain.errors import ConversationIsErased, MessageNotFound
 from domain.events import Event, MessageAdded, ReplyFailed
-from domain.message import Message as MessageState
+from domain.message import Message
 from domain.recorded import Redacted
 from projections import history
-from projections.history import Message
+from projections.history import HistoryMessage
 from projections.reading.view import Query, View
 from service.replies.drafts import Draft
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.responder import ResponderFailed, ResponderTimedOut
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.log import conversation_after, stored_command
 from service.store.repository import Caller, Repository
 
@@ -33,7 +33,7 @@ FAILED: Final = "responder-failed"
 TIMED_OUT: Final = "responder-timeout"
 
 ANSWER: Final = Query(
-    Message,
+    HistoryMessage,
     history.MESSAGES
     + history.OF_CONVERSATION
     + """
@@ -42,7 +42,7 @@ ORDER BY position DESC LIMIT 1""",
     "position",
 )
 LATEST: Final = Query(
-    Message,
+    HistoryMessage,
     history.MESSAGES
     + history.OF_CONVERSATION
     + """
@@ -61,10 +61,10 @@ class Ending(Struct, frozen=True):
     tokens: int | None = None
 
 
-def command_of(reply_id: str) -> Command:
+def command_of(reply_id: str) -> CommandKey:
     """The same for whoever ends the reply, however: so it ends once."""
     digest = sha256(b"reply " + reply_id.encode()).digest()
-    return Command(UUID(bytes=digest[:16], version=5), digest)
+    return CommandKey(UUID(bytes=digest[:16], version=5), digest)
 
 
 def events_of(draft: Draft, text: str, ending: Ending) -> Sequence[MessageAdded | ReplyFailed]:
@@ -94,7 +94,7 @@ async def store_reply(
     """Nothing if somebody has ended it already. A session that has ended meanwhile takes it all the same."""
     wishes = events_of(draft, text, ending)
 
-    def decide(conversation: Conversation | None, _: Mapping[str, MessageState]) -> Sequence[Event]:
+    def decide(conversation: Conversation | None, _: Mapping[str, Message]) -> Sequence[Event]:
         if conversation is None:
             raise ConversationIsErased
         return granted(conversation, wishes, repository.limits)
@@ -114,10 +114,10 @@ def granted(
     return events
 
 
-class Ended(Struct, frozen=True):
+class ReplyEnd(Struct, frozen=True):
     """What became of a reply: its message, or why there is none, or why it is only a part."""
 
-    message: Message | None
+    message: HistoryMessage | None
     failure: Exception | None = None
 
 
@@ -128,7 +128,7 @@ class Endings:
         self._pool = pool
         self._view = view
 
-    async def of(self, shard: int, conversation_id: UUID, reply_id: str) -> Ended | None:
+    async def of(self, shard: int, conversation_id: UUID, reply_id: str) -> ReplyEnd | None:
         """None if it has not ended, or never was."""
         async with self._pool.connection() as connection:
             stored = await stored_command(connection, shard, command_of(reply_id).id)
@@ -139,22 +139,22 @@ class Endings:
             )
         events = [recorded.event for recorded in found]
         if any(isinstance(event, Redacted) for event in events):
-            return Ended(None, ConversationIsErased())
+            return ReplyEnd(None, ConversationIsErased())
         failed = [failure_of(event.reason) for event in events if isinstance(event, ReplyFailed)]
         message = await self.message(shard, conversation_id, reply_id)
         if message is None and not failed:
-            return Ended(None, MessageNotFound(message_id=reply_id))
-        return Ended(message, failed[0] if failed else None)
+            return ReplyEnd(None, MessageNotFound(message_id=reply_id))
+        return ReplyEnd(message, failed[0] if failed else None)
 
-    async def message(self, shard: int, conversation_id: UUID, message_id: str) -> Message | None:
+    async def message(self, shard: int, conversation_id: UUID, message_id: str) -> HistoryMessage | None:
         return await history.message(self._view, shard, conversation_id, message_id)
 
-    async def answer(self, shard: int, question: Message) -> Message | None:
+    async def answer(self, shard: int, question: HistoryMessage) -> HistoryMessage | None:
         """Its latest reply."""
         given = {"after": question.position, "question_id": question.message_id}
         return await self._view.row(ANSWER, shard, question.conversation_id, **given)
 
-    async def latest(self, shard: int, conversation_id: UUID) -> Message | None:
+    async def latest(self, shard: int, conversation_id: UUID) -> HistoryMessage | None:
         return await self._view.row(LATEST, shard, conversation_id)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from projections.history import decode_text
 from service.replies.drafts import Draft, Drafts
-from service.replies.ending import Ended, Endings
+from service.replies.ending import Endings, ReplyEnd
 from service.replies.errors import ReplyLost
 from service.replies.reply import Reply
 from service.replies.running import PASSING
@@ -63,7 +63,7 @@ class Following:
                 await asyncio.sleep(LOOK_EVERY)
         except Exception as failed:
             log.exception("a reply could not be followed")
-            reply.end(Ended(None, failed))
+            reply.end(ReplyEnd(None, failed))
         finally:
             del self._followed[reply.id]
 
@@ -80,8 +80,8 @@ class Following:
             reply.grow_to(decode_text(ended.message.content))
         reply.end(ended)
 
-    async def _answered_before(self, reply: Reply) -> Ended:
+    async def _answered_before(self, reply: Reply) -> ReplyEnd:
         """A claim that was let go, because the question had its reply already."""
         question = await self._endings.message(reply.shard, reply.conversation_id, reply.question_id)
         answer = question and await self._endings.answer(reply.shard, question)
-        return Ended(answer) if answer else Ended(None, ReplyLost())
+        return ReplyEnd(answer) if answer else ReplyEnd(None, ReplyLost())

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from service.replies.drafts import Draft, Drafts, Kept
+from service.replies.drafts import Draft, Drafts, DraftUpdate
 from service.replies.ending import LOST, STOPPED, Ending
 from service.replies.running import PASSING, Running, Works, stored
 from service.store.repository import Caller
@@ -42,10 +42,10 @@ async def keep(drafts: Drafts, replies: Sequence[Running]) -> None:
                 each.stop(STOPPED)
 
 
-def kept(running: Running) -> Kept:
+def kept(running: Running) -> DraftUpdate:
     draft, reply = running.draft, running.reply
     content = reply.text.encode() if reply.size != running.saved else None
-    return Kept(draft.shard, draft.conversation_id, draft.reply_id, content)
+    return DraftUpdate(draft.shard, draft.conversation_id, draft.reply_id, content)
 
 
 async def end_orphan(works: Works, draft: Draft) -> None:

@@ -10,12 +10,12 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import CommandReused, MessageNotFound
-from projections.history import END, Message, decode_text
+from projections.history import END, HistoryMessage, decode_text
 from projections.reading.view import View
 from service.commands import owned
 from service.replies.asked import Asked
 from service.replies.drafts import Draft, Drafts
-from service.replies.ending import LOST, STOPPED, Ended, Endings
+from service.replies.ending import LOST, STOPPED, Endings, ReplyEnd
 from service.replies.errors import ReplyInProgress, ReplyLost, TooManyReplies
 from service.replies.following import Following
 from service.replies.heard import heard
@@ -111,7 +111,7 @@ class Replies:
             if latest is None:
                 return None
             reply_id = latest.message_id
-            ended = await self.endings.of(shard, conversation_id, reply_id) or Ended(latest)
+            ended = await self.endings.of(shard, conversation_id, reply_id) or ReplyEnd(latest)
         else:
             found = await self.endings.of(shard, conversation_id, reply_id)
             if found is None:
@@ -163,12 +163,12 @@ class Replies:
         except Exception as refused:
             if running is not None:
                 await self._let_go(running)
-                running.reply.end(Ended(None, refused))
+                running.reply.end(ReplyEnd(None, refused))
             settle(begun, refused)
         finally:
             settle(begun, ReplyLost())  # cut off; nobody must wait for it
             if running is not None:
-                running.reply.end(Ended(None, ReplyLost()))
+                running.reply.end(ReplyEnd(None, ReplyLost()))
                 if self._running.get(asked.conversation_id) is running:
                     del self._running[asked.conversation_id]
 
@@ -193,7 +193,7 @@ class Replies:
             return local.reply
         return self._following.follow(running)
 
-    async def _answer(self, question: Message, shard: int) -> Reply | None:
+    async def _answer(self, question: HistoryMessage, shard: int) -> Reply | None:
         """Nothing if all that there is broke off because the responder failed: then it is asked again."""
         answer = await self.endings.answer(shard, question)
         if answer is None:
@@ -201,7 +201,7 @@ class Replies:
         ended = await self.endings.of(shard, question.conversation_id, answer.message_id)
         if ended is not None and ended.failure is not None:
             return None
-        return ended_reply(shard, question.conversation_id, answer.message_id, Ended(answer))
+        return ended_reply(shard, question.conversation_id, answer.message_id, ReplyEnd(answer))
 
     async def _claimed(self, asked: Asked) -> Running | None:
         """The conversation's one running reply is this one now; None: look again."""
@@ -261,7 +261,7 @@ class Replies:
         begun.set_result(running.reply)
         await running.produce(said)
 
-    async def _question(self, asked: Asked) -> Message:
+    async def _question(self, asked: Asked) -> HistoryMessage:
         question = await self.endings.message(
             self._shard_of(asked), asked.conversation_id, asked.question.message_id
         )
@@ -303,7 +303,7 @@ class Replies:
         return self._repository.store.shard_of(asked.caller.user_id)
 
 
-def ended_reply(shard: int, conversation_id: UUID, reply_id: str, ended: Ended) -> Reply:
+def ended_reply(shard: int, conversation_id: UUID, reply_id: str, ended: ReplyEnd) -> Reply:
     question_id = (ended.message.in_reply_to if ended.message else None) or ""
     reply = Reply(reply_id, shard, conversation_id, question_id)
     if ended.message is not None:

@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from domain.errors import Refusal
-from projections.history import Message
-from service.replies.ending import Ended
+from projections.history import HistoryMessage
+from service.replies.ending import ReplyEnd
 from service.replies.errors import ReplyElsewhere, ReplyLost
 
 HIGH: Final = range(0xD800, 0xDC00)
@@ -31,7 +31,7 @@ class Reply:
         self._ends: list[int] = []
         self._half = ""
         self._changed = asyncio.Event()
-        self._outcome: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._outcome: asyncio.Future[ReplyEnd] = asyncio.get_running_loop().create_future()
         self.left = False
         """This process is stopping and follows the reply no more; another one has it."""
 
@@ -68,7 +68,7 @@ class Reply:
         begins = self._ends[first - 1] if first else 0
         return "".join((self._pieces[first][offset - begins :], *self._pieces[first + 1 :]))
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: ReplyEnd) -> None:
         if not self._outcome.done():
             self._outcome.set_result(ended)
             self._wake()
@@ -76,13 +76,13 @@ class Reply:
     def leave(self) -> None:
         """Its listeners go, and come back to another process."""
         self.left = True
-        self.end(Ended(None, ReplyElsewhere()))
+        self.end(ReplyEnd(None, ReplyElsewhere()))
 
-    async def ended_as(self) -> Ended:
+    async def ended_as(self) -> ReplyEnd:
         """However it ended."""
         return await asyncio.shield(self._outcome)
 
-    async def outcome(self) -> Message:
+    async def outcome(self) -> HistoryMessage:
         """The stored reply; raises why there is none, or not the whole of one."""
         ended = await self.ended_as()
         if ended.failure is not None:

@@ -13,7 +13,7 @@ from domain.errors import Contended, Refusal
 from projections.errors import ProjectionBehind
 from projections.history import Said
 from service.replies.drafts import Draft, Drafts
-from service.replies.ending import FAILED, TIMED_OUT, Ended, Ending, Endings, store_reply
+from service.replies.ending import FAILED, TIMED_OUT, Ending, Endings, ReplyEnd, store_reply
 from service.replies.errors import ReplyLost
 from service.replies.reply import Reply
 from service.responder import Responder, ResponderFailed, ResponderTimedOut, Used
@@ -103,7 +103,7 @@ class Running:
             raise ResponderFailed(why=f"its answer is longer than the {limit} bytes that a message may hold")
         self.reply.grow(piece)
 
-    async def _stored(self, ending: Ending) -> Ended:
+    async def _stored(self, ending: Ending) -> ReplyEnd:
         while True:
             try:
                 ended = await stored(self.works, self._caller, self.draft, self.reply.text, ending)
@@ -111,15 +111,15 @@ class Running:
                 log.warning("a reply cannot be stored yet: %s", type(away).__name__)
                 await asyncio.sleep(TRY_AGAIN)
             except StoreIsClosed:
-                return Ended(None, ReplyLost())  # its draft stays, and with it what came so far
+                return ReplyEnd(None, ReplyLost())  # its draft stays, and with it what came so far
             except Exception as failed:
                 log.exception("a reply could not be stored")
-                return Ended(None, failed)
+                return ReplyEnd(None, failed)
             else:
                 return ended
 
 
-async def stored(works: Works, caller: Caller, draft: Draft, text: str, ending: Ending) -> Ended:
+async def stored(works: Works, caller: Caller, draft: Draft, text: str, ending: Ending) -> ReplyEnd:
     """Once it is stored, the draft goes; then the conversation takes the next message."""
     try:
         await store_reply(works.repository, caller, draft, text, ending)
@@ -127,6 +127,6 @@ async def stored(works: Works, caller: Caller, draft: Draft, text: str, ending: 
     except (*PASSING, StoreIsClosed):
         raise
     except Refusal as refused:
-        ended = Ended(None, refused)
+        ended = ReplyEnd(None, refused)
     await works.drafts.drop(draft)
-    return ended or Ended(None, ReplyLost())
+    return ended or ReplyEnd(None, ReplyLost())

@@ -15,7 +15,7 @@ MOST_DAYS: Final = 36_500
 Days = Annotated[int, Meta(ge=1, le=MOST_DAYS)]
 
 
-class Given(Struct, frozen=True, forbid_unknown_fields=True):
+class GivenRule(Struct, frozen=True, forbid_unknown_fields=True):
     link: str | None = None
     metadata: dict[str, Any] = {}
     anonymise_after: Days | None = None
@@ -33,14 +33,14 @@ def rules_of(text: str) -> tuple[Rule, ...]:
     return rules
 
 
-def decoded(text: str) -> list[Given]:
+def decoded(text: str) -> list[GivenRule]:
     try:
-        return msgspec.json.decode(text, type=list[Given])
+        return msgspec.json.decode(text, type=list[GivenRule])
     except (msgspec.DecodeError, RecursionError) as wrong:
         raise ValueError(str(wrong)) from None
 
 
-def rule_of(number: int, given: Given) -> Rule:
+def rule_of(number: int, given: GivenRule) -> Rule:
     try:
         check(given)
     except (Refusal, ValueError) as wrong:
@@ -53,7 +53,7 @@ def rule_of(number: int, given: Given) -> Rule:
     )
 
 
-def check(given: Given) -> None:
+def check(given: GivenRule) -> None:
     if given.link is None and not given.metadata:
         raise ValueError("it must say for which conversations it is: by link, or by metadata")
     if given.link is not None:
@@ -73,7 +73,7 @@ def check_order(anonymise_after: int | None, erase_after: int | None) -> None:
         )
 
 
-def described(given: Given) -> str:
+def described(given: GivenRule) -> str:
     """What a rule is called that was given no name."""
     values = [f"metadata {key}={shown(value)}" for key, value in given.metadata.items()]
     return ", ".join([*([] if given.link is None else [f"link {given.link}"]), *values])

@@ -20,7 +20,7 @@ SALT_BYTES = 16
 SALTS_AT_ONCE = 1_000
 
 
-class Command(Struct, frozen=True):
+class CommandKey(Struct, frozen=True):
     """Names a wish, so that repeating it adds nothing; the digest of its body tells it from another wish."""
 
     id: UUID
@@ -77,7 +77,7 @@ class Append(Struct, eq=False):
     """The version that the events were decided on; None: they fit any."""
     based_on: "Append | None" = None
     """An append that was on its way when these were decided on its result: without it they are void."""
-    command: Command | None = None
+    command: CommandKey | None = None
     first: int | None = None
     """The first event's version where the caller numbers versions, so that a sequence may begin with 0."""
     waiting: asyncio.Future[Appended] | Future[Appended] | None = None
@@ -111,7 +111,7 @@ def append_of(
     request_id: str | None = None,
     expected: int | None = None,
     based_on: Append | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
     first: int | None = None,
 ) -> Append:
     """Does all the work that needs no lock: encoding, salts, digests."""

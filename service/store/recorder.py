@@ -54,7 +54,7 @@ ORDER BY position LIMIT %(limit)s"""
 LAST: Final = "SELECT position FROM events WHERE shard = %(shard)s ORDER BY position DESC LIMIT 1"
 
 
-class Fact(Struct, frozen=True):
+class LibraryEvent(Struct, frozen=True):
     """One of Hansard's own events, as the library carries events about."""
 
     originator_id: UUID
@@ -69,7 +69,7 @@ class FactMapper(Mapper[UUID]):
         if stored_event.topic not in CODEC.types:
             return super().to_domain_event(stored_event)
         event = decode(stored_event.topic, stored_event.state or None)
-        return Fact(as_uuid(stored_event.originator_id), stored_event.originator_version, event)
+        return LibraryEvent(as_uuid(stored_event.originator_id), stored_event.originator_version, event)
 
 
 class ShardRecorder(ApplicationRecorder):

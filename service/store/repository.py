@@ -18,7 +18,7 @@ from domain.errors import CommandReused, Contended, Refusal, VersionConflict
 from domain.events import Event
 from domain.message import Message, fold_message
 from domain.recorded import Recorded
-from service.store.append import Append, Appended, Command, append_of
+from service.store.append import Append, Appended, CommandKey, append_of
 from service.store.log import conversation_after, events_of_messages, stored_command
 from service.store.store import Store
 
@@ -110,7 +110,7 @@ class Repository:
         decide: Decide,
         *,
         about: Sequence[str] = (),
-        command: Command | None = None,
+        command: CommandKey | None = None,
         expected: int | None = None,
         as_user: str | None = None,
     ) -> Changed:
@@ -176,7 +176,7 @@ class Repository:
         conversation_id: UUID,
         known: Known,
         events: Sequence[Event],
-        command: Command | None,
+        command: CommandKey | None,
         as_user: str | None,
     ) -> Changed:
         before = known.state
@@ -209,7 +209,7 @@ class Repository:
         self._confirm(shard, after, append, len(events))
         return Changed(after, appended, events, append.recorded_at)
 
-    async def _carried_out(self, shard: int, command: Command) -> Changed | None:
+    async def _carried_out(self, shard: int, command: CommandKey) -> Changed | None:
         async with self._pool.connection() as connection:
             stored = await stored_command(connection, shard, command.id)
         if stored is None:

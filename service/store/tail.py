@@ -31,7 +31,7 @@ class Change(Struct, frozen=True):
     """None once its conversation is erased."""
 
 
-class Changes:
+class Tail:
     """One look at a shard for all who watch it in this process; none while nobody does."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:

@@ -18,7 +18,7 @@ from service.transfer.chatgpt.conversations import conversations
 from service.transfer.chatgpt.order import LeftAside
 from service.transfer.importing import Destination, destination, import_conversations
 from service.transfer.incoming import Incoming, Skipped
-from service.transfer.report import Report
+from service.transfer.report import TransferReport
 from service.transfer.tables.mapping import mapping_from
 from service.transfer.tables.source import reading_from
 from service.transfer.tables.tables import Tables
@@ -74,7 +74,7 @@ def arriving(settings: Settings, database: Database) -> Iterator[tuple[Destinati
 
 
 def imported(into: Destination, told: Iterator[Incoming | Skipped], stage: str, total: int, say: Say) -> int:
-    report, aside = Report(), Aside(told)
+    report, aside = TransferReport(), Aside(told)
     with reporting() as progress:
         meter = Meter(progress)
         meter.begin(stage, total)

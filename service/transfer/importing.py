@@ -27,8 +27,8 @@ from service.store.store import Store
 from service.transfer.fitting import Fitting
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.piece import Piece, Run, chunks, runs
-from service.transfer.report import Report
-from service.transfer.standing import Place, Standing, Tip, events_at, tips
+from service.transfer.report import TransferReport
+from service.transfer.standing import ImportState, Place, TipHere, events_at, tips
 
 IN_FLIGHT: Final = 4
 """Chunks that are sent and not yet acknowledged: while the database stores some, the next are made ready."""
@@ -68,14 +68,16 @@ def import_conversations(
     into: Destination,
     arriving: Iterable[Incoming | Skipped],
     count: Count = uncounted,
-    report: Report | None = None,
-) -> Report:
+    report: TransferReport | None = None,
+) -> TransferReport:
     """Each conversation whole or not at all; counts the events that it is done with."""
-    report = report if report is not None else Report()
+    report = report if report is not None else TransferReport()
     return import_pieces(into, pieces_of(arriving, report, into.limits), count, report)
 
 
-def pieces_of(arriving: Iterable[Incoming | Skipped], report: Report, limits: Limits) -> Iterator[Piece]:
+def pieces_of(
+    arriving: Iterable[Incoming | Skipped], report: TransferReport, limits: Limits
+) -> Iterator[Piece]:
     salt = salts()
     for each in arriving:
         if isinstance(each, Skipped):
@@ -105,7 +107,9 @@ def check(incoming: Incoming, limits: Limits) -> None:
     fitting.end()
 
 
-def import_pieces(into: Destination, pieces: Iterable[Piece], count: Count, report: Report) -> Report:
+def import_pieces(
+    into: Destination, pieces: Iterable[Piece], count: Count, report: TransferReport
+) -> TransferReport:
     """Pieces that were checked."""
     with into.database.connect("hansard import") as connection:
         importing = Importing(into.store, connection, report)
@@ -116,26 +120,26 @@ def import_pieces(into: Destination, pieces: Iterable[Piece], count: Count, repo
     return report
 
 
-class Sent(Struct, frozen=True):
+class SentAppend(Struct, frozen=True):
     append: Append
-    standing: Standing
+    standing: ImportState
     run: Run
 
 
 class Importing:
-    def __init__(self, store: Store, connection: Connection[Any], report: Report) -> None:
+    def __init__(self, store: Store, connection: Connection[Any], report: TransferReport) -> None:
         self._store = store
         self._connection = connection
         self._report = report
         self._group: str | UUID | None = None
-        self._standing: dict[Key, Standing] = {}
+        self._standing: dict[Key, ImportState] = {}
         """Of the conversations of this group, and of those that the chunk at hand brings."""
-        self._under_way: deque[tuple[list[Sent], list[Future[Appended]]]] = deque()
+        self._under_way: deque[tuple[list[SentAppend], list[Future[Appended]]]] = deque()
 
     def take(self, chunk: list[Run]) -> None:
         self._look_up(chunk)
         here = self._events_here(chunk)
-        sent: list[Sent] = []
+        sent: list[SentAppend] = []
         for run in chunk:
             if run[0].group != self._group:
                 self._end_group()
@@ -176,16 +180,16 @@ class Importing:
             return [(shard, id) for shard in range(self._store.shards)]
         return [(self._store.shard_of(piece.user_id), id), (self._store.shard_of(str(id)), id)]
 
-    def _begin(self, piece: Piece, found: dict[int, Tip]) -> Standing:
+    def _begin(self, piece: Piece, found: dict[int, TipHere]) -> ImportState:
         erased = {shard: tip for shard, tip in found.items() if tip.topic == ERASED}
         if piece.user_id is None:
-            standing = Standing(self._store.shard_of(str(piece.conversation_id)), where=piece.where)
+            standing = ImportState(self._store.shard_of(str(piece.conversation_id)), where=piece.where)
             for shard, last in erased.items():
-                standing = Standing(shard, last.version, where=piece.where)
+                standing = ImportState(shard, last.version, where=piece.where)
             if found and not erased:
                 self._stop(standing, piece, "it was erased there, and is still here")
             return standing
-        standing = Standing(self._store.shard_of(piece.user_id), where=piece.where)
+        standing = ImportState(self._store.shard_of(piece.user_id), where=piece.where)
         tip = found.get(standing.shard)
         if erased:
             self._stop(standing, piece, "it was erased here")
@@ -212,7 +216,7 @@ class Importing:
             for each in events_at(self._connection, places)
         }
 
-    def _sent_for(self, standing: Standing, run: Run) -> Sent:
+    def _sent_for(self, standing: ImportState, run: Run) -> SentAppend:
         first = run[0]
         append = append_of(
             standing.shard,
@@ -229,9 +233,9 @@ class Importing:
         )
         standing.last = append
         standing.added = True
-        return Sent(append, standing, run)
+        return SentAppend(append, standing, run)
 
-    def _submit(self, sent: list[Sent]) -> None:
+    def _submit(self, sent: list[SentAppend]) -> None:
         if not sent:
             return
         # Appends of one shard are answered in their order, so that only the last of each is waited for.
@@ -245,7 +249,7 @@ class Importing:
         while len(self._under_way) > IN_FLIGHT:
             self._settle(*self._under_way.popleft())
 
-    def _settle(self, sent: list[Sent], answered: list[Future[Appended]]) -> None:
+    def _settle(self, sent: list[SentAppend], answered: list[Future[Appended]]) -> None:
         for answer in answered:
             answer.exception()
         for each in sent:
@@ -277,7 +281,7 @@ class Importing:
             else:
                 self._report.there_already += 1
 
-    def _stop(self, standing: Standing, piece: Piece, why: str) -> None:
+    def _stop(self, standing: ImportState, piece: Piece, why: str) -> None:
         """Told once; what else comes of it is not taken."""
         if not standing.stopped:
             standing.stopped = True

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from service.store.append import Command, Stored
+from service.store.append import CommandKey, Stored
 
 RUN_EVENTS: Final = 1_000
 RUN_BYTES: Final = 1_000_000
@@ -17,7 +17,7 @@ CHUNK_BYTES: Final = 4_000_000
 class Named(Struct, frozen=True):
     """The command that an event is the first of, and how many events it had."""
 
-    command: Command
+    command: CommandKey
     size: int
 
 

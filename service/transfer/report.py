@@ -8,7 +8,7 @@ from service.transfer.incoming import Skipped
 MOST_LISTED: Final = 1_000
 
 
-class Report:
+class TransferReport:
     """Counts everything, and keeps the first of what was skipped: a file that is wrong throughout must not
     fill the memory."""
 

@@ -31,7 +31,7 @@ JOIN events AS e USING (shard, conversation_id, version)"""
 Place = tuple[int, UUID]
 
 
-class Tip(Struct, frozen=True):
+class TipHere(Struct, frozen=True):
     """Where a conversation ends here."""
 
     version: int
@@ -39,7 +39,7 @@ class Tip(Struct, frozen=True):
     user_id: str | None
 
 
-class Standing(Struct):
+class ImportState(Struct):
     """One conversation that an import brings, while it does."""
 
     shard: int
@@ -56,11 +56,11 @@ class Standing(Struct):
     where: str = ""
 
 
-def tips(connection: Connection[Any], places: Iterable[Place]) -> dict[Place, Tip]:
+def tips(connection: Connection[Any], places: Iterable[Place]) -> dict[Place, TipHere]:
     shards, conversations = zip(*places, strict=True)
     given = {"shards": Array("smallint", shards), "conversations": Array("uuid", conversations)}
     rows = connection.cursor(binary=True).execute(TIPS, given).fetchall()
-    return {(shard, conversation_id): Tip(*tip) for shard, conversation_id, *tip in rows}
+    return {(shard, conversation_id): TipHere(*tip) for shard, conversation_id, *tip in rows}
 
 
 def events_at(connection: Connection[Any], places: Sequence[tuple[int, UUID, int]]) -> list[Recorded]:

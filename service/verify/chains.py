@@ -27,7 +27,7 @@ UNDER_WAY: Final = 60_000_000
 which its clock may be ahead of ours."""
 
 
-class Row(NamedTuple):
+class EventRow(NamedTuple):
     """An event as it lies in the table. Ids are their bytes and the time is PostgreSQL's own number: a row
     that somebody changed may hold what Python has no value for."""
 
@@ -60,7 +60,7 @@ class Chain:
         self._shards: Final = shards
         self._faults: Final = faults
         self._began: Final = began
-        self._before: Row | None = None
+        self._before: EventRow | None = None
         self._known: tuple[bytes | None, bytes, str | None, str | None, str | None] | None = None
         """The person that was checked last: the events of one append have one, with one salt."""
         self._of_others: list[int] = []
@@ -78,7 +78,7 @@ class Chain:
         self._of_command = 0
         """How many more events belong to the append that named the last command."""
 
-    def take(self, row: Row) -> None:
+    def take(self, row: EventRow) -> None:
         before = self._before
         follows = self._begin(row) if before is None else self._follow(before, row)
         if row.topic == ANONYMISED:
@@ -115,7 +115,7 @@ class Chain:
         if self._of_command and self._before:
             self._tell(self._before, f"{self._of_command} events of its command are missing after it")
 
-    def _begin(self, row: Row) -> bool:
+    def _begin(self, row: EventRow) -> bool:
         """Whether it is the first, so that its digest can be checked."""
         ours = row.topic in OURS
         if row.user_id is not None and shard_of(row.user_id, self._shards) != self._shard:
@@ -129,7 +129,7 @@ class Chain:
             self._tell(row, f"the conversation begins with version {row.version}")
         return True
 
-    def _follow(self, before: Row, row: Row) -> bool:
+    def _follow(self, before: EventRow, row: EventRow) -> bool:
         """Whether nothing is missing in between, so that its digest can be checked."""
         if self._erased_at:
             self._tell(row, f"it comes after the conversation was erased at version {self._erased_at}")
@@ -143,7 +143,7 @@ class Chain:
         self._tell_at(before.version + 1, f"{gone}: removed from between two others")
         return False
 
-    def _check_state(self, row: Row) -> None:
+    def _check_state(self, row: EventRow) -> None:
         state, salt = row.state, row.state_salt
         if state is None:
             self._emptied.append((row.version, row.topic))
@@ -173,7 +173,7 @@ class Chain:
         elif state is not None and self._kept is None:
             self._kept = row.version
 
-    def _check_left(self, row: Row) -> None:
+    def _check_left(self, row: EventRow) -> None:
         """While it is being done there is no telling; if it was not finished, another fault says so. Of what
         was erased after it nothing is left."""
         before = self._before
@@ -189,7 +189,7 @@ class Chain:
             which = f"versions {self._unproved} to {before.version}"
             self._tell(row, f"{which} do not hold what it left of them: the digest of that differs")
 
-    def _check_content(self, row: Row, state: bytes) -> None:
+    def _check_content(self, row: EventRow, state: bytes) -> None:
         try:
             event = decode(row.topic, state)
         except EventUnreadable as broken:
@@ -198,7 +198,7 @@ class Chain:
         if message_id_of(event) != row.message_id:
             self._tell(row, "the message in its column is not the one that it is about")
 
-    def _check_person(self, row: Row) -> None:
+    def _check_person(self, row: EventRow) -> None:
         if self._naming is None and self._erased_at in (0, row.version):
             named = (row.user_id, row.actor, row.request_id) != NOBODY
             self._naming = row.version if named else None
@@ -214,7 +214,7 @@ class Chain:
                 row, "it is not who was recorded, or not the request: the digest of the person differs"
             )
 
-    def _check_command(self, row: Row, before: Row | None) -> None:
+    def _check_command(self, row: EventRow, before: EventRow | None) -> None:
         if row.command_id is None and row.command_size is None:
             self._of_command -= 1
             if before is not None and row.position != before.position + 1:
@@ -228,7 +228,7 @@ class Chain:
             if row.command_size < 1:
                 self._tell(row, f"its command says that it has {row.command_size} events")
 
-    def _holds(self, row: Row, previous: bytes | None) -> bool:
+    def _holds(self, row: EventRow, previous: bytes | None) -> bool:
         try:
             return row.digest == chain(
                 previous,
@@ -247,17 +247,17 @@ class Chain:
         except (ValueError, OverflowError):  # a digest that is none; a time that is infinite
             return False
 
-    def _under_way(self, row: Row) -> bool:
+    def _under_way(self, row: EventRow) -> bool:
         return abs(self._began - row.recorded_at) <= UNDER_WAY
 
-    def _tell(self, row: Row, what: str) -> None:
+    def _tell(self, row: EventRow, what: str) -> None:
         self._faults.add(Fault(what, self._shard, self.id, row.version, row.position))
 
     def _tell_at(self, version: int, what: str) -> None:
         self._faults.add(Fault(what, self._shard, self.id, version))
 
 
-def follow(shard: int, shards: int, rows: Iterable[Row], faults: Faults) -> int:
+def follow(shard: int, shards: int, rows: Iterable[EventRow], faults: Faults) -> int:
     """All conversations of a shard, one after the other; gives back how many there are."""
     chain, current, count = None, b"", 0
     began = microseconds(datetime.now(UTC)) - microseconds(MILLENNIUM)

@@ -12,7 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from projections.conversations import CONVERSATIONS
 from service.store.connections import Database
-from service.verify.chains import Row, follow
+from service.verify.chains import EventRow, follow
 from service.verify.faults import MOST_LISTED, Fault, Faults, missing
 
 PAGE: Final = 2_000
@@ -47,7 +47,7 @@ LEFT JOIN (
 WHERE r.shard = %(shard)s AND r.version > COALESCE(t.version, 0)
 ORDER BY 1 LIMIT %(limit)s"""
 ROWS: Final = sql.SQL("SELECT {} FROM events WHERE shard = %(shard)s {} ORDER BY conversation_id, version")
-COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, Row._fields))
+COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, EventRow._fields))
 OF_SHARD: Final = ROWS.format(COLUMNS, sql.SQL(""))
 OF_CONVERSATION: Final = ROWS.format(COLUMNS, sql.SQL("AND conversation_id = %(conversation_id)s"))
 SHARDS_OF: Final = """
@@ -174,8 +174,8 @@ class Rows:
         self._given = given
         self._count = count
 
-    def __iter__(self) -> Iterator[Row]:
-        with self._connection.cursor("verify", row_factory=lambda cursor: Row._make) as cursor:
+    def __iter__(self) -> Iterator[EventRow]:
+        with self._connection.cursor("verify", row_factory=lambda cursor: EventRow._make) as cursor:
             cursor.execute(self._query, self._given, binary=True)
             while page := cursor.fetchmany(PAGE):
                 self.read += len(page)

@@ -77,7 +77,7 @@ class Counted(Struct):
         return None
 
 
-class Activity(Observer):
+class ActivityCounter(Observer):
     """Counts beside another observer. The writer's thread counts, the event loop writes."""
 
     def __init__(self, pool: AsyncConnectionPool[Any], observer: Observer | None = None) -> None:

@@ -22,7 +22,7 @@ PATIENCE: Final = 2.0
 """How long a database may take to answer before it counts as one that does not."""
 
 
-class Look(Struct, frozen=True):
+class Sighting(Struct, frozen=True):
     """What was seen: the status, or why there is none."""
 
     status: Status | None
@@ -31,7 +31,9 @@ class Look(Struct, frozen=True):
     """For how many seconds a projection that is behind has not moved."""
 
 
-SILENT: Final = Look(None, f"the database did not answer within {PATIENCE:g} s: see that PostgreSQL is well")
+SILENT: Final = Sighting(
+    None, f"the database did not answer within {PATIENCE:g} s: see that PostgreSQL is well"
+)
 
 
 class Watch:
@@ -49,11 +51,11 @@ class Watch:
         self._projections = projections
         self._newest = SILENT
         self._looked_at = float("-inf")
-        self._under_way: asyncio.Future[Look] | None = None
+        self._under_way: asyncio.Future[Sighting] | None = None
         self._moved: dict[str, tuple[int | None, float]] = {}
         """How far each projection was when it was first seen there, and when; None: it was not behind."""
 
-    async def look(self) -> Look:
+    async def look(self) -> Sighting:
         if self._clock() - self._looked_at < FRESH:
             return self._newest
         if self._under_way is None:
@@ -63,17 +65,17 @@ class Watch:
         done, _ = await asyncio.wait([self._under_way], timeout=PATIENCE)
         return self._newest if done else SILENT
 
-    def _run(self, asked: "asyncio.Future[Look]") -> None:
+    def _run(self, asked: "asyncio.Future[Sighting]") -> None:
         seen = look_at(self._dsn, self._projections)
         try:
             asked.get_loop().call_soon_threadsafe(self._take, seen, asked)
         except RuntimeError:
             return  # nobody is there any more to be told
 
-    def _take(self, seen: Look, asked: "asyncio.Future[Look]") -> None:
+    def _take(self, seen: Sighting, asked: "asyncio.Future[Sighting]") -> None:
         now = self._clock()
         if seen.status is not None:
-            seen = Look(seen.status, stalled=self._stalled(seen.status, now))
+            seen = Sighting(seen.status, stalled=self._stalled(seen.status, now))
         self._newest, self._looked_at, self._under_way = seen, now, None
         asked.set_result(seen)
 
@@ -89,19 +91,19 @@ class Watch:
         return found
 
 
-def look_at(dsn: str | None, projections: Sequence[Projection]) -> Look:
+def look_at(dsn: str | None, projections: Sequence[Projection]) -> Sighting:
     if dsn is None:
-        return Look(None, "no HANSARD_DSN was given: hansard serve gives one")
+        return Sighting(None, "no HANSARD_DSN was given: hansard serve gives one")
     try:
         with Database.open(dsn).connect("hansard watch") as connection:
-            return Look(status(connection, projections))
+            return Sighting(status(connection, projections))
     except Refusal as refusal:
-        return Look(None, str(refusal))
+        return Sighting(None, str(refusal))
     except psycopg.OperationalError:
         # Not in the server's own words: they name hosts and users, and whoever asks may be anybody.
-        return Look(
+        return Sighting(
             None, "the database cannot be reached: see that PostgreSQL runs, and that HANSARD_DSN is right"
         )
     except Exception as failed:
         log.exception("looking at the database failed")
-        return Look(None, f"looking at the database failed ({type(failed).__name__}): see the log")
+        return Sighting(None, f"looking at the database failed ({type(failed).__name__}): see the log")

@@ -21,7 +21,7 @@ from domain.errors import CommandReused, VersionConflict
 from service.hansard import Hansard
 from service.store.append import Append, Appended
 from service.store.observer import Observer
-from service.watch.look import Look
+from service.watch.look import Sighting
 from service.watch.status import RetentionRun
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -119,7 +119,7 @@ def measure(hansard: Hansard) -> None:
 class OfTheDatabase(Collector):
     """What only the database knows; nothing but that it is away where it does not answer."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Sighting) -> None:
         self._look = look
 
     def collect(self) -> Iterator[Metric]:
@@ -166,7 +166,7 @@ def by_projection(name: str, what: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, what, labels=["projection"])
 
 
-def exposition(look: Look) -> bytes:
+def exposition(look: Sighting) -> bytes:
     registry = CollectorRegistry()
     if folder := os.environ.get(FOLDER):
         forget_the_dead(Path(folder))

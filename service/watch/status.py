@@ -89,7 +89,7 @@ class ProjectionStatus(Struct, frozen=True):
     parked: int
 
 
-class Build(Struct, frozen=True):
+class OtherBuild(Struct, frozen=True):
     """One that is not read by this code: under way, or left over."""
 
     projection: str
@@ -99,7 +99,7 @@ class Build(Struct, frozen=True):
     behind: int
 
 
-class Drafts(Struct, frozen=True):
+class DraftCounts(Struct, frozen=True):
     """Replies that are under way."""
 
     running: int
@@ -125,10 +125,10 @@ class Status(Struct, frozen=True):
     guard: str
     """What keeps the log from being changed; or what is missing for that, in words."""
     projections: list[ProjectionStatus]
-    building: list[Build]
-    leftovers: list[Build]
+    building: list[OtherBuild]
+    leftovers: list[OtherBuild]
     parked: list[Parked]
-    drafts: Drafts
+    drafts: DraftCounts
     retention: RetentionRun | None = None
 
     @property
@@ -161,7 +161,7 @@ def status(connection: Connection[Any], projections: Sequence[Projection]) -> St
     live = {(each.projection, each.version): each for each in builds if each.stage == "live"}
     ours = {(each.name, each.version): live.get((each.name, each.version)) for each in projections}
     (rights,) = rows(connection, Rights, RIGHTS, {"role": RUNTIME_ROLE})
-    (drafts,) = rows(connection, Drafts, DRAFTS)
+    (drafts,) = rows(connection, DraftCounts, DRAFTS)
     read = {build for build in ours.values() if build is not None}
     read_now = {(build.projection, build.number) for build in read}
     others = [build_of(each, reached) for each in builds if each not in read]
@@ -209,9 +209,9 @@ def projection_status(
     )
 
 
-def build_of(build: Generation, reached: dict[tuple[str, int], Reached]) -> Build:
+def build_of(build: Generation, reached: dict[tuple[str, int], Reached]) -> OtherBuild:
     far = reached.get((build.projection, build.number))
-    return Build(build.projection, build.number, build.version, build.stage, far.behind if far else 0)
+    return OtherBuild(build.projection, build.number, build.version, build.stage, far.behind if far else 0)
 
 
 def guard_in_words(rights: Rights) -> str:

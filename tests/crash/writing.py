@@ -20,7 +20,7 @@ from service import commands
 from service.hansard import Hansard, running
 from service.settings.settings import Settings
 from service.store import writer
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreUnavailable
 from service.store.repository import Caller, Changed
 
@@ -58,7 +58,7 @@ async def append_for_ever(
         ]
         new = not conversations or random.random() < 0.05  # noqa: S311
         conversation_id = uuid4() if new else random.choice(conversations)  # noqa: S311
-        command = Command(uuid4(), conversation_id.bytes)
+        command = CommandKey(uuid4(), conversation_id.bytes)
         tell(
             asked=str(command.id),
             conversation=str(conversation_id),
@@ -74,7 +74,7 @@ async def answered(
     conversation_id: UUID,
     new: bool,
     messages: list[MessageAdded],
-    command: Command,
+    command: CommandKey,
 ) -> bool:
     """Whether it was stored. What nobody knows is asked again, by the same command."""
     while True:
@@ -109,7 +109,7 @@ async def ask(
     conversation_id: UUID,
     new: bool,
     messages: list[MessageAdded],
-    command: Command,
+    command: CommandKey,
 ) -> Changed:
     if new:
         return await commands.start_conversation(

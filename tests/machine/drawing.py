@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.events import Link
-from projections.rebuilding.loading import Limits
+from projections.rebuilding.loading import LoadLimits
 from tests.machine.moods import MARKER, NAMES
 from tests.machine.wishes import ANN, USERS, Add, Change, Rate, Remove, Revise, Said, Start, Wish
 
@@ -84,6 +84,11 @@ talks = st.lists(wishes, min_size=1, max_size=8)
 bursts = st.lists(wishes, min_size=2, max_size=6)
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
 limits = st.sampled_from(
-    [Limits(), Limits(3, 7, 5), Limits(1, 1, 1), Limits(chunk_events=2, segment_events=100, segment_rows=4)]
+    [
+        LoadLimits(),
+        LoadLimits(3, 7, 5),
+        LoadLimits(1, 1, 1),
+        LoadLimits(chunk_events=2, segment_events=100, segment_rows=4),
+    ]
 )
 chores = st.lists(st.sampled_from(["follow", "replay", "check", "retry"]), max_size=2, unique=True)

@@ -14,7 +14,7 @@ from projections.following.follower import Follower
 from projections.following.parking import skipped
 from projections.generations import live
 from projections.projection import Projection
-from projections.reading.view import Progress, View
+from projections.reading.view import Headway, View
 from service.hansard import pool_of
 from service.store.connections import Database
 from service.store.log import COLUMNS, DatabaseLog, recorded
@@ -47,7 +47,7 @@ class Process:
         self.follower.wake.close()
 
     def view(self, projection: str, patience: float) -> View:
-        return View(self.pool, self.projections[projection], Progress(), patience)
+        return View(self.pool, self.projections[projection], Headway(), patience)
 
 
 def whole_log(connection: Connection[Any]) -> list[Recorded]:

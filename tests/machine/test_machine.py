@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from projections.rebuilding.loading import Limits
+from projections.rebuilding.loading import LoadLimits
 from service.postgres.embedded import EmbeddedPostgres
 from tests.conftest import LONG, database
 from tests.machine import drawing
@@ -121,18 +121,18 @@ class Machine(RuleBasedStateMachine):
             world.check_tables()
 
     @rule(names=drawing.names, limits=drawing.limits)
-    def replay(self, names: list[str], limits: Limits) -> None:
+    def replay(self, names: list[str], limits: LoadLimits) -> None:
         with self.watched() as world:
             world.replay(names, limits)
             world.check_tables(names)
 
     @rule(names=drawing.names, limits=drawing.limits, looks=st.integers(0, 80))
-    def begin_a_replay_and_stop_it(self, names: list[str], limits: Limits, looks: int) -> None:
+    def begin_a_replay_and_stop_it(self, names: list[str], limits: LoadLimits, looks: int) -> None:
         with self.watched() as world, suppress(Stopped):
             world.replay(names, limits, ShortLog(looks))
 
     @rule(names=drawing.names, limits=drawing.limits)
-    def check(self, names: list[str], limits: Limits) -> None:
+    def check(self, names: list[str], limits: LoadLimits) -> None:
         with self.watched() as world:
             world.check_builds(names, limits)
 

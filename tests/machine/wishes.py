@@ -12,7 +12,7 @@ from domain.conversation import Conversation, Events
 from domain.events import Link, MessageAdded, MessageRevised, Role
 from domain.message import Message
 from service import commands
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.repository import Caller, Changed, Repository
 from service.store.store import shard_of
 from tests.conftest import SHARDS
@@ -41,7 +41,7 @@ class Asked(Struct, frozen=True, eq=False):
     ask: Callable[[Repository], Awaitable[Changed]]
     about: Sequence[str]
     expected: int | None
-    command: Command | None
+    command: CommandKey | None
 
     @property
     def shard(self) -> int:
@@ -81,7 +81,9 @@ class Wish(Struct, frozen=True, kw_only=True):
         expected = None if self.expects is None else version + self.expects
         command = None
         if self.command is not None:
-            command = Command(uuid5(SPACE, f"command {self.command}"), sha256(repr(self).encode()).digest())
+            command = CommandKey(
+                uuid5(SPACE, f"command {self.command}"), sha256(repr(self).encode()).digest()
+            )
         caller = Caller(self.who, f"actor of {self.who}", f"request {uuid4()}")
         more: dict[str, Any] = {}
         if self.expects is not None:

@@ -17,7 +17,7 @@ from projections.following import unparking
 from projections.following.follower import Follower
 from projections.log import Log
 from projections.rebuilding.check import Check
-from projections.rebuilding.loading import Limits
+from projections.rebuilding.loading import LoadLimits
 from projections.rebuilding.rebuild import Rebuild
 from service.privacy.emptying import ERASED, REDACT
 from service.store.connections import Database, connect
@@ -32,7 +32,7 @@ from tests.machine.wishes import USERS, Asked, Wish
 T = TypeVar("T")
 AT_ONCE = 0.0
 PATIENT = 10.0
-LIMITS = Limits()
+LIMITS = LoadLimits()
 
 
 class World:
@@ -107,13 +107,13 @@ class World:
                 case "follow":
                     self.follower.run_once()
                 case "replay":
-                    self.replay(NAMES, Limits(3, 7, 5))
+                    self.replay(NAMES, LoadLimits(3, 7, 5))
                 case "check":
                     self.check_builds(NAMES)
                 case "retry":
                     self.retry()
 
-    def replay(self, names: Sequence[str], limits: Limits = LIMITS, log: Log = LOG) -> None:
+    def replay(self, names: Sequence[str], limits: LoadLimits = LIMITS, log: Log = LOG) -> None:
         projections = [self.projections[name] for name in names]
         Rebuild(self.connect, log, projections, limits=limits).run()
 
@@ -122,7 +122,7 @@ class World:
             for projection in self.projections.values():
                 unparking.retry(connection, LOG, projection)
 
-    def check_builds(self, names: Sequence[str], limits: Limits = LIMITS) -> None:
+    def check_builds(self, names: Sequence[str], limits: LoadLimits = LIMITS) -> None:
         for proof in Check(
             self.connect, LOG, [self.projections[name] for name in names], limits=limits
         ).run():
@@ -220,7 +220,7 @@ class World:
         return parked_of(self._looking, self.projections[name])
 
 
-def is_as(found: conversations.Conversation | None, state: Conversation) -> bool:
+def is_as(found: conversations.ListedConversation | None, state: Conversation) -> bool:
     if found is None or state.erased:
         return found is None and state.erased
     return (found.version, found.message_count, found.ended_at is not None) == (

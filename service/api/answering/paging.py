@@ -42,7 +42,7 @@ After = Annotated[
 ]
 
 
-class Place(Struct, frozen=True):
+class PagePlace(Struct, frozen=True):
     """Where in the order of messages a page is asked for: the newest, if nothing is said."""
 
     user_id: str
@@ -55,22 +55,22 @@ class Page(Struct, frozen=True):
     """Oldest first. `older` leads to the page before and is None at the beginning; `newer` leads to what has
     come since."""
 
-    rows: Sequence[history.Message]
+    rows: Sequence[history.HistoryMessage]
     older: str | None
     newer: str
 
 
-Look = Callable[..., Awaitable[list[history.Message]]]
+Look = Callable[..., Awaitable[list[history.HistoryMessage]]]
 
 
-def place_of(user_id: str, limit: int, before: str | None, after: str | None) -> Place:
+def place_of(user_id: str, limit: int, before: str | None, after: str | None) -> PagePlace:
     if before is not None and after is not None:
         raise unfit("after", "Expected either before or after, not both")
     if after is not None:
-        return Place(user_id, limit, after=position_in(user_id, after))
+        return PagePlace(user_id, limit, after=position_in(user_id, after))
     if before is not None:
-        return Place(user_id, limit, before=position_in(user_id, before))
-    return Place(user_id, limit)
+        return PagePlace(user_id, limit, before=position_in(user_id, before))
+    return PagePlace(user_id, limit)
 
 
 def position_in(user_id: str, cursor: str) -> int:
@@ -82,7 +82,7 @@ def position_as_cursor(user_id: str, position: int) -> str:
     return encode(MESSAGES, user_id, (position,))
 
 
-async def page_at(place: Place, look: Look) -> Page:
+async def page_at(place: PagePlace, look: Look) -> Page:
     """Of what `look` finds before or after a position, so many messages at most."""
     if place.after is not None:
         return await page_after(place, place.after, look)
@@ -93,7 +93,7 @@ async def page_at(place: Place, look: Look) -> Page:
     return page_of(place, rows, rows[0].position if has_older else None, newest)
 
 
-async def page_after(place: Place, after: int, look: Look) -> Page:
+async def page_after(place: PagePlace, after: int, look: Look) -> Page:
     rows = await look(place.limit, after=after)
     if not rows:
         # Somebody has asked whether anything is new. What is here already she has seen.
@@ -103,7 +103,7 @@ async def page_after(place: Place, after: int, look: Look) -> Page:
     return page_of(place, rows, begins if has_older else None, after)
 
 
-def page_of(place: Place, rows: Sequence[history.Message], older: int | None, newest: int) -> Page:
+def page_of(place: PagePlace, rows: Sequence[history.HistoryMessage], older: int | None, newest: int) -> Page:
     return Page(
         rows,
         None if older is None else position_as_cursor(place.user_id, older),
@@ -120,8 +120,8 @@ def recent(user_id: str, cursor: str | None) -> int:
 
 
 def first_of(
-    rows: Sequence[conversations.Conversation], user_id: str, limit: int
-) -> tuple[Sequence[conversations.Conversation], str | None]:
+    rows: Sequence[conversations.ListedConversation], user_id: str, limit: int
+) -> tuple[Sequence[conversations.ListedConversation], str | None]:
     """Of one row more than the page holds: the page, and the cursor of the next if there is one."""
     if len(rows) <= limit:
         return rows, None

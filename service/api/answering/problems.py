@@ -108,7 +108,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     chatkit.ThreadIdRefused: Problem(BAD, "thread-id-refused"),
     chatkit.MetadataKeyTaken: Problem(BAD, "metadata-key-taken"),
     chatkit.ThreadIsLocked: Problem(CONFLICT, "thread-locked"),
-    chatkit.DoesNotFit: Problem(CONFLICT, "does-not-fit"),
+    chatkit.RequestDoesNotFit: Problem(CONFLICT, "does-not-fit"),
     chatkit.NoSuchAction: Problem(404, "no-such-action"),
     chatkit.NoSpeech: Problem(BAD, "no-speech"),
     chatkit.AttachmentNotFound: Problem(404, "attachment-not-found"),

@@ -9,7 +9,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 from msgspec import Struct
 
-from projections.history import Message
+from projections.history import HistoryMessage
 from service.api.answering.problems import details_of
 from service.replies.errors import NotAPlace
 from service.replies.reply import Reply
@@ -24,10 +24,10 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LARGEST: Final = 10**9
 
 encode: Final = msgspec.json.Encoder().encode
-Tell = Callable[[Message], Awaitable[Struct]]
+Tell = Callable[[HistoryMessage], Awaitable[Struct]]
 
 
-class Place(Struct, frozen=True):
+class StreamPlace(Struct, frozen=True):
     """In the stream of a reply, as an event's id says it: so many characters were heard."""
 
     reply_id: str
@@ -48,35 +48,35 @@ class Delta(Struct, frozen=True):
     text: str
 
 
-def place_in(last_event_id: str) -> Place:
+def place_in(last_event_id: str) -> StreamPlace:
     reply_id, _, offset = last_event_id.rpartition(":")
     if reply_id and offset == END:
-        return Place(reply_id, None)
+        return StreamPlace(reply_id, None)
     if not reply_id or "\0" in reply_id or not (offset.isascii() and offset.isdecimal() and len(offset) < 10):
         raise NotAPlace
-    return Place(reply_id, int(offset))
+    return StreamPlace(reply_id, int(offset))
 
 
 async def events_of(reply: Reply, offset: int, tell: Tell) -> AsyncIterator[bytes]:
     """All that comes after the offset. Without an end when this process stops: another one goes on."""
     began = Began(str(reply.conversation_id), reply.question_id, reply.id)
-    yield b"retry: %d\n" % COME_BACK_AFTER + event("session", Place(reply.id, offset), began)
+    yield b"retry: %d\n" % COME_BACK_AFTER + event("session", StreamPlace(reply.id, offset), began)
     async for piece in reply.pieces(offset, HEARTBEAT_EVERY):
         offset += len(piece)
-        yield event("delta", Place(reply.id, offset), Delta(piece)) if piece else HEARTBEAT
+        yield event("delta", StreamPlace(reply.id, offset), Delta(piece)) if piece else HEARTBEAT
     if not reply.left:
         yield await last_of(reply, tell)
 
 
 async def last_of(reply: Reply, tell: Tell) -> bytes:
-    end = Place(reply.id, None)
+    end = StreamPlace(reply.id, None)
     try:
         return event("done", end, await tell(await reply.outcome()))
     except Exception as failed:  # the answer has begun, so that its status says nothing any more
         return event("error", end, problem_of(failed))
 
 
-def event(name: str, place: Place | str, data: Any) -> bytes:
+def event(name: str, place: StreamPlace | str, data: Any) -> bytes:
     return b"event: %s\nid: %s\ndata: %s\n\n" % (name.encode(), str(place).encode(), encode(data))
 
 

@@ -29,7 +29,7 @@ class Sent(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What a caller sends: a field that nobody reads is most often one that was misspelt."""
 
 
-class Link(Sent, frozen=True, kw_only=True):
+class LinkBody(Sent, frozen=True, kw_only=True):
     """A tie to something of the host application: `opportunity`, `opp_42`."""
 
     kind: Annotated[str, LINK_KIND]
@@ -72,7 +72,7 @@ class Summary(Struct, frozen=True):
     version: int
 
 
-class Conversation(Struct, frozen=True):
+class ConversationBody(Struct, frozen=True):
     """The position is that of the change which this answers, or of what was said last: messages can be asked
     for `after` it."""
 
@@ -84,12 +84,12 @@ class Conversation(Struct, frozen=True):
     ended: bool
     message_count: int
     metadata: dict[str, Any]
-    links: list[Link]
+    links: list[LinkBody]
     version: int
     position: str
 
 
-class Message(Struct, frozen=True, omit_defaults=True):
+class MessageBody(Struct, frozen=True, omit_defaults=True):
     """The version is the message's place in its conversation."""
 
     id: str
@@ -119,7 +119,7 @@ def moment(at: datetime) -> datetime:
     return cast(datetime, at.astimezone(UTC).strftime(RFC3339))
 
 
-def session(row: conversations.Conversation) -> Session:
+def session(row: conversations.ListedConversation) -> Session:
     return Session(
         row.conversation_id,
         row.user_id,
@@ -132,7 +132,7 @@ def session(row: conversations.Conversation) -> Session:
     )
 
 
-def summary(row: conversations.Conversation) -> Summary:
+def summary(row: conversations.ListedConversation) -> Summary:
     return Summary(
         row.conversation_id,
         row.user_id,
@@ -147,9 +147,9 @@ def summary(row: conversations.Conversation) -> Summary:
 
 
 def conversation(
-    row: conversations.Conversation, linked: Iterable[events.Link], position: str
-) -> Conversation:
-    return Conversation(
+    row: conversations.ListedConversation, linked: Iterable[events.Link], position: str
+) -> ConversationBody:
+    return ConversationBody(
         row.conversation_id,
         row.user_id,
         row.title,
@@ -164,12 +164,12 @@ def conversation(
     )
 
 
-def links(linked: Iterable[events.Link]) -> list[Link]:
+def links(linked: Iterable[events.Link]) -> list[LinkBody]:
     in_order = sorted((each.kind, each.target) for each in linked)
-    return [Link(kind=kind, id=target) for kind, target in in_order]
+    return [LinkBody(kind=kind, id=target) for kind, target in in_order]
 
 
-def session_message(row: history.Message) -> SessionMessage:
+def session_message(row: history.HistoryMessage) -> SessionMessage:
     return SessionMessage(
         row.message_id,
         row.conversation_id,
@@ -182,9 +182,9 @@ def session_message(row: history.Message) -> SessionMessage:
     )
 
 
-def message(row: history.Message) -> Message:
+def message(row: history.HistoryMessage) -> MessageBody:
     """By place, which is quicker: a page has up to a thousand of them."""
-    return Message(
+    return MessageBody(
         row.message_id,
         row.conversation_id,
         row.user_id,
@@ -204,7 +204,7 @@ def message(row: history.Message) -> Message:
     )
 
 
-def links_from(given: Iterable[Link]) -> list[events.Link]:
+def links_from(given: Iterable[LinkBody]) -> list[events.Link]:
     return [events.Link(link.kind, link.id) for link in given]
 
 

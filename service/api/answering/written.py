@@ -8,7 +8,7 @@ from msgspec import UNSET
 from domain.events import ConversationStarted, MessageAdded
 from projections import conversations
 from service.api.answering.paging import position_as_cursor
-from service.api.answering.wire import Conversation, Message, links, moment
+from service.api.answering.wire import ConversationBody, MessageBody, links, moment
 from service.commands import Fact
 from service.store.repository import Caller, Changed
 
@@ -22,13 +22,15 @@ def version_of(changed: Changed) -> int:
     return changed.conversation.version if changed.conversation is not None else 0
 
 
-def as_started(facts: Sequence[Fact], caller: Caller, conversation_id: UUID, position: str) -> Conversation:
+def as_started(
+    facts: Sequence[Fact], caller: Caller, conversation_id: UUID, position: str
+) -> ConversationBody:
     """Of all the events that started it."""
     said = [fact.event for fact in facts if isinstance(fact.event, MessageAdded)]
     (started,) = [fact.event for fact in facts if isinstance(fact.event, ConversationStarted)]
     opening = next(filter(None, map(conversations.opening_of, said)), None)
     at = moment(facts[0].recorded_at)
-    return Conversation(
+    return ConversationBody(
         conversation_id,
         caller.user_id,
         opening if started.title is None else started.title,
@@ -43,12 +45,12 @@ def as_started(facts: Sequence[Fact], caller: Caller, conversation_id: UUID, pos
     )
 
 
-def as_changed(row: conversations.Conversation, changed: Changed, caller: Caller) -> Conversation:
+def as_changed(row: conversations.ListedConversation, changed: Changed, caller: Caller) -> ConversationBody:
     """What the change made of it; the row knows what no change touches."""
     state, appended = changed.conversation, changed.appended
     if state is None:
         raise TypeError("a change of no conversation")
-    return Conversation(
+    return ConversationBody(
         row.conversation_id,
         row.user_id,
         row.title if state.title is None else state.title,
@@ -65,9 +67,9 @@ def as_changed(row: conversations.Conversation, changed: Changed, caller: Caller
 
 def as_added(
     fact: Fact, added: MessageAdded, conversation_id: UUID, caller: Caller, tags: Tags, position: str | None
-) -> Message:
+) -> MessageBody:
     found = tags(added.content)
-    return Message(
+    return MessageBody(
         added.message_id,
         conversation_id,
         caller.user_id,

@@ -14,7 +14,7 @@ from msgspec import Struct
 from domain.errors import ConversationNotFound
 from projections import conversations, history
 from service.api.answering.documented import ETAG, KEY, USER_ID, parameter
-from service.api.answering.paging import Page, Place, page_at
+from service.api.answering.paging import Page, PagePlace, page_at
 from service.api.asking.principal import (
     Principal,
     caller_for,
@@ -28,7 +28,7 @@ from service.api.asking.principal import (
 from service.api.asking.terms import Terms, command_from, expected_from, terms_of
 from service.commands import Fact, facts
 from service.hansard import Hansard
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.repository import Caller, Changed
 
 
@@ -48,7 +48,7 @@ class Asking(Struct, frozen=True):
     def shard_of(self, caller: Caller) -> int:
         return self.hansard.store.shard_of(caller.user_id)
 
-    async def conversation(self, caller: Caller, conversation_id: UUID) -> conversations.Conversation:
+    async def conversation(self, caller: Caller, conversation_id: UUID) -> conversations.ListedConversation:
         """Somebody else's is answered as if it did not exist."""
         view = self.hansard.views["conversations"]
         found = await conversations.conversation(view, self.shard_of(caller), conversation_id)
@@ -56,7 +56,7 @@ class Asking(Struct, frozen=True):
             raise ConversationNotFound
         return found
 
-    async def messages(self, caller: Caller, conversation_id: UUID, place: Place) -> Page:
+    async def messages(self, caller: Caller, conversation_id: UUID, place: PagePlace) -> Page:
         """Of a conversation of the caller's: each says whose it is, so that one look is mostly enough."""
         view, shard = self.hansard.views["history"], self.shard_of(caller)
         page = await page_at(place, partial(history.page, view, shard, conversation_id))
@@ -66,7 +66,7 @@ class Asking(Struct, frozen=True):
             raise ConversationNotFound
         return page
 
-    async def messages_of_user(self, caller: Caller, place: Place) -> Page:
+    async def messages_of_user(self, caller: Caller, place: PagePlace) -> Page:
         view, shard = self.hansard.views["history"], self.shard_of(caller)
         return await page_at(place, partial(history.page_of_user, view, shard, caller.user_id))
 
@@ -82,7 +82,7 @@ class Writing(Asking, frozen=True):
         trusted = self.principal.mode == "service" and "admin" in self.principal.scopes
         return trusted and self.named is None
 
-    def command(self, caller: Caller) -> Command | None:
+    def command(self, caller: Caller) -> CommandKey | None:
         return command_from(self.terms, caller)
 
     async def facts(self, caller: Caller, changed: Changed) -> list[Fact]:

@@ -53,7 +53,7 @@ def check_body(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRout
         raise BodyNotJson(content_type=content_type)
 
 
-class Found(Struct, frozen=True):
+class KnownBearer(Struct, frozen=True):
     principal: Principal
     at: float
 
@@ -71,7 +71,7 @@ class Authentication:
         self._origins = allowed_origins(settings)
         self._tokens = Tokens(settings)
         self._attachment = attachment
-        self._keys: OrderedDict[bytes, Found] = OrderedDict()
+        self._keys: OrderedDict[bytes, KnownBearer] = OrderedDict()
         self._buckets = Buckets(settings.rate_limit)
         self._body_limit = settings.body_limit
 
@@ -111,7 +111,7 @@ class Authentication:
         now = time.monotonic()
         found = self._keys.get(digest)
         if found is None or now - found.at > BELIEVED_FOR:
-            found = Found(await self._look_up(digest), now)
+            found = KnownBearer(await self._look_up(digest), now)
             self._keys[digest] = found
             self._keys.move_to_end(digest)
             if len(self._keys) > MOST_KEYS:

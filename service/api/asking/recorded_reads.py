@@ -38,7 +38,7 @@ CONVERSATION: Final = ("conversation_id", "session_id")
 logger = logging.getLogger("hansard.audit")
 
 
-class Reading(Struct, frozen=True):
+class RecordedRead(Struct, frozen=True):
     """What a request reads, as its handler says it."""
 
     operation: str
@@ -46,7 +46,7 @@ class Reading(Struct, frozen=True):
     conversation_id: UUID | None
 
 
-def say_that_it_reads(scope: Scope, reading: Reading) -> None:
+def say_that_it_reads(scope: Scope, reading: RecordedRead) -> None:
     scope["state"][SAID] = reading
 
 
@@ -112,7 +112,7 @@ def says_so_itself(scope: HTTPScope) -> bool:
 
 
 async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> Read:
-    said: Reading | None = scope["state"].get(SAID)
+    said: RecordedRead | None = scope["state"].get(SAID)
     if said is not None:
         shard = hansard.store.shard_of(said.user_id)
         return read(shard, said.user_id, said.conversation_id, said.operation, principal)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from service.api.answering.cursors import encode
 from service.api.answering.errors import BadIdempotencyKey, BadVersion, VersionsDiffer
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.repository import Caller, Changed
 
 LONGEST_KEY: Final = 255
@@ -56,12 +56,12 @@ async def terms_of(
     return Terms(None, b"", version_in(if_match))
 
 
-def command_from(terms: Terms, caller: Caller) -> Command | None:
+def command_from(terms: Terms, caller: Caller) -> CommandKey | None:
     """A key is its user's: two users who choose the same do not meet."""
     if terms.key is None:
         return None
     named = f"{len(caller.user_id)} {caller.user_id} {terms.key}".encode()
-    return Command(UUID(bytes=sha256(named).digest()[:16], version=5), terms.digest)
+    return CommandKey(UUID(bytes=sha256(named).digest()[:16], version=5), terms.digest)
 
 
 def expected_from(terms: Terms, expected_version: int | None = None) -> int | None:

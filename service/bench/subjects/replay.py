@@ -124,7 +124,7 @@ SELECT count(*) FROM {history} WHERE shard = %(shard)s AND conversation_id = %(c
 )
 
 
-class Load:
+class ReplayLoad:
     """What is written and read while projections are built anew."""
 
     def __init__(self, hansard: Hansard) -> None:
@@ -169,7 +169,7 @@ class Load:
 
 async def under_load(log: Loaded) -> Figure:
     async with running(Settings(), log.dsn) as hansard:
-        load = Load(hansard)
+        load = ReplayLoad(hansard)
         await load.start()
         async with asyncio.TaskGroup() as group:
             for number in range(WRITERS):

@@ -51,7 +51,7 @@ def conversations(
             yield each
             continue
         try:
-            reading = Reading(decoded(each.raw), user_id, each.where, limits)
+            reading = ExportReading(decoded(each.raw), user_id, each.where, limits)
         except NotAConversation as broken:
             yield Skipped(each.where, "an entry", str(broken))
             continue
@@ -84,7 +84,7 @@ def decoded_with_care(raw: bytes) -> Exported:
         raise NotAConversation(f"it cannot be read: {broken}") from None
 
 
-class Reading:
+class ExportReading:
     """Of one conversation."""
 
     def __init__(self, exported: Exported, user_id: str, where: str, limits: Limits) -> None:

@@ -65,7 +65,7 @@ class Author(Struct, frozen=True):
     name: str | None = None
 
 
-class Message(Struct, frozen=True):
+class ExportedMessage(Struct, frozen=True):
     """What is read of a message; all of it may be missing."""
 
     id: str | None = None
@@ -95,15 +95,15 @@ class Message(Struct, frozen=True):
         return bool(self.about.get("is_visually_hidden_from_conversation")) or self.weight == 0
 
 
-def read_message(original: Any) -> Message:
+def read_message(original: Any) -> ExportedMessage:
     """What is null is as good as missing."""
     if isinstance(original, dict):
         original = {name: value for name, value in original.items() if value is not None}
-    return msgspec.convert(original, Message)
+    return msgspec.convert(original, ExportedMessage)
 
 
 def added(
-    message: Message, message_id: str, original: dict[str, Any], limits: Limits
+    message: ExportedMessage, message_id: str, original: dict[str, Any], limits: Limits
 ) -> tuple[MessageAdded | None, str]:
     """The event, None if the message says nothing; and what of it could not be kept, if anything."""
     content = text_of(message)
@@ -130,7 +130,7 @@ def added(
     return event, ""
 
 
-def text_of(message: Message) -> str:
+def text_of(message: ExportedMessage) -> str:
     match message.content:
         case dict() as content:
             fields = WORDS.get(message.content_type, ANY_WORDS)
@@ -173,7 +173,7 @@ def prompt_of(part: dict[str, Any]) -> str | None:
             return None
 
 
-def payload_of(message: Message, original: dict[str, Any]) -> Payload | None:
+def payload_of(message: ExportedMessage, original: dict[str, Any]) -> Payload | None:
     if not is_plain(message):
         return Payload(SCHEMA, original)
     if any(message.about.get(name) for name in TELLING):
@@ -181,7 +181,7 @@ def payload_of(message: Message, original: dict[str, Any]) -> Payload | None:
     return None
 
 
-def is_plain(message: Message) -> bool:
+def is_plain(message: ExportedMessage) -> bool:
     """Whether its words are all there is in it."""
     if not isinstance(message.content, dict):
         return True
@@ -195,11 +195,11 @@ def is_plain(message: Message) -> bool:
     )
 
 
-def role_of(message: Message) -> Role:
+def role_of(message: ExportedMessage) -> Role:
     return "user" if message.author.role == "user" else "assistant"
 
 
-def kind_of(message: Message) -> str:
+def kind_of(message: ExportedMessage) -> str:
     if message.content_type in THOUGHTS:
         return REASONING
     if message.author.role == "tool":
@@ -211,7 +211,7 @@ def kind_of(message: Message) -> str:
     return SHOWN
 
 
-def metadata_of(message: Message) -> dict[str, Any]:
+def metadata_of(message: ExportedMessage) -> dict[str, Any]:
     said = {
         "role": message.author.role if message.author.role not in SPEAKERS else None,
         "name": message.author.name,
@@ -221,7 +221,7 @@ def metadata_of(message: Message) -> dict[str, Any]:
     return {name: value[:LONGEST_NAME] for name, value in said.items() if isinstance(value, str) and value}
 
 
-def status_of(message: Message) -> Status:
+def status_of(message: ExportedMessage) -> Status:
     return (
         "interrupted" if message.author.role == "assistant" and message.status in UNFINISHED else "complete"
     )

@@ -32,7 +32,7 @@ class Head(Struct, frozen=True):
         return self.conversation_id or self.id
 
 
-class Found(Struct, frozen=True):
+class FoundInExport(Struct, frozen=True):
     place: Place
     time: float
     size: int
@@ -43,14 +43,14 @@ class LeftAside(Skipped, frozen=True):
     """What is not imported by design: it is told, and nothing is wrong."""
 
 
-class Standing(Struct, frozen=True):
+class RawConversation(Struct, frozen=True):
     """A conversation as it stands in the export."""
 
     where: str
     raw: bytes
 
 
-def oldest_first(parts: Sequence[Part], at_once: int = AT_ONCE) -> Iterator[Standing | Skipped]:
+def oldest_first(parts: Sequence[Part], at_once: int = AT_ONCE) -> Iterator[RawConversation | Skipped]:
     """All parts are read to their ends before the first is given. Of a conversation that is there several
     times, as where exports of several days lie together, the most recent is given."""
     # Of two that are equally old, the later in the export is the older.
@@ -65,7 +65,7 @@ def oldest_first(parts: Sequence[Part], at_once: int = AT_ONCE) -> Iterator[Stan
         wanted = {each.place for each in group}
         held = {place: raw for place, raw in read(parts) if place in wanted}
         for each in group:
-            yield Standing(where(parts, each.place), held.pop(each.place))
+            yield RawConversation(where(parts, each.place), held.pop(each.place))
 
 
 def where(parts: Sequence[Part], place: Place) -> str:
@@ -73,11 +73,11 @@ def where(parts: Sequence[Part], place: Place) -> str:
     return f"{parts[part].name}: conversation {number + 1:,}"
 
 
-def look(parts: Sequence[Part]) -> Iterator[Found]:
+def look(parts: Sequence[Part]) -> Iterator[FoundInExport]:
     for place, raw in read(parts):
         head = head_of(raw)
         time = seconds_of(head.update_time) or seconds_of(head.create_time) or 0.0
-        yield Found(place, time, len(raw), head.name)
+        yield FoundInExport(place, time, len(raw), head.name)
 
 
 def read(parts: Sequence[Part]) -> Iterator[tuple[Place, bytes]]:
@@ -93,8 +93,8 @@ def head_of(raw: bytes) -> Head:
         return Head()  # whoever reads it whole will tell what is wrong with it
 
 
-def groups(found: Sequence[Found], at_once: int) -> Iterator[list[Found]]:
-    group: list[Found] = []
+def groups(found: Sequence[FoundInExport], at_once: int) -> Iterator[list[FoundInExport]]:
+    group: list[FoundInExport] = []
     size = 0
     for each in found:
         if group and size + each.size > at_once:

@@ -26,10 +26,10 @@ from service.store.store import shard_of
 from service.transfer.file.lines import (
     EVERYTHING,
     Carried,
+    FileTally,
     Line,
     Opaque,
     Selection,
-    Tally,
     encode,
     header_of,
     trailer_of,
@@ -78,7 +78,7 @@ BEGINS: Final = [topic for topic in OURS if topic.partition(".")[0] == STARTED]
 Count = Callable[[int], None]
 
 
-class Entry(Struct, frozen=True):
+class ExportEntry(Struct, frozen=True):
     """One conversation to be exported."""
 
     user_id: str | None
@@ -95,13 +95,13 @@ def uncounted(events: int) -> None:
 def export(
     database: Database,
     selection: Selection = EVERYTHING,
-    tally: Tally | None = None,
+    tally: FileTally | None = None,
     count: Count = uncounted,
 ) -> Iterator[bytes]:
     """The file, in blocks of whole lines. Given the tally of one that was cut off, the rest of it."""
     begin = b""
     if tally is None:
-        tally = Tally()
+        tally = FileTally()
         begin = header_of(selection)
         tally.header(begin)
     block = bytearray(begin)
@@ -132,7 +132,7 @@ def lines(connection: Connection[Any], selection: Selection) -> Iterator[Line]:
         yield from lines_of(connection, together)
 
 
-def directory(connection: Connection[Any], selection: Selection) -> Iterator[Entry]:
+def directory(connection: Connection[Any], selection: Selection) -> Iterator[ExportEntry]:
     given: dict[str, Any] = {"erased": ERASED, "ours": OURS, "begins": BEGINS}
     parts: list[LiteralString] = []
     if selection.user_id is not None:
@@ -149,16 +149,16 @@ def directory(connection: Connection[Any], selection: Selection) -> Iterator[Ent
         cursor.execute(statement, given, binary=True)
         while page := cursor.fetchmany(DIRECTORY_PAGE):
             for row in page:
-                yield Entry(*row)
+                yield ExportEntry(*row)
 
 
 def shards(connection: Connection[Any]) -> int:
     return len(connection.execute(SHARDS).fetchall())
 
 
-def batches(entries: Iterable[Entry]) -> Iterator[list[list[Entry]]]:
+def batches(entries: Iterable[ExportEntry]) -> Iterator[list[list[ExportEntry]]]:
     """Each list within is of conversations whose events are told together, in the order of the log."""
-    batch: list[list[Entry]] = []
+    batch: list[list[ExportEntry]] = []
     size = 0
     for _, told_together in groupby(
         entries, lambda entry: entry.user_id or (entry.conversation_id, entry.shard)
@@ -172,7 +172,7 @@ def batches(entries: Iterable[Entry]) -> Iterator[list[list[Entry]]]:
         yield batch
 
 
-def lines_of(connection: Connection[Any], batch: list[list[Entry]]) -> Iterator[Line]:
+def lines_of(connection: Connection[Any], batch: list[list[ExportEntry]]) -> Iterator[Line]:
     numbered = [(number, entry) for number, entries in enumerate(batch) for entry in entries]
     entry_of = {(number, entry.conversation_id): entry for number, entry in numbered}
     given = {
@@ -188,7 +188,7 @@ def lines_of(connection: Connection[Any], batch: list[list[Entry]]) -> Iterator[
 
 
 def line_of(
-    entry: Entry,
+    entry: ExportEntry,
     conversation_id: UUID,
     version: int,
     topic: str,

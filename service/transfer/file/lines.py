@@ -98,7 +98,7 @@ class Trailer(Struct, frozen=True, forbid_unknown_fields=True):
     end: Counts
 
 
-class Tally:
+class FileTally:
     """Counts what is written or read, and digests it."""
 
     def __init__(self) -> None:
@@ -118,8 +118,8 @@ class Tally:
     def counts(self) -> Counts:
         return Counts(self.conversations, self.events, self.messages, self._digest.hexdigest())
 
-    def copy(self) -> "Tally":
-        other = Tally()
+    def copy(self) -> "FileTally":
+        other = FileTally()
         other.conversations, other.events, other.messages = self.conversations, self.events, self.messages
         other._digest = self._digest.copy()
         return other
@@ -136,5 +136,5 @@ def header_of(selection: Selection) -> bytes:
     return encode(Header(FORMAT, VERSION, EVERYTHING if selection == EVERYTHING else selection)) + b"\n"
 
 
-def trailer_of(tally: Tally) -> bytes:
+def trailer_of(tally: FileTally) -> bytes:
     return encode(Trailer(tally.counts)) + b"\n"

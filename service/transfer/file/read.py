@@ -14,13 +14,13 @@ from msgspec import Struct
 from domain.content import LIMITS, Limits, check_name
 from domain.errors import Refusal
 from domain.events import ConversationAnonymised
-from service.store.append import Command, salts, stored_event
+from service.store.append import CommandKey, salts, stored_event
 from service.transfer.file.lines import (
     FORMAT,
     VERSION,
     Carried,
+    FileTally,
     Line,
-    Tally,
     decode_header,
     decode_line,
     decode_trailer,
@@ -28,7 +28,7 @@ from service.transfer.file.lines import (
 from service.transfer.fitting import DoesNotFit, Fitting
 from service.transfer.incoming import Skipped
 from service.transfer.piece import Named, Piece
-from service.transfer.report import Report
+from service.transfer.report import TransferReport
 
 LONGEST_NAME: Final = 512
 MOST_OF_A_COMMAND: Final = 10_000
@@ -52,14 +52,14 @@ class Edited(Refusal):
     """The file is not what was exported: {why}. --unchecked imports it as it is."""
 
 
-class Whose(Struct, frozen=True):
+class LineOwner(Struct, frozen=True):
     """What of a line says whose it is; also where the rest of the line is no good."""
 
     conversation_id: UUID
     user_id: str | None = None
 
 
-decode_whose: Final = msgspec.json.Decoder(Whose).decode
+decode_whose: Final = msgspec.json.Decoder(LineOwner).decode
 
 
 class Checked(Struct):
@@ -82,10 +82,10 @@ class Reader:
         # Each byte of a text can take six in JSON; a message has a text and a payload, and some more.
         self._longest = 16 * limits.message_bytes + 16 * limits.metadata_bytes
 
-    def check(self, report: Report, unchecked: bool = False) -> Checked:
+    def check(self, report: TransferReport, unchecked: bool = False) -> Checked:
         """Reports every conversation that cannot be imported. Unchecked, the file need not be whole."""
         checking = Checking(self._limits, self._user_id, report)
-        tally, end = Tally(), None
+        tally, end = FileTally(), None
         numbered = self._lines()
         tally.header(self._header(numbered))
         for number, raw in numbered:
@@ -124,7 +124,7 @@ class Reader:
                 self._user_id if mine else line.user_id,
                 None if mine else line.actor,
                 None if mine else line.request_id,
-                Named(Command(named.id, named.digest), named.size) if named and not mine else None,
+                Named(CommandKey(named.id, named.digest), named.size) if named and not mine else None,
                 key_of(line)[0],
             )
 
@@ -149,7 +149,7 @@ class Reader:
             raise NotAnExport(why=f"it is of version {header.version}, and this Hansard reads {VERSION}")
         return raw
 
-    def _end(self, raw: bytes, tally: Tally, unchecked: bool) -> object:
+    def _end(self, raw: bytes, tally: FileTally, unchecked: bool) -> object:
         try:
             end = decode_trailer(raw).end
         except BAD:
@@ -165,7 +165,7 @@ class Reader:
 class Checking:
     """Line by line against the domain's rules; remembers the conversations of one user at a time."""
 
-    def __init__(self, limits: Limits, user_id: str | None, report: Report) -> None:
+    def __init__(self, limits: Limits, user_id: str | None, report: TransferReport) -> None:
         self.left_out: dict[Key, int] = {}
         self._limits = limits
         self._user_id = user_id

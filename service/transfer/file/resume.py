@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.errors import Refusal
-from service.transfer.file.lines import Selection, Tally, decode_header, decode_line
+from service.transfer.file.lines import FileTally, Selection, decode_header, decode_line
 from service.transfer.file.read import BAD, TRAILER
 
 NOBODY: Final = ""
@@ -17,41 +17,41 @@ class CannotResume(Refusal):
     """{what}: export it anew."""
 
 
-class Kept(Struct, frozen=True):
+class KeptPart(Struct, frozen=True):
     """What can stay of a file."""
 
     size: int
     """In bytes; 0: nothing can."""
     selection: Selection
-    tally: Tally | None
+    tally: FileTally | None
     complete: bool = False
 
 
-def kept_of(file: BinaryIO, selection: Selection) -> Kept:
+def kept_of(file: BinaryIO, selection: Selection) -> KeptPart:
     """A user of whom there may be more is exported again: all of hers is of one moment."""
     first = file.readline()
     try:
         header = decode_header(first)
     except BAD:
-        return Kept(0, selection, None)
+        return KeptPart(0, selection, None)
     if header.selection != selection:
         raise CannotResume(what="The file was begun with another selection")
-    tally, at = Tally(), len(first)
+    tally, at = FileTally(), len(first)
     tally.header(first)
     user: str | None = None
-    kept = Kept(0, selection, None)
+    kept = KeptPart(0, selection, None)
     for raw in file:
         if not raw.endswith(b"\n"):
             break
         if raw.startswith(TRAILER):
-            return Kept(at, selection, tally, complete=True)
+            return KeptPart(at, selection, tally, complete=True)
         try:
             line = decode_line(raw)
         except BAD:
             raise CannotResume(what=f"Line {tally.events + 2} of the file cannot be read") from None
         if line.user_id != user:
             after = NOBODY if user is None else user
-            kept = Kept(at, msgspec.structs.replace(selection, after=after), tally.copy())
+            kept = KeptPart(at, msgspec.structs.replace(selection, after=after), tally.copy())
             user = line.user_id
         tally.line(raw, line.version, line.event)
         at += len(raw)

@@ -9,29 +9,29 @@ from msgspec.structs import replace
 
 from domain.content import Limits
 from domain.events import ConversationStarted, Event, Link, MessageAdded, SessionEnded
-from service.transfer.tables.mapping import BadMapping, Messages
-from service.transfer.tables.rows import Row, loaded, message_of, metadata_of
+from service.transfer.tables.mapping import BadMapping, MessagesTable
+from service.transfer.tables.rows import SourceRow, loaded, message_of, metadata_of
 from service.transfer.times import BEGINNING, time_of
 
 
-class Told(Struct):
+class TableConversation(Struct):
     """What is known of one conversation so far."""
 
     user_id: str
     name: str | None
     """Its id there; None where a user has but one."""
     thread_id: str
-    known: Messages
+    known: MessagesTable
     zone: tzinfo
     limits: Limits
-    head: Row | None = None
+    head: SourceRow | None = None
     """Any of its rows: each says the same of the conversation."""
     empty: bool = False
     """Whether it has a row of its own, and no message."""
     messages: list[tuple[datetime | None, MessageAdded]] = []
     links: dict[Link, None] = {}
 
-    def take(self, row: Row) -> None:
+    def take(self, row: SourceRow) -> None:
         """Raises a refusal if the row cannot be taken; the others can all the same."""
         self.head = row
         for link in (
@@ -56,11 +56,11 @@ class Told(Struct):
             events.append((time or events[-1][0], message))
         return [*events, *((time_of(self.head.ended, self.zone) or events[-1][0], each) for each in ended)]
 
-    def _began(self, head: Row) -> datetime:
+    def _began(self, head: SourceRow) -> datetime:
         first = next((time for time, _ in self.messages if time), None)
         return time_of(head.began, self.zone) or first or BEGINNING
 
-    def _frame(self, head: Row, began: datetime) -> tuple[ConversationStarted, Sequence[Event]]:
+    def _frame(self, head: SourceRow, began: datetime) -> tuple[ConversationStarted, Sequence[Event]]:
         """That it was started, and that it ended if it did."""
         thread = loaded(head.thread)
         if isinstance(thread, dict):
@@ -88,7 +88,7 @@ def links_of(kinds: Mapping[str, str] | None, targets: Sequence[str | None]) -> 
     return [Link(kind, target) for kind, target in zip(kinds or {}, targets, strict=True) if target]
 
 
-def zone_of(known: Messages) -> tzinfo:
+def zone_of(known: MessagesTable) -> tzinfo:
     try:
         return ZoneInfo(known.zone)
     except (KeyError, ValueError, OSError):

@@ -12,7 +12,7 @@ from psycopg import Connection, sql
 
 from domain.errors import Refusal
 
-Table = TypeVar("Table", "Messages", "Conversations")
+Table = TypeVar("Table", "MessagesTable", "ConversationsTable")
 
 TABLES: Final = ("chat_messages", "chat_message", "chatkit_thread_items")
 
@@ -56,8 +56,8 @@ class BadMapping(Refusal):
     """{what}."""
 
 
-class Conversations(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The table with a row a conversation. As for Messages: None is to be guessed, empty is none."""
+class ConversationsTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table with a row a conversation. As for MessagesTable: None is to be guessed, empty is none."""
 
     table: str | None = None
     id: str | None = None
@@ -71,7 +71,7 @@ class Conversations(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     links: dict[str, str] | None = None
 
 
-class Messages(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class MessagesTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The table with a row a message: names of its columns."""
 
     table: str | None = None
@@ -92,11 +92,11 @@ class Messages(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     links: dict[str, str] | None = None
     roles: dict[str, str] = {}
     """What their roles are: user, assistant, system or tool."""
-    conversations: Conversations = Conversations(table="")
+    conversations: ConversationsTable = ConversationsTable(table="")
 
 
-def mapping_from(file: Path | None, table: str | None) -> Messages:
-    given = read(file) if file is not None else Messages(conversations=Conversations())
+def mapping_from(file: Path | None, table: str | None) -> MessagesTable:
+    given = read(file) if file is not None else MessagesTable(conversations=ConversationsTable())
     if table is not None and given.table not in (None, table):
         raise BadMapping(
             what=f"{file} is for the table {given.table}, not for {table}; leave one of them out"
@@ -104,12 +104,12 @@ def mapping_from(file: Path | None, table: str | None) -> Messages:
     return replace(given, table=given.table or table)
 
 
-def read(file: Path) -> Messages:
+def read(file: Path) -> MessagesTable:
     try:
         text = file.read_text("utf-8")
         found = msgspec.json.decode(text) if file.suffix == ".json" else tomllib.loads(text)
         found.setdefault("conversations", {})
-        return msgspec.convert(found, Messages)
+        return msgspec.convert(found, MessagesTable)
     except OSError as unread:
         raise BadMapping(what=f"{file} cannot be read: {unread.strerror}") from None
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError, AttributeError) as broken:
@@ -118,7 +118,7 @@ def read(file: Path) -> Messages:
         ) from None
 
 
-def resolved(connection: Connection[Any], given: Messages) -> Messages:
+def resolved(connection: Connection[Any], given: MessagesTable) -> MessagesTable:
     """With everything that was not said found out; every column in it is there."""
     table = given.table or the_table(connection)
     columns = columns_of(connection, table)
@@ -141,7 +141,7 @@ def the_table(connection: Connection[Any]) -> str:
             raise BadMapping(what=f"{' and '.join(there)} are both there; name one with --table")
 
 
-def conversations_of(connection: Connection[Any], known: Messages) -> Conversations:
+def conversations_of(connection: Connection[Any], known: MessagesTable) -> ConversationsTable:
     """The table of conversations, if the messages have a column that leads there."""
     theirs = known.conversations
     table = theirs.table
@@ -150,7 +150,7 @@ def conversations_of(connection: Connection[Any], known: Messages) -> Conversati
         there = (each for each in likely if columns_of(connection, each, must_be=False))
         table = next(there, "") if known.conversation else ""
     if not table:
-        return Conversations(table="", links={})
+        return ConversationsTable(table="", links={})
     if not known.conversation:
         raise BadMapping(
             what=f"{table} was named, but no column `conversation` of {known.table} that leads there"
@@ -196,7 +196,7 @@ def must_be_there(known: Table, field: str, column: str, columns: Sequence[str])
     return column
 
 
-def must_be_enough(known: Messages) -> None:
+def must_be_enough(known: MessagesTable) -> None:
     missing = []
     if not known.id:
         missing.append("id")
@@ -209,7 +209,7 @@ def must_be_enough(known: Messages) -> None:
         )
 
 
-def as_toml(known: Messages) -> Iterator[str]:
+def as_toml(known: MessagesTable) -> Iterator[str]:
     """Can be saved, changed, and given as the mapping."""
     tables = []
     for name, value in asdict(known).items():

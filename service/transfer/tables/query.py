@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 from psycopg import sql
 
-from service.transfer.tables.mapping import Messages, identifier
+from service.transfer.tables.mapping import MessagesTable, identifier
 
 # Conversations without messages are there too, and messages whose conversation is missing.
 BOTH: Final = sql.SQL("{} AS m FULL JOIN {} AS c ON {} = {}")
@@ -28,17 +28,17 @@ SELECT count({id_itself}), count(DISTINCT {user}), count(DISTINCT ({user}, {conv
 NOTHING: Final = sql.SQL("NULL::text")
 
 
-class Query(Struct, frozen=True):
+class SourceQuery(Struct, frozen=True):
     rows: sql.Composed
     counts: sql.Composed
 
 
-def query_of(known: Messages) -> Query:
+def query_of(known: MessagesTable) -> SourceQuery:
     parts = parts_of(known)
-    return Query(MESSAGES.format(**parts), COUNTS.format(**parts))
+    return SourceQuery(MESSAGES.format(**parts), COUNTS.format(**parts))
 
 
-def parts_of(known: Messages) -> dict[str, sql.Composable]:
+def parts_of(known: MessagesTable) -> dict[str, sql.Composable]:
     theirs = known.conversations
     conversation, own_user = text("m", known.conversation), text("m", known.user)
     user, tables = own_user, named(known.table, "m")

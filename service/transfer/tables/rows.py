@@ -27,7 +27,7 @@ class Unfit(Refusal):
     """{what}."""
 
 
-class Row(Struct):
+class SourceRow(Struct):
     """A message, or a conversation without any, as the query gives it; what is not there is None."""
 
     user_id: str | None
@@ -53,7 +53,7 @@ class Row(Struct):
 
 
 def message_of(
-    row: Row, user_id: str, thread_id: str, roles: dict[str, str], zone: tzinfo, limits: Limits
+    row: SourceRow, user_id: str, thread_id: str, roles: dict[str, str], zone: tzinfo, limits: Limits
 ) -> MessageAdded:
     """Raises a refusal that says why the row cannot be taken."""
     if row.own_user is not None and row.own_user != user_id:
@@ -70,7 +70,7 @@ def message_of(
     return event
 
 
-def plain(row: Row, item: Any, roles: dict[str, str]) -> MessageAdded:
+def plain(row: SourceRow, item: Any, roles: dict[str, str]) -> MessageAdded:
     meant = role_of(row.role, roles)
     speaker: Role = "user" if meant == USER else "assistant"
     content = loaded(row.content) if isinstance(row.content, dict | list) else row.content

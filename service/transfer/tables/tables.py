@@ -18,10 +18,10 @@ from domain.events import MessageAdded
 from service.transfer.beginnings import own_id
 from service.transfer.chatgpt.conversations import UUID_TEXT, shortened
 from service.transfer.incoming import Incoming, Skipped
-from service.transfer.tables.conversation import Told, zone_of
-from service.transfer.tables.mapping import Messages, as_toml, resolved
+from service.transfer.tables.conversation import TableConversation, zone_of
+from service.transfer.tables.mapping import MessagesTable, as_toml, resolved
 from service.transfer.tables.query import query_of
-from service.transfer.tables.rows import Row
+from service.transfer.tables.rows import SourceRow
 from service.transfer.tables.source import naming_errors
 
 CONVERSATIONS: Final = UUID("b8c1f0a4-2a57-4c53-8c0b-3d2f7a64e9d5")
@@ -35,7 +35,7 @@ class Tables:
     def __init__(
         self,
         connection: Connection[Any],
-        given: Messages,
+        given: MessagesTable,
         user_id: str | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -93,15 +93,15 @@ class Tables:
             if shown >= SHOWN:
                 return
 
-    def _rows(self) -> Iterator[Row]:
-        with naming_errors(), self._connection.cursor("rows", row_factory=class_row(Row)) as cursor:
+    def _rows(self) -> Iterator[SourceRow]:
+        with naming_errors(), self._connection.cursor("rows", row_factory=class_row(SourceRow)) as cursor:
             cursor.itersize = AT_ONCE
             yield from cursor.execute(self._query.rows)
 
     def _conversation(
-        self, user_id: str, name: str | None, conversation_id: UUID, rows: Iterable[Row]
+        self, user_id: str, name: str | None, conversation_id: UUID, rows: Iterable[SourceRow]
     ) -> Iterator[Incoming | Skipped]:
-        told = Told(user_id, name, str(conversation_id), self.known, self._zone, self._limits)
+        told = TableConversation(user_id, name, str(conversation_id), self.known, self._zone, self._limits)
         for row in rows:
             try:
                 told.take(row)
@@ -124,10 +124,10 @@ class Tables:
             CONVERSATIONS, "\0".join((self.known.source or "", self.known.table or "", user_id, name or ""))
         )
 
-    def _skipped(self, row: Row, why: str) -> Skipped:
+    def _skipped(self, row: SourceRow, why: str) -> Skipped:
         what = f"row {row.id}" if row.id is not None else f"conversation {row.conversation}"
         return Skipped(self.known.table or "", what, why)
 
 
-def whose(row: Row) -> tuple[str | None, str | None, str | None]:
+def whose(row: SourceRow) -> tuple[str | None, str | None, str | None]:
     return row.user_id, row.conversation, row.first_user

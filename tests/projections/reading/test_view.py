@@ -16,7 +16,7 @@ from projections.errors import ConversationIsParked, ProjectionBehind, Projectio
 from projections.generations import create, drop, live, switch
 from projections.history import END, History
 from projections.projection import fold
-from projections.reading.view import Progress, View, configure
+from projections.reading.view import Headway, View, configure
 from projections.rows.apply import apply
 from service.store.connections import connect, conninfo
 from tests.projections.given import SHARD, START, Log, conversation, user_said
@@ -127,7 +127,7 @@ async def test_a_shard_does_not_wait_for_another(database: Database, view: View)
 async def test_a_read_waits_until_the_follower_has_come_to_where_the_log_was(
     database: Database, pool: Any
 ) -> None:
-    progress = Progress()
+    progress = Headway()
     view = View(pool, HISTORY, progress, patience=5)
     database.reached(0)
     first = database.append("m1", projected=False)
@@ -141,7 +141,7 @@ async def test_a_read_waits_until_the_follower_has_come_to_where_the_log_was(
 
 
 async def test_progress_wakes_a_read_before_its_next_look(database: Database, pool: Any) -> None:
-    progress = Progress()
+    progress = Headway()
     waiting = asyncio.create_task(progress.wait(60))
     await asyncio.sleep(0)
     progress.moved()

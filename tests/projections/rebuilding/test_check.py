@@ -9,7 +9,7 @@ from projections.following import unparking
 from projections.following.follower import Follower
 from projections.generations import Stage
 from projections.projection import Projection
-from projections.rebuilding.check import Check, Proof
+from projections.rebuilding.check import Check, CheckResult
 from projections.rebuilding.progress import Progress
 from projections.rebuilding.rebuild import Rebuild
 from service.store.connections import connect
@@ -32,7 +32,7 @@ from tests.projections.rebuilding.test_rebuild import REAL, SMALL, written_by
 from tests.service.store.appending import rows, said, storing
 
 
-def check(dsn: str, *projections: Projection, **more: Any) -> list[Proof]:
+def check(dsn: str, *projections: Projection, **more: Any) -> list[CheckResult]:
     return Check(connecting(dsn), LOG, projections, limits=SMALL, **more).run()
 
 
@@ -47,7 +47,7 @@ def talked(dsn: str, projection: Projection) -> None:
     Follower(connecting(dsn), LOG, [projection]).run_once()
 
 
-def differences(proof: Proof) -> dict[str, list[str]]:
+def differences(proof: CheckResult) -> dict[str, list[str]]:
     return {table.table: [each.what for each in table.differences] for table in proof.tables if table.shards}
 
 

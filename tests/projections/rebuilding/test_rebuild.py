@@ -19,7 +19,7 @@ from projections.history import History
 from projections.projection import Projection
 from projections.rebuilding import filling
 from projections.rebuilding.loaders import LoaderFailed
-from projections.rebuilding.loading import Limits
+from projections.rebuilding.loading import LoadLimits
 from projections.rebuilding.progress import Progress
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from projections.search import Search
@@ -45,13 +45,17 @@ from tests.projections.rebuilding.replayed import (
 )
 from tests.service.store.appending import lane_held, rows, said, storing, wait_until_blocked
 
-SMALL = Limits(chunk_events=7, segment_events=20, segment_rows=50)
+SMALL = LoadLimits(chunk_events=7, segment_events=20, segment_rows=50)
 REAL: tuple[Projection, ...] = (History(), Conversations(), Search("simple"), Usage())
 Report = Callable[[Progress], None]
 
 
 def replay(
-    dsn: str, *projections: Projection, report: Report = lambda _: None, limits: Limits = SMALL, **more: Any
+    dsn: str,
+    *projections: Projection,
+    report: Report = lambda _: None,
+    limits: LoadLimits = SMALL,
+    **more: Any,
 ) -> Rebuilt:
     return Rebuild(connecting(dsn), LOG, projections, report, limits=limits, **more).run()
 
@@ -73,7 +77,7 @@ def talk_more(dsn: str) -> None:
 def test_a_projection_is_built_from_the_log_in_chunks_of_any_size(dsn: str) -> None:
     talk(dsn, spoken(12))
     for size in (1, 3, 1000):
-        replay(dsn, Words(), limits=Limits(chunk_events=size, segment_events=2 * size))
+        replay(dsn, Words(), limits=LoadLimits(chunk_events=size, segment_events=2 * size))
         assert now(dsn, Words()) == wanted(dsn, Words())
 
 
@@ -86,7 +90,7 @@ def test_changes_of_rows_that_are_copied_already_come_in_order(dsn: str) -> None
             say(store, one, MessageRated("a", rating), said(message_id=f"after {rating}"))
         say(store, one, MessageRemoved("b"), said("again", "b"), MessageRated("b", "up"))
         say(store, two, ConversationErased(requested_by="ada", reason="asked"))
-    replay(dsn, Words(), limits=Limits(chunk_events=2, segment_events=2))
+    replay(dsn, Words(), limits=LoadLimits(chunk_events=2, segment_events=2))
     assert now(dsn, Words()) == wanted(dsn, Words())
     assert rows(dsn, "SELECT count(*) FROM deferred") == [(0,)]
 
@@ -164,7 +168,7 @@ def test_real_projections_are_what_a_plain_fold_of_any_history_is(dsn: str, data
     with storing(dsn) as store:
         for recorded in history:
             say(store, Told(recorded), recorded.event)
-    replay(dsn, *REAL, limits=Limits(chunk_events=3, segment_events=6), restart=True)
+    replay(dsn, *REAL, limits=LoadLimits(chunk_events=3, segment_events=6), restart=True)
     for projection in REAL:
         assert now(dsn, projection) == wanted(dsn, projection)
 
@@ -283,7 +287,7 @@ def test_under_writers_nothing_is_missed_and_no_read_fails(dsn: str) -> None:
     with written_by(dsn, 4, words) as acknowledged:
         reader.start()
         for _ in range(3):
-            rebuilt = replay(dsn, words, limits=Limits(chunk_events=200, segment_events=400))
+            rebuilt = replay(dsn, words, limits=LoadLimits(chunk_events=200, segment_events=400))
             assert rebuilt.locked < 5
         stop.set()
         reader.join()

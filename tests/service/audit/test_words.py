@@ -20,7 +20,7 @@ from domain.events import (
     MetadataChanged,
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.audit.before_and_after import Standing, taken
+from service.audit.before_and_after import PastState, taken
 from service.audit.words import QUOTED, WITHOUT_WORDS, Redaction, in_words
 from service.store.codec import decode, topic_of
 from tests.projections.given import histories, redacted
@@ -66,7 +66,7 @@ def recorded(event: Event, version: int = 1, user_id: str | None = "ann") -> Rec
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_a_stored_event_has_its_sentence(path: Path) -> None:
     event = decode(path.stem.partition(".")[0], path.read_bytes())
-    assert in_words(recorded(event), Standing()) == SENTENCES[path.stem]
+    assert in_words(recorded(event), PastState()) == SENTENCES[path.stem]
 
 
 def test_every_event_has_words_and_words_for_when_they_are_gone() -> None:
@@ -78,7 +78,7 @@ HELLO = MessageAdded(message_id="m", role="user", content="Hello")
 
 
 def test_what_was_there_before_is_told() -> None:
-    standing = Standing()
+    standing = PastState()
     for event, words in (
         (HELLO, "ann said “Hello”"),
         (MessageRevised(message_id="m", content="Bye"), "What ann said, “Hello”, was changed to “Bye”"),
@@ -139,7 +139,7 @@ def test_what_is_told_of_any_history_is_what_the_domain_makes_of_it(
 ) -> None:
     for conversation_id in {each.conversation_id for each in history}:
         events = [each for each in history if each.conversation_id == conversation_id]
-        standing, state = Standing(), None
+        standing, state = PastState(), None
         for each in redacted(events) if gone else events:
             assert in_words(each, standing)
             taken(standing, each)

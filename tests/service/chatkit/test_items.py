@@ -25,8 +25,7 @@ from hypothesis import strategies as st
 from domain.content import check_message
 from domain.events import MessageAdded, MessageRevised
 from domain.message import SHOWN, Message, new_message
-from projections.history import Message as Row
-from projections.history import as_json, payload_json
+from projections.history import HistoryMessage, as_json, payload_json
 from service.chatkit.items import (
     SAID,
     as_added,
@@ -116,7 +115,7 @@ def read(message: Message | MessageAdded) -> ThreadItem:
     if isinstance(message, MessageAdded):
         message = new_message(message, 2)
     return item_of(
-        Row(
+        HistoryMessage(
             message_id=message.id,
             conversation_id=UUID(THREAD),
             position=9,

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from service.chatkit.run import Run
+from service.chatkit.run import ChatKitRun
 from service.hansard import running
 from service.settings.settings import Settings
 from service.store.repository import Caller
@@ -205,7 +205,7 @@ async def test_whoever_answers_and_goes_away_at_once_gets_no_reply_and_that_is_o
             else request("threads.add_client_tool_output", result={"lat": 48.86}, **here)
         )
         run = await server.answer(msgspec.json.encode(body), ann)
-        assert isinstance(run, Run)
+        assert isinstance(run, ChatKitRun)
         await run.begun()
         run.leave()
         await asyncio.wait({run.work})

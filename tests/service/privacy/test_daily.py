@@ -15,7 +15,7 @@ from service.attachment import Attachment
 from service.hansard import Hansard, running
 from service.privacy import retention
 from service.privacy.daily import Daily
-from service.privacy.retention import Found, Report
+from service.privacy.retention import DueConversation, RetentionReport
 from service.settings.settings import Settings
 from tests.conftest import SHARDS
 from tests.listening import eventually
@@ -98,7 +98,7 @@ async def test_it_keeps_looking_until_it_is_stopped(dsn: str) -> None:
 async def test_what_fails_is_tried_again(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, failures, retain = Clock(), [1, 2], retention.retain
 
-    async def failing(*given: Any, **more: Any) -> Report:
+    async def failing(*given: Any, **more: Any) -> RetentionReport:
         if failures:
             failures.pop()
             raise RuntimeError("the database went away")
@@ -120,7 +120,7 @@ async def test_a_stop_in_the_middle_finishes_what_is_begun_and_leaves_the_rest(
     clock, begun, go_on = Clock(), list[UUID](), asyncio.Event()
     carry_out = retention.carry_out
 
-    async def slowly(hansard: Hansard, found: Found) -> None:
+    async def slowly(hansard: Hansard, found: DueConversation) -> None:
         begun.append(found.conversation_id)
         await go_on.wait()
         await carry_out(hansard, found)

@@ -12,7 +12,7 @@ from domain.retention import EVERYTHING, Due, Policy, Retention, Rule
 from service import commands
 from service.hansard import Hansard, running
 from service.privacy import forget, retention
-from service.privacy.retention import Found, retain
+from service.privacy.retention import DueConversation, retain
 from service.settings.settings import Settings
 from service.store.repository import Caller
 from service.verify.log import verify_log
@@ -80,7 +80,7 @@ async def test_a_dry_run_changes_nothing_and_tells_what_a_run_then_does(dsn: str
             await idle(hansard, days)
             await idle(hansard, days, "opportunity", user_id="bob")
             await idle(hansard, days, plan="trial", user_id=f"cleo {days}")
-        before, at, told, done = everything(dsn), now(), list[Found](), list[Found]()
+        before, at, told, done = everything(dsn), now(), list[DueConversation](), list[DueConversation]()
         foretold = await retain(hansard, POLICY, at, dry_run=True, tell=told.append)
         assert everything(dsn) == before
         came = await retain(hansard, POLICY, at, tell=done.append)
@@ -146,7 +146,7 @@ async def test_what_was_touched_since_it_was_found_is_left_alone(
         touched, not_touched = await idle(hansard, 31), await idle(hansard, 32)
         carry_out = retention.carry_out
 
-        async def after_it_was_touched(hansard: Hansard, found: Found) -> None:
+        async def after_it_was_touched(hansard: Hansard, found: DueConversation) -> None:
             if found.conversation_id == touched:
                 await meanwhile(other, touched)  # type: ignore[operator]
             await carry_out(hansard, found)
@@ -240,7 +240,7 @@ async def test_one_that_fails_does_not_keep_the_others(dsn: str, monkeypatch: py
         broken, whole = await idle(hansard, 31), await idle(hansard, 31)
         carry_out = retention.carry_out
 
-        async def failing(hansard: Hansard, found: Found) -> None:
+        async def failing(hansard: Hansard, found: DueConversation) -> None:
             if found.conversation_id == broken:
                 raise RuntimeError("of this conversation only")
             await carry_out(hansard, found)
@@ -276,7 +276,7 @@ async def test_a_user_who_erases_just_then_is_first(dsn: str, monkeypatch: pytes
         conversation_id = await idle(hansard, 31)
         carry_out = retention.carry_out
 
-        async def late(hansard: Hansard, found: Found) -> None:
+        async def late(hansard: Hansard, found: DueConversation) -> None:
             await forget.erase(hansard, Caller("ann", "ann"), conversation_id)
             with pytest.raises(ConversationNotFound):
                 await carry_out(hansard, found)

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from domain.events import Event
 from projections import history
-from projections.history import Message, Said
+from projections.history import HistoryMessage, Said
 from service.hansard import Hansard, running
 from service.replies.asked import asked
 from service.replies.reply import Reply
 from service.responder import Used
 from service.settings.settings import Settings
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.log import conversation_after
 from service.store.repository import Caller
 from tests.conftest import SHARDS
@@ -69,7 +69,7 @@ class Conversing:
         wish = asked(caller, message, conversation_id=conversation_id, **more)
         return await asyncio.wait_for(self.hansard.replies.ask(wish), LONGEST_WAIT)
 
-    async def said(self, message: str, conversation_id: UUID | None = None, **more: Any) -> Message:
+    async def said(self, message: str, conversation_id: UUID | None = None, **more: Any) -> HistoryMessage:
         """Asks, and waits for the reply."""
         return await outcome(await self.ask(message, conversation_id, **more))
 
@@ -117,7 +117,7 @@ async def processes(dsn: str, number: int = 2, **settings: Any) -> AsyncIterator
         yield made
 
 
-async def outcome(reply: Reply) -> Message:
+async def outcome(reply: Reply) -> HistoryMessage:
     return await asyncio.wait_for(reply.outcome(), LONGEST_WAIT)
 
 
@@ -137,5 +137,5 @@ async def heard_until(reply: Reply, text: str) -> None:
     raise AssertionError(f"it ended with {so_far!r}")
 
 
-def command(name: str, body: str = "") -> Command:
-    return Command(UUID(bytes=name.encode().ljust(16, b"-")[:16]), body.encode() or b"body")
+def command(name: str, body: str = "") -> CommandKey:
+    return CommandKey(UUID(bytes=name.encode().ljust(16, b"-")[:16]), body.encode() or b"body")

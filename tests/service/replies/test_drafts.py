@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
 from service.hansard import pool_of
-from service.replies.drafts import Draft, Drafts, Kept
+from service.replies.drafts import Draft, Drafts, DraftUpdate
 from service.store.connections import Database
 from service.store.ids import new_id
 
@@ -36,8 +36,8 @@ def dead(pool: AsyncConnectionPool) -> Drafts:
     return Drafts(pool, new_id(), lease=-1)
 
 
-def kept(content: bytes | None, draft: Draft = DRAFT) -> Kept:
-    return Kept(draft.shard, draft.conversation_id, draft.reply_id, content)
+def kept(content: bytes | None, draft: Draft = DRAFT) -> DraftUpdate:
+    return DraftUpdate(draft.shard, draft.conversation_id, draft.reply_id, content)
 
 
 async def found(drafts: Drafts, conversation_id: UUID = DRAFT.conversation_id) -> Draft:

@@ -9,9 +9,9 @@ from domain import conversation as decisions
 from domain.errors import ConversationIsErased
 from domain.events import MessageAdded, ReplyFailed
 from projections import history
-from projections.history import Message
+from projections.history import HistoryMessage
 from service import commands
-from service.replies.drafts import Draft, Drafts, Kept
+from service.replies.drafts import Draft, Drafts, DraftUpdate
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.replies.reply import Reply
 from service.responder import ResponderFailed, ResponderTimedOut
@@ -28,7 +28,7 @@ from tests.service.replies.conversing import (
 )
 
 
-def text(message: Message) -> str:
+def text(message: HistoryMessage) -> str:
     return history.decode_text(message.content)
 
 
@@ -173,7 +173,7 @@ async def given_an_orphan(one: Conversing, reply: Reply, content: bytes) -> Draf
     gone = Drafts(one.hansard.pool, new_id(), lease=-1)
     orphan = Draft(reply.shard, reply.conversation_id, str(new_id()), "ann", reply.question_id, True)
     assert await gone.claim(orphan)
-    await gone.keep([Kept(reply.shard, reply.conversation_id, orphan.reply_id, content)])
+    await gone.keep([DraftUpdate(reply.shard, reply.conversation_id, orphan.reply_id, content)])
     return orphan
 
 

@@ -11,7 +11,7 @@ import psycopg
 
 from domain.events import ConversationStarted, Event, MessageAdded
 from projections.projection import Projection
-from service.store.append import Append, Command, append_of
+from service.store.append import Append, CommandKey, append_of
 from service.store.connections import Database, connect
 from service.store.store import Store
 
@@ -41,7 +41,7 @@ def asked(
     conversation_id: UUID,
     events: Sequence[Event],
     expected: int | None = None,
-    command: Command | None = None,
+    command: CommandKey | None = None,
     user_id: str = USER,
 ) -> Append:
     return append_of(

@@ -25,7 +25,7 @@ from eventsourcing.tests import persistence as cases
 from domain.events import ConversationStarted, MessageAdded
 from service.store.append import append_of
 from service.store.connections import Database
-from service.store.recorder import Fact, Factory, ShardRecorder
+from service.store.recorder import Factory, LibraryEvent, ShardRecorder
 from service.store.store import Store
 
 
@@ -164,7 +164,7 @@ def test_hansards_own_events_are_read_as_facts_by_the_librarys_mapper(dsn: str) 
             store.append_blocking(append_of(0, conversation_id, events, now, user_id="ann"))
         library: EventStore[UUID] = factory.event_store()
         assert list(library.get(conversation_id)) == [
-            Fact(conversation_id, version, event) for version, event in enumerate(events, 1)
+            LibraryEvent(conversation_id, version, event) for version, event in enumerate(events, 1)
         ]
         with pytest.raises(ProgrammingError, match="changed through Hansard only"):
             factory.application_recorder().insert_events([StoredEvent(uuid4(), 1, "message_added", b"{}")])

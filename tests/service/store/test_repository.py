@@ -18,7 +18,7 @@ from domain.errors import (
 )
 from domain.events import MessageAdded, MessageRevised
 from service import commands
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.connections import connect
 from service.store.log import DatabaseLog
 from service.store.repository import SNAPSHOT_EVERY, Caller, Repository
@@ -124,7 +124,7 @@ async def test_a_repeated_command_is_answered_as_the_first_time_even_if_it_would
     dsn: str,
 ) -> None:
     async with repository_on(dsn) as repository:
-        conversation, command = await a_conversation(repository), Command(uuid4(), b"hello")
+        conversation, command = await a_conversation(repository), CommandKey(uuid4(), b"hello")
         message = said()
         first = await commands.add_messages(repository, ANN, conversation, [message], command=command)
         await commands.end(repository, ANN, conversation)
@@ -135,14 +135,14 @@ async def test_a_repeated_command_is_answered_as_the_first_time_even_if_it_would
         assert again.appended.version == first.appended.version == 2
         with pytest.raises(CommandReused):
             await commands.add_messages(
-                repository, ANN, conversation, [said()], command=Command(command.id, b"other")
+                repository, ANN, conversation, [said()], command=CommandKey(command.id, b"other")
             )
     assert len(rows(dsn, VERSIONS, conversation)) == 3
 
 
 async def test_starting_a_conversation_again_with_the_same_command_gives_the_first_one(dsn: str) -> None:
     async with repository_on(dsn) as repository:
-        command = Command(uuid4(), b"start")
+        command = CommandKey(uuid4(), b"start")
         made = [
             await commands.start_conversation(repository, ANN, first_messages=[said()], command=command)
             for _ in range(3)

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import CommandReused, VersionConflict
 from domain.recorded import Recorded
-from service.store.append import Append, Appended, Command
+from service.store.append import Append, Appended, CommandKey
 from service.store.connections import Database
 from service.store.errors import StoreIsBusy, StoreIsClosed
 from service.store.store import Store
@@ -49,7 +49,7 @@ def test_versions_and_positions_have_no_gap_and_every_append_says_where_it_is(ds
 def test_in_one_batch_each_append_gets_its_own_answer(dsn: str) -> None:
     """A conflict, a repeated command, a reused command id and good appends, of which one repeats another."""
     one, other, third = uuid4(), uuid4(), uuid4()
-    command, twin = Command(uuid4(), b"body"), Command(uuid4(), b"twin")
+    command, twin = CommandKey(uuid4(), b"body"), CommandKey(uuid4(), b"twin")
     batches: list[list[int]] = []
 
     def committed(events: object) -> None:
@@ -63,7 +63,7 @@ def test_in_one_batch_each_append_gets_its_own_answer(dsn: str) -> None:
             wait_until_blocked(dsn)
             conflict = submit(store, asked(store, one, [said()], 1))
             repeated = submit(store, asked(store, uuid4(), started(said()), 0, command))
-            reused = submit(store, asked(store, one, [said()], 2, Command(command.id, b"another body")))
+            reused = submit(store, asked(store, one, [said()], 2, CommandKey(command.id, b"another body")))
             good = submit(store, asked(store, one, [said()], 2))
             new = submit(store, asked(store, third, started(), 0, twin))
             again = submit(store, asked(store, uuid4(), started(), 0, twin))
@@ -96,7 +96,7 @@ def test_an_append_that_was_decided_on_one_that_failed_is_not_stored(dsn: str) -
 
 
 def test_a_command_is_answered_the_same_by_another_process_and_after_a_restart(dsn: str) -> None:
-    command, conversation = Command(uuid4(), b"body"), uuid4()
+    command, conversation = CommandKey(uuid4(), b"body"), uuid4()
     with storing(dsn) as here, storing(dsn) as there:
         first = here.append_blocking(asked(here, conversation, started(said()), 0, command))
         second = there.append_blocking(asked(there, uuid4(), started(said()), 0, command))
@@ -224,7 +224,7 @@ def test_what_was_committed_is_told_with_its_places(dsn: str) -> None:
 
 
 def test_in_one_batch_the_same_ids_in_two_shards_have_nothing_to_do_with_each_other(dsn: str) -> None:
-    conversation, command = uuid4(), Command(uuid4(), b"body")
+    conversation, command = uuid4(), CommandKey(uuid4(), b"body")
     with storing(dsn) as store:
         assert store.shard_of("ann") != store.shard_of("bob")
         with lane_held(dsn):

@@ -34,7 +34,7 @@ from domain.events import (
 )
 from domain.message import Message, fold_message
 from domain.recorded import Foreign, Recorded, Redacted
-from service.store.append import Append, Command, append_of, stored_event
+from service.store.append import Append, CommandKey, append_of, stored_event
 from service.store.store import Store, shard_of
 
 SPACE = UUID(int=8)
@@ -132,7 +132,7 @@ class Told(Struct, frozen=True):
     at: datetime
     actor: str | None = None
     request_id: str | None = None
-    command: Command | None = None
+    command: CommandKey | None = None
 
 
 def conversation_of(user: str, slot: int) -> UUID:
@@ -158,7 +158,7 @@ def record(
                 take(history, wish, id, step.user, at)
                 events.append(wish)
         if events:
-            named = Command(uuid5(SPACE, f"command {number}"), b"digest") if step.named else None
+            named = CommandKey(uuid5(SPACE, f"command {number}"), b"digest") if step.named else None
             told.append(Told(id, step.user, events, at, step.actor, step.request, named))
     for user, slot in sorted(anonymised - erased):
         told = anonymise(told, user, conversation_of(user, slot), shards)

@@ -16,7 +16,7 @@ from service.transfer.file.export import export
 from service.transfer.file.lines import EVERYTHING, Selection
 from service.transfer.file.read import Reader
 from service.transfer.importing import destination, import_pieces, uncounted
-from service.transfer.report import Report
+from service.transfer.report import TransferReport
 from service.verify.log import verify_log
 from tests.conftest import SHARDS, database
 from tests.service.store.appending import rows, storing
@@ -39,8 +39,8 @@ def file_of(dsn: str, selection: Selection = EVERYTHING) -> bytes:
     return b"".join(export(Database.open(dsn), selection))
 
 
-def taken_in(dsn: str, file: bytes, user_id: str | None = None, unchecked: bool = False) -> Report:
-    report = Report()
+def taken_in(dsn: str, file: bytes, user_id: str | None = None, unchecked: bool = False) -> TransferReport:
+    report = TransferReport()
     reader = Reader(BytesIO(file), user_id=user_id)
     checked = reader.check(report, unchecked)
     with destination(Database.open(dsn), projections()) as into:

@@ -21,7 +21,7 @@ from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.importing import Destination, destination, import_conversations
 from service.transfer.incoming import Incoming, Skipped
-from service.transfer.report import Report
+from service.transfer.report import TransferReport
 from tests.service.store.appending import asked, rows, storing
 
 THEN = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -45,12 +45,12 @@ def into(dsn: str, limits: Limits | None = None) -> Iterator[Destination]:
         yield made
 
 
-def taken(dsn: str, *arriving: Incoming | Skipped) -> Report:
+def taken(dsn: str, *arriving: Incoming | Skipped) -> TransferReport:
     with into(dsn) as place:
         return import_conversations(place, arriving)
 
 
-def why(report: Report) -> list[str]:
+def why(report: TransferReport) -> list[str]:
     return [each.why for each in report.skipped]
 
 

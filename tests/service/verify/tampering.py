@@ -13,7 +13,7 @@ from projections.following.follower import Follower
 from service.cli.main import main
 from service.hansard import projections_of
 from service.settings.settings import Settings
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.connections import Database, connect
 from service.store.digests import chain, state_digest
 from service.store.log import DatabaseLog
@@ -33,7 +33,7 @@ def two_conversations(dsn: str) -> str:
         append(store, VICTIM, started())
         append(store, OTHER, started())
         for number in range(4):
-            append(store, VICTIM, [said(f"secret {number}")], command=Command(uuid4(), b"\1" * 32))
+            append(store, VICTIM, [said(f"secret {number}")], command=CommandKey(uuid4(), b"\1" * 32))
             append(store, OTHER, [said("good morning"), said("good night")])
     return dsn
 
@@ -44,7 +44,7 @@ def follow(dsn: str) -> None:
 
 
 def append(
-    store: Store, conversation_id: UUID, events: Sequence[Event], command: Command | None = None
+    store: Store, conversation_id: UUID, events: Sequence[Event], command: CommandKey | None = None
 ) -> None:
     store.append_blocking(asked(store, conversation_id, events, command=command))
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from service.cli.main import main
-from service.privacy.run import Asked, carry_out
+from service.privacy.run import Demand, carry_out
 from service.privacy.wishes import Wish
 from service.store.repository import Caller
 from tests.service.api.recording import at_once
@@ -20,7 +20,7 @@ async def test_what_the_service_erases_and_anonymises_breaks_no_seal(dsn: str, t
         await marked(hansard, OTHER, "innocent")
         assert await asyncio.to_thread(main, seal) == 0
         assert (await client.delete(f"/api/session/{USER}", headers=by(USER))).status_code == 200
-        wish, asked = Wish("user", "anonymise", OTHER), Asked(Caller(OTHER, OTHER), "asked")
+        wish, asked = Wish("user", "anonymise", OTHER), Demand(Caller(OTHER, OTHER), "asked")
         await carry_out(hansard, wish, asked)
         await marked(hansard, OTHER, "later")
     assert MARKER not in sealed.read_text()

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from domain.errors import CommandReused, VersionConflict
 from service.hansard import running
 from service.settings.settings import Settings
-from service.store.append import Command
+from service.store.append import CommandKey
 from service.store.errors import StoreUnavailable
 from service.watch.metrics import CountingObserver, measure, outcome_of
 from service.worker.app import create_app
@@ -52,7 +52,7 @@ async def scraped(client: httpx.AsyncClient) -> Samples:
 
 
 async def test_appends_are_counted_by_what_became_of_them(dsn: str) -> None:
-    conversation, command = uuid4(), Command(uuid4(), b"1" * 32)
+    conversation, command = uuid4(), CommandKey(uuid4(), b"1" * 32)
     async with asking(dsn) as client:
         before = await scraped(client)
         with storing(dsn, observer=CountingObserver()) as store:
@@ -60,7 +60,7 @@ async def test_appends_are_counted_by_what_became_of_them(dsn: str) -> None:
             await store.append(asked(store, conversation, started(said()), command=command))
             with pytest.raises(VersionConflict):
                 await store.append(asked(store, conversation, [said()], expected=1))
-            other = Command(command.id, b"2" * 32)
+            other = CommandKey(command.id, b"2" * 32)
             with pytest.raises(CommandReused):
                 await store.append(asked(store, conversation, [said()], command=other))
         after = await scraped(client)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import Struct
 
-from projections.history import Message
+from projections.history import HistoryMessage
 from service.api.answering import sse
-from service.api.answering.sse import Place, events_of, place_in
-from service.replies.ending import Ended
+from service.api.answering.sse import StreamPlace, events_of, place_in
+from service.replies.ending import ReplyEnd
 from service.replies.errors import NotAPlace
 from service.replies.reply import Reply
 from service.responder import ResponderFailed
@@ -26,11 +26,11 @@ def reply(*pieces: str) -> Reply:
 
 def failed(*pieces: str) -> Reply:
     made = reply(*pieces)
-    made.end(Ended(None, ResponderFailed(why="it answered 500")))
+    made.end(ReplyEnd(None, ResponderFailed(why="it answered 500")))
     return made
 
 
-async def tell(message: Message) -> Struct:
+async def tell(message: HistoryMessage) -> Struct:
     raise AssertionError("it has not ended well")
 
 
@@ -70,16 +70,17 @@ async def test_a_process_that_stops_ends_the_stream_without_an_end() -> None:
 
 async def test_an_error_that_nobody_expected_is_told_without_its_words() -> None:
     broken = reply()
-    broken.end(Ended(None, ZeroDivisionError("what somebody said")))
+    broken.end(ReplyEnd(None, ZeroDivisionError("what somebody said")))
     _, error = [event async for event in sent(broken)]
     assert b'"type":"unexpected"' in error
     assert b"what somebody said" not in error
 
 
 @pytest.mark.parametrize(
-    "place", [Place("r1", 0), Place("r1", 17), Place("with:colon", 3), Place("r1", None)]
+    "place",
+    [StreamPlace("r1", 0), StreamPlace("r1", 17), StreamPlace("with:colon", 3), StreamPlace("r1", None)],
 )
-def test_an_id_says_the_place_from_which_to_go_on(place: Place) -> None:
+def test_an_id_says_the_place_from_which_to_go_on(place: StreamPlace) -> None:
     assert place_in(str(place)) == place
 
 

@@ -16,7 +16,7 @@ from domain.events import ConversationStarted, Link, MessageAdded
 from service.transfer.chatgpt.archive import NotFromChatGPT, parts_of
 from service.transfer.chatgpt.conversations import conversations
 from service.transfer.chatgpt.elements import NotAnArray, elements
-from service.transfer.chatgpt.order import Standing, oldest_first
+from service.transfer.chatgpt.order import RawConversation, oldest_first
 from service.transfer.chatgpt.tree import Node, shown_branch
 from service.transfer.incoming import Incoming, Skipped
 from tests.service.transfer.chatgpt.exports import (
@@ -443,7 +443,7 @@ def test_the_least_recently_active_comes_first(tmp_path: Path) -> None:
 def test_what_is_held_at_a_time_is_bounded(tmp_path: Path) -> None:
     place = as_json(tmp_path / "c.json", *[talk(f"t{at}", BEGAN + at) for at in (30, 20, 10)])
     for at_once in (1, 2_000, 1_000_000):
-        found = [each for each in oldest_first(parts_of(place), at_once) if isinstance(each, Standing)]
+        found = [each for each in oldest_first(parts_of(place), at_once) if isinstance(each, RawConversation)]
         assert [json.loads(each.raw)["title"] for each in found] == ["T10", "T20", "T30"]
 
 
