@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -19,9 +20,17 @@ from projections.rebuilding.loading import Build, LoadLimits, ShardLoader
 Connect = Callable[[], Connection[Any]]
 Report = Callable[[int], None]
 
+MOST_PROCESSES: Final = 4
+"""PostgreSQL needs some cores, too."""
+
 
 class LoaderFailed(Exception):
     """A process that filled tables ended before its work was done."""
+
+
+def processes_here() -> int:
+    """As many as this machine has cores for."""
+    return min(os.cpu_count() or 1, MOST_PROCESSES)
 
 
 def load_shards(

@@ -23,9 +23,9 @@ from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.answering.wire import Sent, answer, moment
 from service.api.asking.principal import Principal
-from service.cli.replay import NoSuchProjection
 from service.hansard import Hansard
 from service.replay import jobs
+from service.replay.report import NoSuchProjection
 from service.replay.thread import Kind, Outcome
 
 HEARTBEAT: Final = b": nothing new\n\n"

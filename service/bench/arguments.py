@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from service.bench.subjects import SUBJECTS
+from service.cli.terminal import positive
 
 ROUNDS: Final = 3
 
@@ -35,10 +36,3 @@ def subject(text: str) -> str:
     if text not in SUBJECTS:
         raise ArgumentTypeError(f"there is no subject {text}, but {', '.join(SUBJECTS)}")
     return text
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ArgumentTypeError(f"{text} is less than 1")
-    return number

@@ -14,9 +14,9 @@ from domain.events import ConversationStarted, Event
 from projections.following.follower import Follower
 from projections.generations import install, not_built
 from projections.projection import Projection
+from projections.rebuilding.loaders import processes_here
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
 from service.bench.messages import messages
-from service.cli.replay import processes_here
 from service.store.append import Append, append_of
 from service.store.connections import Database, connect
 from service.store.ids import new_id

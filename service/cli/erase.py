@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -12,6 +11,7 @@ from msgspec import Struct
 from domain.content import LIMITS, check_link, check_name, check_words
 from domain.errors import ConversationNotFound, Refusal
 from domain.events import Link
+from service.cli.terminal import Say
 from service.hansard import Hansard, running
 from service.privacy import journal
 from service.privacy.after_restore import apply_again
@@ -24,8 +24,6 @@ from service.store.repository import Caller
 
 OPERATOR: Final = "the operator"
 REASON: Final = "the operator asked for it"
-
-Say = Callable[[str], None]
 
 
 class NotConfirmed(Refusal):

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from domain.errors import Refusal
 from service.bench.arguments import arguments as bench_arguments
-from service.cli.serve import CannotServe, say, serve, warn
+from service.cli.serve import CannotServe, serve
+from service.cli.terminal import positive, say, warn
 from service.postgres.embedded import EmbeddedPostgresError
 from service.privacy.arguments import erase_arguments, run_erase
 from service.privacy.retain_arguments import retain_arguments, run_retain
@@ -312,14 +313,8 @@ def token_arguments(parser: ArgumentParser) -> None:
     takes("jwt_secret", "jwt_issuer", "jwt_audience")(parser)
     parser.add_argument("--user", metavar="ID", required=True, help="the user whose token it is")
     parser.add_argument(
-        "--minutes", type=at_least_one, default=60, metavar="N", help="how long it is good for [60]"
+        "--minutes", type=positive, default=60, metavar="N", help="how long it is good for [60]"
     )
-
-
-def at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text} is not a whole number, 1 or more")
-    return int(text)
 
 
 def run_token(settings: Settings, given: Namespace) -> int:

@@ -1,18 +1,16 @@
 """`hansard retain`: what `hansard serve` does once a day, done now; or what it would do, told."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from domain.retention import Due, Retention
 from projections.rebuilding.progress import Progress
-from service.cli.terminal import Bar
+from service.cli.terminal import Bar, Say
 from service.hansard import running
 from service.privacy.retention import DueConversation, RetentionReport, retain
 from service.settings.settings import Settings
-
-Say = Callable[[str], None]
 
 DONE: Final = {Due.ANONYMISE: "anonymised", Due.ERASE: "erased"}
 TO_DO: Final = {Due.ANONYMISE: "to anonymise", Due.ERASE: "to erase"}

@@ -1,12 +1,11 @@
 """`hansard seal` and `hansard keys seal`, and the seal that `hansard verify` is given."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.cli.replay import reporting
+from service.cli.terminal import Say, reporting
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 from service.verify.faults import counted
@@ -16,9 +15,6 @@ from service.verify.seal_keys import NAME, make, public_key, public_of
 from service.verify.sealing import seal_log
 
 STDOUT: Final = Path("-")
-
-
-Say = Callable[[str], None]
 
 
 def make_keys(out: Path | None, data: Path, say: Say) -> int:

@@ -6,7 +6,6 @@ import fcntl
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from service.cli.terminal import say, warn
 from service.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError, explained
 from service.postgres.opened import Opened, opened
 from service.settings.settings import Settings, unknown
@@ -311,13 +311,3 @@ def stopping_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def warn(line: str) -> None:
-    sys.stderr.write(f"hansard: {line}\n")
-    sys.stderr.flush()

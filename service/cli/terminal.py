@@ -1,14 +1,48 @@
-"""The one line that shows how far a long command has come, to a person who watches."""
+"""What commands say to whoever has typed them: results, warnings, and how far a long one has come."""
 
 import shutil
 import sys
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import TYPE_CHECKING, Final, Self, TextIO
 
-from projections.rebuilding.progress import Progress
+if TYPE_CHECKING:
+    from projections.rebuilding.progress import Progress, Report
 
+LINE_EVERY: Final = 10.0
 WIDTH: Final = 24
 CLEAR: Final = "\r\x1b[K"
+
+Say = Callable[[str], None]
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def warn(line: str) -> None:
+    sys.stderr.write(f"hansard: {line}\n")
+    sys.stderr.flush()
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is not a whole number, 1 or more")
+    return int(text)
+
+
+@contextmanager
+def reporting() -> Iterator["Report"]:
+    """A bar for a person who watches; now and then a line for a log."""
+    if sys.stderr.isatty():
+        with Bar() as bar:
+            yield bar
+    else:
+        yield Lines(sys.stderr)
 
 
 class Bar:
@@ -26,7 +60,7 @@ class Bar:
     ) -> None:
         self._write(CLEAR)
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: "Progress") -> None:
         self._write(CLEAR + line_of(progress)[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
@@ -35,7 +69,23 @@ class Bar:
             self._stream.flush()
 
 
-def line_of(progress: Progress) -> str:
+class Lines:
+    """For a log: one at each stage, and one every ten seconds."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._stage = ""
+        self._due = 0.0
+
+    def __call__(self, progress: "Progress") -> None:
+        if progress.stage != self._stage or self._clock() >= self._due:
+            self._stage, self._due = progress.stage, self._clock() + LINE_EVERY
+            self._stream.write(" ".join(words_of(progress)) + "\n")
+            self._stream.flush()
+
+
+def line_of(progress: "Progress") -> str:
     if not progress.total:
         return f"{progress.stage} …"
     share = min(1.0, progress.done / progress.total)
@@ -54,3 +104,13 @@ def minutes(seconds: float) -> str:
     if hours:
         return f"{hours}:{rest // 60:02}:{rest % 60:02}"
     return f"{rest // 60}:{rest % 60:02}"
+
+
+def words_of(progress: "Progress") -> Iterable[str]:
+    yield progress.stage
+    if progress.total:
+        yield f"{progress.done:,} of {progress.total:,} events"
+    if progress.per_second:
+        yield f"at {progress.per_second:,.0f} a second"
+    if progress.per_second and progress.seconds_left is not None:
+        yield f"with {progress.seconds_left:,.0f} s left"

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 from domain.content import Limits
 from domain.errors import Refusal
 from projections.rebuilding.progress import Meter
-from service.cli.replay import reporting
+from service.cli.terminal import Say, reporting
 from service.hansard import projections_of
 from service.settings.settings import Settings
 from service.store.connections import Database
@@ -26,8 +26,6 @@ from service.transfer.report import TransferReport
 
 STANDARD: Final = "-"
 COPY: Final = 1024 * 1024
-
-Say = Callable[[str], None]
 
 
 class AlreadyThere(Refusal):

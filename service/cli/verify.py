@@ -1,7 +1,7 @@
 """`hansard verify`: the log, its seal, the projections and broken replies, told in words or as JSON."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +11,9 @@ from psycopg import Connection
 
 from projections.generations import not_built
 from projections.projection import Projection
-from service.cli.replay import proofs_of, reporting, told
+from service.cli.terminal import Say, reporting
+from service.replay.proving import proofs_of
+from service.replay.report import proof_in_words
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 from service.verify.broken_replies import verify_replies
@@ -22,7 +24,6 @@ from service.verify.sealing import verify_seal
 from service.verify.shard import Verified, read_too_far, reading, verify_conversation, with_holes
 
 Part = Literal["chains", "seal", "projections", "replies"]
-Say = Callable[[str], None]
 
 
 class Outcome(Struct, frozen=True):
@@ -117,8 +118,10 @@ def of_projections(database: Database, projections: Sequence[Projection]) -> Ite
     if reason:
         yield Outcome("projections", False, f"The projections were not compared: {reason}")
         return
-    for proof in proofs_of(database, [each for each in projections if each not in missing]):
-        summary, *remarks = map(str.strip, told(proof))
+    with reporting() as report:
+        proofs = proofs_of(database, [each for each in projections if each not in missing], report)
+    for proof in proofs:
+        summary, *remarks = map(str.strip, proof_in_words(proof))
         yield Outcome("projections", proof.equal, summary, remarks=remarks)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.events import Link
-from service.cli.serve import say, warn
+from service.cli.terminal import say, warn
 from service.settings.settings import Settings
 
 

@@ -2,8 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from service.bench.arguments import positive
-from service.cli.serve import say, warn
+from service.cli.terminal import positive, say, warn
 from service.settings.settings import BadSetting, Settings, retention_of
 
 

@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from projections.errors import ReplayIsRunning
 from projections.projection import Projection
-from service.cli.replay import choose
+from service.replay.report import choose
 from service.replay.thread import STOPPED, Kind, Outcome, Rebuilding, ReplayEnd
 from service.store.connections import Database
 from service.store.ids import new_id

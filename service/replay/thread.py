@@ -18,7 +18,7 @@ from projections.rebuilding.check import Check
 from projections.rebuilding.guard import guarded
 from projections.rebuilding.progress import Progress
 from projections.rebuilding.rebuild import Rebuild
-from service.cli.replay import NAME, tell_rebuilt, told
+from service.replay.report import NAME, proof_in_words, rebuilt_in_words
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 
@@ -99,14 +99,12 @@ class Rebuilding:
             return ReplayEnd("failed", [f"It failed: {why}. What is read was not touched."])
 
     def _replay(self) -> ReplayEnd:
-        lines = list[str]()
         work = Rebuild(self._connect, DatabaseLog(), self._projections, self._report)
-        tell_rebuilt(work.run(), lines.append)
-        return ReplayEnd("done", lines[:MOST_LINES])
+        return ReplayEnd("done", list(rebuilt_in_words(work.run()))[:MOST_LINES])
 
     def _check(self) -> ReplayEnd:
         proofs = Check(self._connect, DatabaseLog(), self._projections, self._report).run()
-        lines = [line for proof in proofs for line in told(proof, TOLD_KEYS)]
+        lines = [line for proof in proofs for line in proof_in_words(proof, TOLD_KEYS)]
         equal = all(proof.equal for proof in proofs)
         return ReplayEnd("done" if equal else "differs", lines[:MOST_LINES])
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from uuid import UUID
 
-from service.cli.serve import say, warn
+from service.cli.terminal import say, warn
 from service.settings.settings import BadSetting, Settings
 
 

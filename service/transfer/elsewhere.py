@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from domain.content import Limits
 from projections.rebuilding.progress import Meter
-from service.cli.replay import reporting
+from service.cli.terminal import reporting
 from service.hansard import projections_of
 from service.settings.settings import Settings
 from service.store.connections import Database

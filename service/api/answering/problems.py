@@ -23,8 +23,8 @@ from service import responder
 from service.api.answering import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
-from service.cli import replay
 from service.privacy import errors as privacy
+from service.replay import report as replay
 from service.replies import errors as replies
 from service.store import errors as store
 from service.store import migrations

@@ -5,7 +5,9 @@ import pytest
 
 from projections.following.follower import Follower
 from projections.rebuilding.progress import Progress
-from service.cli.replay import Lines, NoSuchProjection, replay
+from service.cli.replay import replay
+from service.cli.terminal import Lines
+from service.replay.report import NoSuchProjection
 from service.store.connections import Database, connect
 from tests.projections.rebuilding.replayed import (
     LOG,

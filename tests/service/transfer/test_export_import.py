@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from projections.projection import Projection
-from service.cli.replay import proofs_of
 from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
+from service.replay.proving import proofs_of
 from service.settings.settings import Settings
 from service.store.connections import Database
 from service.transfer.file.export import export
