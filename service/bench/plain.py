@@ -29,6 +29,8 @@ class NewPlainMessage(SQLModel):
 
 
 class PlainMessage(SQLModel, table=True):
+    __tablename__ = "message"
+
     id: int | None = Field(default=None, primary_key=True)
     conversation_id: str = Field(index=True)
     user_id: str = Field(index=True)
