@@ -15,12 +15,13 @@ from service.cli.terminal import Say
 from service.hansard import Hansard, running
 from service.privacy import journal
 from service.privacy.after_restore import apply_again
-from service.privacy.finding import shard_of_conversation, standing
+from service.privacy.finding import standing
 from service.privacy.receipts import Receipt
 from service.privacy.run import Demand, carry_out, finish_under_way
 from service.privacy.wishes import Wish
 from service.settings.settings import Settings
 from service.store.repository import Caller
+from service.store.whereabouts import whereabouts
 
 OPERATOR: Final = "the operator"
 REASON: Final = "the operator asked for it"
@@ -81,13 +82,15 @@ async def receipts_of(hansard: Hansard, given: Given) -> list[Receipt]:
 async def of_conversation(hansard: Hansard, conversation_id: UUID, reason: str) -> Receipt:
     """Whoever's it is; what was erased before has its receipt where it was."""
     async with hansard.pool.connection() as connection:
-        shard = await shard_of_conversation(connection, hansard.store.shards, conversation_id)
-        if shard is None:
+        place = await whereabouts(connection, hansard.store.shards, conversation_id)
+        if place is None:
             raise ConversationNotFound
-        found = (await standing(connection, shard, [conversation_id])).get(conversation_id)
+        found = (await standing(connection, place.shard, [conversation_id])).get(conversation_id)
     owner = found.now_of if found else None
     wish = Wish("conversation", user_id=owner, conversation_id=conversation_id)
-    return await carry_out(hansard, wish, Demand(Caller(owner or "", OPERATOR), reason, again=True), shard)
+    return await carry_out(
+        hansard, wish, Demand(Caller(owner or "", OPERATOR), reason, again=True), place.shard
+    )
 
 
 def check(given: Given) -> None:

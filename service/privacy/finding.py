@@ -15,9 +15,6 @@ from service.privacy.wishes import Wish
 OF_USER: Final = """
 SELECT shard, conversation_id FROM events
 WHERE shard = %(shard)s AND version = 1 AND user_id = %(user_id)s ORDER BY 2 LIMIT %(limit)s"""
-SHARDS_OF: Final = """
-SELECT shard FROM unnest(%(shards)s::smallint[]) AS s (shard)
-WHERE EXISTS (SELECT FROM events AS e WHERE e.shard = s.shard AND e.conversation_id = %(conversation_id)s)"""
 STANDING: Final = """
 SELECT given.conversation_id, first.user_id, last.topic, last.version, last.position, last.user_id AS now_of
 FROM unnest(%(conversation_ids)s::uuid[]) AS given (conversation_id)
@@ -78,14 +75,6 @@ async def is_anything_left(
         return bool(await next_of(hansard, connection, shard, wish, 1))
     found = (await standing(connection, shard, [wish.conversation_id])).get(wish.conversation_id)
     return found is not None and not found.is_erased
-
-
-async def shard_of_conversation(
-    connection: AsyncConnection[Any], shards: int, conversation_id: UUID
-) -> int | None:
-    given = {"shards": list(range(shards)), "conversation_id": conversation_id}
-    row = await (await connection.execute(SHARDS_OF, given)).fetchone()
-    return int(row[0]) if row else None
 
 
 async def standing(

@@ -9,12 +9,12 @@ from domain.errors import ConversationNotFound
 from domain.events import Link
 from service.hansard import Hansard
 from service.privacy import receipts
-from service.privacy.finding import shard_of_conversation
 from service.privacy.receipts import Receipt
 from service.privacy.run import Demand, carry_out
 from service.privacy.wishes import Wish
 from service.store.append import CommandKey
 from service.store.repository import Caller
+from service.store.whereabouts import whereabouts
 
 REASON: Final = "the user asked for it"
 
@@ -63,11 +63,11 @@ async def erase(
 async def erased_before(hansard: Hansard, conversation_id: UUID, command_digest: bytes) -> Erased | None:
     """What this very request came to; another one, or one without a key, has come to nothing."""
     async with hansard.pool.connection() as connection:
-        shard = await shard_of_conversation(connection, hansard.store.shards, conversation_id)
-        if shard is None or not command_digest:
+        place = await whereabouts(connection, hansard.store.shards, conversation_id)
+        if place is None or not command_digest:
             return None
         wish = Wish("conversation", conversation_id=conversation_id)
-        receipt = await receipts.latest_of(connection, shard, wish)
+        receipt = await receipts.latest_of(connection, place.shard, wish)
     if receipt is None or receipt.wish is not None or receipt.command_digest != command_digest:
         return None
     return Erased(receipt)

@@ -44,13 +44,6 @@ NAMELESS: Final = topics("conversation_anonymised", "conversation_erased")
 
 ONE: Final = "shard = %(shard)s AND conversation_id = %(conversation_id)s"
 OF_ONE: Final = f"FROM events WHERE {ONE}"
-WHERE: Final = """
-SELECT e.shard, e.user_id
-FROM unnest(%(shards)s::smallint[]) AS s (shard)
-CROSS JOIN LATERAL (
-    SELECT shard, user_id FROM events
-    WHERE shard = s.shard AND conversation_id = %(conversation_id)s ORDER BY version LIMIT 1) AS e
-ORDER BY e.shard LIMIT 1"""
 BOUNDS: Final = f"""
 SELECT first.recorded_at, last.version, last.topic, last.recorded_at
 FROM (SELECT recorded_at {OF_ONE} ORDER BY version LIMIT 1) AS first,
@@ -105,13 +98,6 @@ FROM unnest(%(shards)s::smallint[], %(conversation_ids)s::uuid[]) AS g (shard, c
 CROSS JOIN LATERAL (
     SELECT topic FROM events WHERE shard = g.shard AND conversation_id = g.conversation_id
     ORDER BY version DESC LIMIT 1) AS e"""
-
-
-class Whose(Struct, frozen=True):
-    """Where a conversation lies, and whose it is; nobody's, once it is erased."""
-
-    shard: int
-    user_id: str | None
 
 
 class Bounds(Struct, frozen=True):
@@ -226,12 +212,6 @@ async def rows(
     cursor = connection.cursor(binary=True)
     await cursor.execute(query.encode(), given)
     return await cursor.fetchall()
-
-
-async def whereabouts(connection: AsyncConnection[Any], shards: int, conversation_id: UUID) -> Whose | None:
-    given = {"shards": list(range(shards)), "conversation_id": conversation_id}
-    found = await rows(connection, WHERE, given)
-    return Whose(*found[0]) if found else None
 
 
 async def redactions(

@@ -12,6 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from projections.conversations import CONVERSATIONS
 from service.store.connections import Database
+from service.store.whereabouts import all_whereabouts
 from service.verify.chains import EventRow, follow
 from service.verify.faults import MOST_LISTED, Fault, Faults, missing
 
@@ -50,10 +51,6 @@ ROWS: Final = sql.SQL("SELECT {} FROM events WHERE shard = %(shard)s {} ORDER BY
 COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, EventRow._fields))
 OF_SHARD: Final = ROWS.format(COLUMNS, sql.SQL(""))
 OF_CONVERSATION: Final = ROWS.format(COLUMNS, sql.SQL("AND conversation_id = %(conversation_id)s"))
-SHARDS_OF: Final = """
-SELECT l.shard FROM lanes AS l
-WHERE EXISTS (SELECT FROM events AS e WHERE e.shard = l.shard AND e.conversation_id = %(conversation_id)s)
-ORDER BY 1"""
 
 Count = Callable[[int], None]
 
@@ -97,7 +94,7 @@ def verify_conversation(connection: Connection[Any], conversation_id: UUID) -> V
     given = {"conversation_id": conversation_id}
     with as_of_now(connection):
         shards = len(connection.execute(SHARDS).fetchall())
-        found = [shard for (shard,) in connection.execute(SHARDS_OF, given)]
+        found = [each.shard for each in all_whereabouts(connection, shards, conversation_id)]
         for shard in found:
             rows = Rows(connection, OF_CONVERSATION, given | {"shard": shard}, uncounted)
             follow(shard, shards, rows, faults)

@@ -24,7 +24,7 @@ from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard
 from service.store.ids import new_id
-from service.store.past import whereabouts
+from service.store.whereabouts import whereabouts
 from service.watch.logs import REQUEST_ID
 
 NOBODYS: Final = "/api/admin/"

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain.errors import ConversationNotFound
 from service.api.asking.asking import Asking
-from service.store.past import whereabouts
+from service.store.whereabouts import whereabouts
 
 
 class Seen(Struct, frozen=True):
