@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
+from service.chatkit.loading import ChatKit
 from service.hansard import Hansard
 from service.privacy.daily import Daily
 from service.privacy.finishing import Finishing
@@ -27,6 +28,7 @@ class Attachment:
         self._observer = observer
         self._why = "it has not been asked yet"
         self._hansard: Hansard | None = None
+        self._chatkit: ChatKit | None = None
         self._trying: asyncio.Task[None] | None = None
         self._finishing: Finishing | None = None
         self._retention = retention_of(settings)
@@ -41,6 +43,12 @@ class Attachment:
         if self._hansard is None:
             raise StoreUnavailable(why=self._why, retry_after=1)
         return self._hansard
+
+    @property
+    def chatkit(self) -> ChatKit:
+        if self._chatkit is None:
+            self._chatkit = ChatKit(self.hansard)
+        return self._chatkit
 
     async def start(self) -> None:
         """Returns when the database could be used, or after a moment without it."""

@@ -21,7 +21,6 @@ from projections.reading.view import Headway, View, configure
 from projections.search import Search
 from projections.usage import Usage
 from service.audit.reads import Reads
-from service.chatkit.loading import ChatKit
 from service.replay.jobs import ReplayJobs
 from service.replies.replies import Replies
 from service.responder import Responder
@@ -72,7 +71,6 @@ class Hansard:
         self.erasing = asyncio.Semaphore(ERASURES_AT_ONCE)
         self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
-        self.chatkit = ChatKit(self)
         self.changes = Tail(self.pool)
         self.reads = Reads(self.pool)
         self.replays = ReplayJobs(self.pool, self.database, self.projections)

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, Connection, errors
 from psycopg.rows import class_row
 
 from domain.errors import Refusal
-from service.api.asking.principal import Scope
+from service.access.scopes import Scope
 
 PREFIX: Final = "hsk_"
 RANDOM_BYTES: Final = 32

@@ -146,7 +146,7 @@ def linked(opportunity: str) -> Link:
 async def chatkit(
     data: dict[str, Any], request: Request[Any, Any, Any], writing: Writing, opportunity: str | None
 ) -> ASGIResponse:
-    server = await writing.hansard.chatkit.server()
+    server = await request.app.state["attachment"].chatkit.server()
     thread_id = thread_in(data)
     caller = await writing.caller_for(thread_id) if thread_id else writing.caller()
     answered = await server.answer(await request.body(), caller, active(data, opportunity))

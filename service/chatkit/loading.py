@@ -5,15 +5,16 @@ import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from service.hansard import Hansard
+
 if TYPE_CHECKING:
     from service.chatkit.server import HansardChatKit
-    from service.hansard import Hansard
 
 
 class ChatKit:
     """The server of one process, as soon as somebody asks for it."""
 
-    def __init__(self, hansard: "Hansard") -> None:
+    def __init__(self, hansard: Hansard) -> None:
         self._hansard = hansard
         self._lock = asyncio.Lock()
         self._server: HansardChatKit | None = None

@@ -67,7 +67,7 @@ def serve(settings: Settings) -> int:
 def check_access(settings: Settings) -> None:
     """Before anything is started: nobody is let in unasked from elsewhere, and the keys can be read."""
     from service.access.tokens import Tokens
-    from service.api.asking.origins import allowed_origins
+    from service.settings.origins import allowed_origins
 
     if settings.auth == "dev" and not is_loopback(settings.host):
         raise CannotServe(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.errors import Refusal
 from domain.events import Event
 
 
@@ -34,3 +35,7 @@ class Skipped(Struct, frozen=True):
     what: str
     """`conversation 0198…`, `an image`."""
     why: str
+
+
+class Unfit(Refusal):
+    """{what}."""

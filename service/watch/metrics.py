@@ -16,11 +16,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import CommandReused, VersionConflict
-from service.hansard import Hansard
 from service.store.append import Append, Appended
 from service.store.observer import Observer
+from service.store.store import Store
 from service.watch.look import Sighting
 from service.watch.status import RetentionRun
 
@@ -104,10 +105,10 @@ def seconds_of(route: str, method: str) -> Histogram:
     return REQUEST_SECONDS.labels(route, method)
 
 
-def measure(hansard: Hansard) -> None:
+def measure(store: Store, pool: AsyncConnectionPool[Any]) -> None:
     """What is not counted as it happens, but is so and so now."""
-    WAITING.set(hansard.store.waiting())
-    stats = hansard.pool.pop_stats()  # the counters since the last time, and how it is now
+    WAITING.set(store.waiting())
+    stats = pool.pop_stats()  # the counters since the last time, and how it is now
     free, size = stats.get("pool_available", 0), stats.get("pool_size", 0)
     POOL.labels("free").set(free)
     POOL.labels("taken").set(size - free)

@@ -131,7 +131,7 @@ async def attached(app: Litestar) -> AsyncIterator[None]:
 async def keep_measuring(attachment: Attachment) -> None:
     while True:
         if attachment.is_there:
-            measure(attachment.hansard)
+            measure(attachment.hansard.store, attachment.hansard.pool)
         await asyncio.sleep(MEASURE_EVERY)
 
 

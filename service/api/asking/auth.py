@@ -11,12 +11,14 @@ from litestar.openapi.spec import Components, SecurityRequirement, SecuritySchem
 from msgspec import Struct
 
 from service.access.keys import PREFIX, digest_of, valid_key
+from service.access.scopes import GRANTED, Scope
 from service.access.tokens import BadToken, Tokens
 from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
-from service.api.asking.origins import allowed_origins, check_from_here
-from service.api.asking.principal import GRANTED, Principal, Scope
+from service.api.asking.origins import check_from_here
+from service.api.asking.principal import Principal
 from service.api.asking.rate_limit import Buckets
 from service.attachment import Attachment
+from service.settings.origins import allowed_origins
 from service.settings.settings import Settings
 
 NEEDS: Final = "needs"

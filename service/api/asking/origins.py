@@ -1,6 +1,5 @@
 """Which sites' pages may reach Hansard, and what its answers allow a browser to do."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
@@ -12,7 +11,8 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
 from service.api.answering.errors import NotFromHere
-from service.settings.settings import BadSetting, Settings
+from service.settings.origins import allowed_origins
+from service.settings.settings import Settings
 
 POLICY: Final = "; ".join(
     (
@@ -35,7 +35,6 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """On every answer that does not say otherwise itself."""
-SITE: Final = re.compile(r"https?://[\w.:\[\]-]+")
 SENT: Final = [
     "Authorization",
     "Content-Type",
@@ -83,16 +82,6 @@ def is_local(host: str) -> bool:
 
 def is_of(origin: str, host: str) -> bool:
     return origin.partition("://")[2].lower() == host.lower()
-
-
-def allowed_origins(settings: Settings) -> frozenset[str]:
-    listed = [each.strip().rstrip("/") for each in (settings.cors_origins or "").split(",") if each.strip()]
-    for each in listed:
-        if each == "*" and settings.auth == "dev":
-            raise BadSetting("HANSARD_CORS_ORIGINS is *: without authentication, name each site")
-        if each != "*" and not SITE.fullmatch(each):
-            raise BadSetting(f"HANSARD_CORS_ORIGINS names {each}, which is not like https://chat.example")
-    return frozenset(listed)
 
 
 def cors(settings: Settings) -> CORSConfig | None:

@@ -1,6 +1,5 @@
 """Who asks, and for whom: a request's principal, and the caller that it becomes."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -12,27 +11,12 @@ from msgspec import Struct
 
 from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
+from service.access.scopes import Scope
 from service.api.answering.errors import NotYourUser, UserNotNamed, UsersDiffer
 from service.hansard import Hansard
 from service.store.repository import Caller
+from service.store.whereabouts import whereabouts
 from service.watch.logs import REQUEST_ID
-
-Scope = Literal["read", "write", "audit", "admin"]
-
-GRANTED: Final[Mapping[Scope, frozenset[Scope]]] = {
-    "read": frozenset({"read"}),
-    "write": frozenset({"read", "write"}),
-    "audit": frozenset({"read", "audit"}),
-    "admin": frozenset({"read", "write", "audit", "admin"}),
-}
-"""What a key of each scope may do: who writes reads, who audits reads and writes nothing."""
-
-OWNER: Final = """
-SELECT e.user_id
-FROM unnest(%(shards)s::smallint[]) AS s (shard)
-CROSS JOIN LATERAL (
-    SELECT user_id FROM events
-    WHERE shard = s.shard AND conversation_id = %(conversation_id)s AND version = 1) AS e"""
 
 
 class Principal(Struct, frozen=True):
@@ -66,12 +50,11 @@ async def caller_for(
 
 
 async def owner_of(hansard: Hansard, conversation_id: UUID) -> str:
-    given = {"shards": list(range(hansard.store.shards)), "conversation_id": conversation_id}
     async with hansard.pool.connection() as connection:
-        row = await (await connection.execute(OWNER, given)).fetchone()
-    if row is None or row[0] is None:
+        found = await whereabouts(connection, hansard.store.shards, conversation_id)
+    if found is None or found.user_id is None:
         raise ConversationNotFound
-    return str(row[0])
+    return found.user_id
 
 
 def same_user(named: str | None, in_body: str | None) -> str | None:

@@ -10,7 +10,7 @@ from domain.content import Limits
 from domain.events import ConversationStarted, Event, MessageAdded
 from service.chatkit.items import as_added, naive, restored
 from service.chatkit.threads import begun, fields_of
-from service.transfer.tables.rows import Unfit
+from service.transfer.incoming import Unfit
 from service.transfer.times import BEGINNING
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from domain.content import Limits, check_message
-from domain.errors import Refusal
 from domain.events import MessageAdded, Payload, Role
 from service.transfer.chatgpt.messages import words_of
+from service.transfer.incoming import Unfit
 from service.transfer.times import time_of
 
 # Who speaks, whatever it is called; and of which kind is what neither of the two said.
@@ -21,10 +21,6 @@ ROLES: Final = {
     **dict.fromkeys(("tool", "function"), "tool"),
 }
 KINDS: Final = {USER: "message", ASSISTANT: "message", "system": "context", "tool": "tool_output"}
-
-
-class Unfit(Refusal):
-    """{what}."""
 
 
 class SourceRow(Struct):

@@ -9,8 +9,8 @@ import pytest
 
 from service.access import keys
 from service.access.keys import BadKeyName, KeyExists, NoSuchKey
+from service.access.scopes import Scope
 from service.api.asking import auth
-from service.api.asking.principal import Scope
 from service.store.connections import Database
 from tests.service.api.calling import SECRET, bearer, key, problem, revoke
 from tests.service.api.routes import telling

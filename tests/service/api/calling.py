@@ -12,7 +12,7 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from service.access import keys
-from service.api.asking.principal import Scope
+from service.access.scopes import Scope
 from service.settings.settings import Settings
 from service.store.connections import Database
 from service.worker.app import create_app

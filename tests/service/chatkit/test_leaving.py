@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from service.chatkit.loading import ChatKit
 from service.chatkit.run import ChatKitRun
 from service.hansard import running
 from service.settings.settings import Settings
@@ -194,7 +195,7 @@ async def test_whoever_answers_and_goes_away_at_once_gets_no_reply_and_that_is_o
     asking = {"responder": "openai", "openai_base_url": model.url, "openai_model": "scripted"}
     settings = Settings(dsn=dsn, shards=SHARDS, chatkit_server=KITCHEN, **asking)  # type: ignore[arg-type]
     async with running(settings, dsn) as hansard:
-        server, ann = await hansard.chatkit.server(), Caller("ann")
+        server, ann = await ChatKit(hansard).server(), Caller("ann")
         begun = await heard_from(server, ann, creating(asked))
         here: dict[str, Any] = {"thread_id": begun.thread_id}
         item = begun.done[-1]

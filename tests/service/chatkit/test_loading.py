@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 
+from service.chatkit.loading import ChatKit
 from service.hansard import running
 from service.settings.settings import Settings
 from tests.conftest import SHARDS
@@ -20,12 +21,14 @@ def test_the_service_starts_without_chatkits_package() -> None:
 
 async def test_however_many_ask_first_they_get_one_server(dsn: str) -> None:
     async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
-        servers = await asyncio.gather(*(hansard.chatkit.server() for _ in range(5)))
+        chatkit = ChatKit(hansard)
+        servers = await asyncio.gather(*(chatkit.server() for _ in range(5)))
         assert len({id(server) for server in servers}) == 1
 
 
 async def test_a_server_that_cannot_be_loaded_is_tried_again(dsn: str) -> None:
     async with running(Settings(dsn=dsn, shards=SHARDS, chatkit_server="nowhere:At"), dsn) as hansard:
+        chatkit = ChatKit(hansard)
         for _ in range(2):
-            (failed,) = await asyncio.gather(hansard.chatkit.server(), return_exceptions=True)
+            (failed,) = await asyncio.gather(chatkit.server(), return_exceptions=True)
             assert isinstance(failed, ModuleNotFoundError)

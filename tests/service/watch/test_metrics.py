@@ -167,16 +167,16 @@ async def test_the_connections_for_reading_are_told_once_they_are_there(dsn: str
 
 async def test_reads_that_wait_for_a_connection_are_counted_with_their_time(dsn: str) -> None:
     async with running(Settings(shards=SHARDS, pool_size=1), dsn) as hansard, asking(None) as client:
-        measure(hansard)
+        measure(hansard.store, hansard.pool)
         before = await scraped(client)
         async with hansard.pool.connection():
             second = asyncio.ensure_future(hansard.pool.getconn())
             while not hansard.pool.get_stats().get("requests_waiting"):  # noqa: ASYNC110
                 await asyncio.sleep(0)
-            measure(hansard)
+            measure(hansard.store, hansard.pool)
             assert (await scraped(client))["hansard_read_waiting{}"] == 1
         await hansard.pool.putconn(await second)
-        measure(hansard)
+        measure(hansard.store, hansard.pool)
         after = await scraped(client)
     assert difference(before, after, "hansard_read_waits_total{}") >= 1  # the process reads, too
     assert difference(before, after, "hansard_read_wait_seconds_total{}") > 0

@@ -11,8 +11,8 @@ from litestar import get, post
 from litestar.response import Stream
 
 from service.api.answering.errors import TooManyRequests
-from service.api.asking.origins import allowed_origins
 from service.api.asking.rate_limit import MOST_BUCKETS, Buckets
+from service.settings.origins import allowed_origins
 from service.settings.settings import BadSetting, Settings
 from tests.service.api.calling import SECRET, Client, as_it_is, as_user, bearer, key, problem
 from tests.service.api.routes import telling
