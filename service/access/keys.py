@@ -3,7 +3,6 @@ made."""
 
 import re
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, get_args
@@ -80,12 +79,3 @@ def revoke(connection: Connection[Any], name: str) -> None:
 def listed(connection: Connection[Any]) -> list[ServiceKey]:
     with connection.cursor(row_factory=class_row(ServiceKey)) as cursor:
         return cursor.execute(LIST).fetchall()
-
-
-def tell(keys: list[ServiceKey], say: Callable[[str], None]) -> None:
-    if not keys:
-        say("There is no key yet; `hansard keys create NAME` makes one")
-    width = max((len(key.name) for key in keys), default=0)
-    for key in keys:
-        revoked = f"  revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        say(f"{key.name:{width}}  {key.scope:5}  made {key.made_at:%Y-%m-%d %H:%M}{revoked}")

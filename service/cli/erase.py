@@ -2,17 +2,18 @@
 
 import asyncio
 import sys
-from datetime import datetime
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
-
-from msgspec import Struct
 
 from domain.content import LIMITS, check_link, check_name, check_words
 from domain.errors import ConversationNotFound, Refusal
 from domain.events import Link
-from service.cli.terminal import Say
+from service.cli.flags import DATABASE, SHAPING, settings_of, takes
+from service.cli.terminal import say, warn
 from service.hansard import Hansard, running
+from service.postgres.opened import opened
 from service.privacy import journal
 from service.privacy.after_restore import apply_again
 from service.privacy.finding import standing
@@ -35,47 +36,88 @@ class NoJournal(Refusal):
     """There is no journal of erasures: name it by HANSARD_ERASURE_JOURNAL."""
 
 
-class Given(Struct, frozen=True, kw_only=True):
-    user: str | None = None
-    conversation: UUID | None = None
-    link: Link | None = None
-    unfinished: bool = False
-    again_since: datetime | None = None
-    reason: str | None = None
-    yes: bool = False
+def arguments(parser: ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--user", metavar="ID", help="everything of this user")
+    what.add_argument("--conversation", type=UUID, metavar="ID", help="this conversation")
+    what.add_argument(
+        "--opportunity",
+        type=opportunity,
+        dest="link",
+        metavar="ID",
+        help="every conversation linked to it, whoever's it is",
+    )
+    what.add_argument("--link", type=link, metavar="KIND:ID", help="the same of another kind of link")
+    what.add_argument(
+        "--unfinished",
+        action="store_true",
+        help="go on with the erasures that were cut off, and nothing else",
+    )
+    what.add_argument(
+        "--again-since",
+        type=moment,
+        metavar="TIME",
+        help="after a restore: apply what was erased since then once more, from the journal",
+    )
+    parser.add_argument("--reason", help="why; the log and the receipt keep it")
+    parser.add_argument("--yes", action="store_true", help="do not ask whether that is meant")
+    takes(parser, *DATABASE, *SHAPING, "erasure_journal")
 
 
-def erase(settings: Settings, dsn: str, given: Given, say: Say) -> int:
-    check(given)
-    if given.again_since is not None and settings.erasure_journal is None:
+def opportunity(text: str) -> Link:
+    return Link("opportunity", text)
+
+
+def link(text: str) -> Link:
+    kind, colon, target = text.partition(":")
+    if not (kind and colon and target):
+        raise ArgumentTypeError(f"{text} is no link; it must be like project:42")
+    return Link(kind, target)
+
+
+def moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{text} is no time; it must be like 2026-01-31 or 2026-01-31T09:30Z"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def run(options: Namespace) -> int:
+    settings = settings_of(options)
+    check(options)
+    if options.again_since is not None and settings.erasure_journal is None:
         raise NoJournal
-    confirm(given)
-    return asyncio.run(erased(settings, dsn, given, say))
+    confirm(options)
+    with opened(settings, warn) as found:
+        return asyncio.run(erase(settings, found.dsn, options))
 
 
-async def erased(settings: Settings, dsn: str, given: Given, say: Say) -> int:
+async def erase(settings: Settings, dsn: str, options: Namespace) -> int:
     async with running(settings, dsn) as hansard:
-        for receipt in await receipts_of(hansard, given):
-            say(told(receipt))
+        for receipt in await receipts_of(hansard, options):
+            say(in_words(receipt))
     return 0
 
 
-async def receipts_of(hansard: Hansard, given: Given) -> list[Receipt]:
+async def receipts_of(hansard: Hansard, options: Namespace) -> list[Receipt]:
     path = hansard.settings.erasure_journal
-    if given.unfinished:
+    if options.unfinished:
         return await finish_under_way(hansard)
-    if given.again_since is not None and path is not None:
+    if options.again_since is not None and path is not None:
         entries = [
             each
             for each in journal.read(path)
-            if (each.finished_at or each.requested_at) >= given.again_since
+            if (each.finished_at or each.requested_at) >= options.again_since
         ]
         return await apply_again(hansard, entries)
-    reason = given.reason or REASON
-    if given.conversation is not None:
-        return [await of_conversation(hansard, given.conversation, reason)]
-    asked = Demand(Caller(given.user or "", OPERATOR), reason)
-    kind = Wish("user", user_id=given.user) if given.user else Wish("link", link=given.link)
+    reason = options.reason or REASON
+    if options.conversation is not None:
+        return [await of_conversation(hansard, options.conversation, reason)]
+    asked = Demand(Caller(options.user or "", OPERATOR), reason)
+    kind = Wish("user", user_id=options.user) if options.user else Wish("link", link=options.link)
     return [await carry_out(hansard, kind, asked)]
 
 
@@ -93,28 +135,28 @@ async def of_conversation(hansard: Hansard, conversation_id: UUID, reason: str) 
     )
 
 
-def check(given: Given) -> None:
-    if given.user is not None:
-        check_name("user", given.user, LIMITS.user_id)
-    if given.link is not None:
-        check_link(given.link)
-    if given.reason is not None:
-        check_words("reason", given.reason, LIMITS.reason // 2)
+def check(options: Namespace) -> None:
+    if options.user is not None:
+        check_name("user", options.user, LIMITS.user_id)
+    if options.link is not None:
+        check_link(options.link)
+    if options.reason is not None:
+        check_words("reason", options.reason, LIMITS.reason // 2)
 
 
-def confirm(given: Given) -> None:
+def confirm(options: Namespace) -> None:
     """What can be erased cannot be brought back; what was begun or done before needs no second word."""
-    if given.yes or given.unfinished or given.again_since is not None:
+    if options.yes or options.unfinished or options.again_since is not None:
         return
     if not sys.stdin.isatty():
         raise NotConfirmed
-    what = f"everything of {given.user}" if given.user else f"conversation {given.conversation}"
-    if given.link is not None:
-        what = f"every conversation that is linked to {given.link.kind} {given.link.target}"
+    what = f"everything of {options.user}" if options.user else f"conversation {options.conversation}"
+    if options.link is not None:
+        what = f"every conversation that is linked to {options.link.kind} {options.link.target}"
     if input(f"Erase {what}, for good? [y/N] ").strip().lower() not in ("y", "yes"):
         raise NotConfirmed
 
 
-def told(receipt: Receipt) -> str:
+def in_words(receipt: Receipt) -> str:
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in receipt.counts.items())
     return f"Receipt {receipt.id}: {'erased' if receipt.action == 'erase' else 'anonymised'} {counts}"

@@ -1,5 +1,6 @@
 """`hansard replay`: builds projections anew, proves them, or tries once more what they could not take."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +12,10 @@ from projections.generations import live
 from projections.projection import Projection
 from projections.rebuilding.loaders import processes_here
 from projections.rebuilding.rebuild import Rebuild
-from service.cli.terminal import Say, reporting
+from service.cli.database import database_of
+from service.cli.flags import DATABASE, SHAPING, settings_of, takes
+from service.cli.terminal import reporting, say
+from service.hansard import projections_of
 from service.replay.proving import proofs_of
 from service.replay.report import NAME, choose, proof_in_words, rebuilt_in_words
 from service.store.connections import Database
@@ -19,11 +23,38 @@ from service.store.log import DatabaseLog
 from service.store.migrations import check_migrated
 
 
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "projections", nargs="*", metavar="PROJECTION", help="which ones; all when none is named"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--check", action="store_true", help="build and compare with what is read now; switch nothing"
+    )
+    how.add_argument("--parked", action="store_true", help="only try again what could not be taken")
+    how.add_argument(
+        "--restart", action="store_true", help="throw away what an earlier replay has built so far"
+    )
+    takes(parser, *DATABASE, *SHAPING)
+
+
+def run(options: Namespace) -> int:
+    settings = settings_of(options)
+    with database_of(settings, say) as database:
+        return replay(
+            database,
+            projections_of(settings),
+            options.projections,
+            check=options.check,
+            parked=options.parked,
+            restart=options.restart,
+        )
+
+
 def replay(
     database: Database,
     projections: Sequence[Projection],
     names: Sequence[str],
-    say: Say,
     *,
     check: bool = False,
     parked: bool = False,
@@ -35,16 +66,15 @@ def replay(
     with database.connect(NAME) as connection:
         check_migrated(connection)
     if parked:
-        return retry(database, chosen, say)
+        return retry(database, chosen)
     if check:
-        return prove(database, chosen, say, processes)
-    return rebuild(database, chosen, say, restart, processes)
+        return prove(database, chosen, processes)
+    return rebuild(database, chosen, restart, processes)
 
 
 def rebuild(
     database: Database,
     projections: Sequence[Projection],
-    say: Say,
     restart: bool = False,
     processes: int | None = None,
 ) -> int:
@@ -67,9 +97,7 @@ def rebuild(
     return 0
 
 
-def prove(
-    database: Database, projections: Sequence[Projection], say: Say, processes: int | None = None
-) -> int:
+def prove(database: Database, projections: Sequence[Projection], processes: int | None = None) -> int:
     with reporting() as report:
         proofs = proofs_of(database, projections, report, processes)
     for proof in proofs:
@@ -78,7 +106,7 @@ def prove(
     return 0 if all(proof.equal for proof in proofs) else 1
 
 
-def retry(database: Database, projections: Sequence[Projection], say: Say) -> int:
+def retry(database: Database, projections: Sequence[Projection]) -> int:
     """Tries once more what is parked."""
     left = 0
     with database.connect(NAME) as connection:

@@ -1,35 +1,41 @@
-"""`hansard seal` and `hansard keys seal`, and the seal that `hansard verify` is given."""
+"""`hansard seal`: signs what the log is now."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from service.cli.terminal import Say, reporting
-from service.store.connections import Database
+from service.cli.database import database_of
+from service.cli.flags import DATABASE, settings_of, takes
+from service.cli.terminal import counted, reporting, say
 from service.store.migrations import check_migrated
-from service.verify.faults import counted
-from service.verify.seal import Seal, name_of, read_seal, signed, written
+from service.verify.seal import signed, written
 from service.verify.seal_files import refuse_existing, write_new
-from service.verify.seal_keys import NAME, make, public_key, public_of
+from service.verify.seal_keys import private_key
 from service.verify.sealing import seal_log
 
 STDOUT: Final = Path("-")
 
 
-def make_keys(out: Path | None, data: Path, say: Say) -> int:
-    private = out or data / NAME
-    key = make(private)
-    say(f"{private} is to seal with: keep it from whoever can change the database")
-    say(f"{public_of(private)} is to check seals with: give it to whoever is to check them")
-    say(f"The public key is {name_of(key)}")
-    return 0
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="the private key [seal.key in the data folder]"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="a new file; - writes to standard output [named by the time]"
+    )
+    takes(parser, *DATABASE)
 
 
-def seal(database: Database, key: Ed25519PrivateKey, out: Path | None, say: Say) -> int:
+def run(options: Namespace) -> int:
+    settings, out = settings_of(options), options.out
+    key = private_key(options.key, settings.data)
     if out is not None and out != STDOUT:
         refuse_existing(out)
-    with database.connect("hansard seal") as connection, reporting() as report:
+    with (
+        database_of(settings) as database,
+        database.connect("hansard seal") as connection,
+        reporting() as report,
+    ):
         check_migrated(connection)
         sealed = signed(seal_log(connection, report), key)
     if out == STDOUT:
@@ -40,8 +46,3 @@ def seal(database: Database, key: Ed25519PrivateKey, out: Path | None, say: Say)
     say(f"{counted(sealed.events, 'event')} sealed in {out}, with the key {sealed.public_key}")
     say("Keep the file where nobody who can change the database can change it too")
     return 0
-
-
-def seal_to_compare(file: Path, public: Path | None, data: Path) -> Seal:
-    """A forgery is told before the log has been read for it."""
-    return read_seal(file, public_key(public, data))

@@ -1,17 +1,43 @@
 """`hansard status`: the facts, as a table that fits a terminal."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from service.watch.status import OtherBuild, ProjectionStatus, RetentionRun, Status
+from service.cli.database import database_of
+from service.cli.flags import DATABASE, SHAPING, settings_of, takes
+from service.cli.terminal import counted, say
+from service.hansard import projections_of
+from service.watch.status import OtherBuild, ProjectionStatus, RetentionRun, Status, status
 
 LONGEST_VERSION: Final = 16
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def told(status: Status, *, shards: bool = False, parked: bool = False) -> Iterator[str]:
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="everything, for a program")
+    parser.add_argument(
+        "--shards", dest="each_shard", action="store_true", help="how many events each shard has"
+    )
+    parser.add_argument("--parked", action="store_true", help="why each parked conversation is parked")
+    takes(parser, *DATABASE, *SHAPING)
+
+
+def run(options: Namespace) -> int:
+    settings = settings_of(options)
+    with database_of(settings) as database, database.connect("hansard status") as connection:
+        now = status(connection, projections_of(settings))
+    if options.json:
+        say(msgspec.json.format(msgspec.json.encode(now)).decode())
+    else:
+        for line in table_of(now, shards=options.each_shard, parked=options.parked):
+            say(line)
+    return 1 if now.needs_somebody else 0
+
+
+def table_of(status: Status, *, shards: bool = False, parked: bool = False) -> Iterator[str]:
     yield f"PostgreSQL {status.postgresql}"
     yield from log_lines(status, shards)
     yield ("guarded: " if status.guarded else "NOT guarded: ") + status.guard
@@ -22,10 +48,6 @@ def told(status: Status, *, shards: bool = False, parked: bool = False) -> Itera
         ("projection", "version", "build", "how far", "parked"), map(projection_row, status.projections)
     )
     yield from warnings(status, parked)
-
-
-def as_json(status: Status) -> str:
-    return msgspec.json.format(msgspec.json.encode(status)).decode()
 
 
 def log_lines(status: Status, shards: bool) -> Iterator[str]:
@@ -110,10 +132,6 @@ def aligned(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
 
 def shortened(version: str) -> str:
     return version if len(version) <= LONGEST_VERSION else version[: LONGEST_VERSION - 1] + "…"
-
-
-def counted(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def duration(seconds: float) -> str:

@@ -35,6 +35,10 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+
+
 @contextmanager
 def reporting() -> Iterator["Report"]:
     """A bar for a person who watches; now and then a line for a log."""

@@ -1,7 +1,9 @@
 """`hansard verify`: the log, its seal, the projections and broken replies, told in words or as JSON."""
 
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,15 +13,20 @@ from psycopg import Connection
 
 from projections.generations import not_built
 from projections.projection import Projection
-from service.cli.terminal import Say, reporting
+from service.cli.database import database_of
+from service.cli.flags import DATABASE, SHAPING, settings_of, takes
+from service.cli.terminal import counted, reporting, say, warn
+from service.hansard import projections_of
 from service.replay.proving import proofs_of
 from service.replay.report import proof_in_words
+from service.settings.settings import BadSetting
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 from service.verify.broken_replies import verify_replies
-from service.verify.faults import Fault, counted
+from service.verify.faults import Fault
 from service.verify.log import verify_log
-from service.verify.seal import Seal
+from service.verify.seal import Seal, read_seal
+from service.verify.seal_keys import public_key
 from service.verify.sealing import verify_seal
 from service.verify.shard import Verified, read_too_far, reading, verify_conversation, with_holes
 
@@ -45,33 +52,51 @@ class Report(Struct, frozen=True):
     outcomes: Sequence[Outcome]
 
 
-def verify(
-    database: Database,
-    projections: Sequence[Projection],
-    say: Say,
-    *,
-    only: Part | None = None,
-    seal: Seal | None = None,
-    as_json: bool = False,
-) -> int:
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--seal", type=Path, metavar="FILE", help="compare with what was sealed in it, too")
+    parser.add_argument(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="the key that must have signed the seal [seal.key.pub in the data folder]",
+    )
+    parser.add_argument("--conversation", type=UUID, metavar="ID", help="the chain of this conversation only")
+    parser.add_argument(
+        "--only",
+        choices=("chains", "seal", "projections", "replies"),
+        help="this part only; with chains, the seal too, where one is given [everything]",
+    )
+    parser.add_argument("--json", action="store_true", help="one object, for a program")
+    takes(parser, *DATABASE, *SHAPING)
+
+
+def run(options: Namespace) -> int:
     """Gives back the exit code: 1 if anything is wrong."""
-    with database.connect("hansard verify") as connection:
-        check_migrated(connection)
-    return tell(outcomes(database, projections, only, seal), say, as_json)
+    settings = settings_of(options)
+    if options.only == "seal" and options.seal is None:
+        raise BadSetting("--only seal needs a --seal to compare the log with")
+    if options.conversation is not None and options.seal is not None:
+        raise BadSetting("--seal is of the whole log: leave out the --conversation")
+    # A forgery is told before the log has been read for it.
+    seal = read_seal(options.seal, public_key(options.public_key, settings.data)) if options.seal else None
+    with database_of(settings, warn if options.json else say) as database:
+        if options.conversation is not None:
+            return tell([of_conversation(database, options.conversation)], options.json)
+        with database.connect("hansard verify") as connection:
+            check_migrated(connection)
+        return tell(outcomes(database, projections_of(settings), options.only, seal), options.json)
 
 
-def verify_one(database: Database, conversation_id: UUID, say: Say, *, as_json: bool = False) -> int:
+def of_conversation(database: Database, conversation_id: UUID) -> Outcome:
     with reading(database) as connection:
         check_migrated(connection)
         verified = verify_conversation(connection, conversation_id)
     name = f"Conversation {conversation_id}"
     if not verified.events:
-        outcome = Outcome("chains", False, f"There is no conversation {conversation_id}")
-    elif verified.total:
-        outcome = failed("chains", f"{name} is NOT what was recorded", verified)
-    else:
-        outcome = Outcome("chains", True, f"{name} is what was recorded: {counted(verified.events, 'event')}")
-    return tell([outcome], say, as_json)
+        return Outcome("chains", False, f"There is no conversation {conversation_id}")
+    if verified.total:
+        return failed("chains", f"{name} is NOT what was recorded", verified)
+    return Outcome("chains", True, f"{name} is what was recorded: {counted(verified.events, 'event')}")
 
 
 def outcomes(
@@ -148,7 +173,7 @@ def failed(part: Part, heading: str, verified: Verified) -> Outcome:
     return Outcome(part, False, f"{heading}: {wrong}", verified.faults, unlisted)
 
 
-def tell(outcomes: Iterable[Outcome], say: Say, as_json: bool) -> int:
+def tell(outcomes: Iterable[Outcome], as_json: bool) -> int:
     """In words, each part when it is done; or all of it as one JSON object."""
     done = []
     for outcome in outcomes:

@@ -43,7 +43,3 @@ class Faults:
 
 def missing(what: str, first: int, last: int) -> str:
     return f"{what} {first} is missing" if first == last else f"{what}s {first} to {last} are missing"
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from service.bench.arguments import arguments
 from service.bench.asking import Connection, NotAnswered, getting
-from service.bench.command import measure
 from service.bench.figures import Figure, Timing, duration, faster, slower, table, timing
 from service.bench.place import Place, place
 from service.bench.report import NoPlaceForTable, put
 from service.bench.serving import NotInstalled, serving, serving_plain
 from service.bench.subjects import SUBJECTS, subject
+from service.cli.bench import arguments, measure
 from tests.serving import hansard
 
 HEADINGS = ["what", "Hansard", "the other side", "ratio", "goal", "reached"]
@@ -111,20 +110,19 @@ def test_what_could_not_be_measured_is_said_and_the_others_are_measured(
             raise ExceptionGroup("tasks", [ValueError("the disk is full")])
         return [Figure("something", "1/s")]
 
-    monkeypatch.setattr("service.bench.command.subject", lambda name: run)
+    monkeypatch.setattr("service.cli.bench.subject", lambda name: run)
     place = Place("", tmp_path, lambda line: None)
     monkeypatch.setattr(Place, "words", lambda place: "here")
-    said: list[str] = []
-    given = arguments_of("appends", "batches", "--rounds", "2")
-    assert measure(place, given, said.append, said.append) == 1
-    assert "**appends** could not be measured: ValueError: the disk is full" in said[0]
-    assert said[-1] == "could not be measured: appends, batches"
-    assert "the disk is full" in capsys.readouterr().err
-    assert measure(place, arguments_of("appends", "--rounds", "1"), said.append, said.append) == 0
-    assert "| something | 1/s" in said[-1]
+    assert measure(place, options_of("appends", "batches", "--rounds", "2")) == 1
+    told = capsys.readouterr()
+    assert "**appends** could not be measured: ValueError: the disk is full" in told.out
+    assert told.err.splitlines()[-1] == "hansard: could not be measured: appends, batches"
+    assert "the disk is full" in told.err
+    assert measure(place, options_of("appends", "--rounds", "1")) == 0
+    assert "| something | 1/s" in capsys.readouterr().out
 
 
-def arguments_of(*given: str) -> Namespace:
+def options_of(*given: str) -> Namespace:
     parser = ArgumentParser()
     arguments(parser)
     return parser.parse_args(given)

@@ -11,6 +11,7 @@ from service.access import keys
 from service.access.keys import BadKeyName, KeyExists, NoSuchKey
 from service.access.scopes import Scope
 from service.api.asking import auth
+from service.cli.keys import list_of
 from service.store.connections import Database
 from tests.service.api.calling import SECRET, bearer, key, problem, revoke
 from tests.service.api.routes import telling
@@ -143,15 +144,14 @@ def test_revoking_twice_keeps_the_first_time(dsn: str) -> None:
 
 
 def test_the_list_shows_names_and_scopes_and_what_was_revoked(dsn: str) -> None:
-    said = list[str]()
     with Database.open(dsn).connect() as connection:
-        keys.tell(keys.listed(connection), said.append)
-        assert said == ["There is no key yet; `hansard keys create NAME` makes one"]
+        assert list(list_of(keys.listed(connection))) == [
+            "There is no key yet; `hansard keys create NAME` makes one"
+        ]
         key(dsn, "backend")
         key(dsn, "grafana", "audit")
         revoke(dsn, "grafana")
-        said.clear()
-        keys.tell(keys.listed(connection), said.append)
+        said = list(list_of(keys.listed(connection)))
     assert [line.split()[:2] for line in said] == [["backend", "write"], ["grafana", "audit"]]
     assert "revoked" not in said[0]
     assert "revoked" in said[1]

@@ -1,12 +1,10 @@
 import io
-import sys
+from contextlib import redirect_stdout
 
 import pytest
 
 from projections.following.follower import Follower
-from projections.rebuilding.progress import Progress
 from service.cli.replay import replay
-from service.cli.terminal import Lines
 from service.replay.report import NoSuchProjection
 from service.store.connections import Database, connect
 from tests.projections.rebuilding.replayed import (
@@ -26,10 +24,10 @@ from tests.service.store.appending import said, storing
 
 
 def run(dsn: str, *names: str, projection: Words | None = None, **more: bool) -> tuple[int, list[str]]:
-    lines = list[str]()
     known = (projection or Words(), Other())
-    code = replay(Database.open(dsn), known, names, lines.append, processes=1, **more)
-    return code, lines
+    with redirect_stdout(io.StringIO()) as told:
+        code = replay(Database.open(dsn), known, names, processes=1, **more)
+    return code, told.getvalue().splitlines()
 
 
 def test_all_projections_are_built_where_none_is_named(dsn: str) -> None:
@@ -83,36 +81,22 @@ def test_what_is_parked_is_tried_again(dsn: str) -> None:
 
 
 def test_an_interrupted_replay_says_that_it_goes_on_when_started_again(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
+    dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(self: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("service.cli.replay.Rebuild.run", interrupted)
-    lines = list[str]()
     with pytest.raises(KeyboardInterrupt):
-        replay(Database.open(dsn), [WordsAtOnce()], [], lines.append)
-    assert lines == ["Stopped. What was built so far is kept: starting the replay again goes on from there."]
-
-
-def test_without_a_terminal_there_is_a_line_at_each_stage_and_then_one_in_ten_seconds() -> None:
-    stream, now = io.StringIO(), [0.0]
-    lines = Lines(stream, lambda: now[0])
-    lines(Progress("copying", 0, 1000, 0.0, None))
-    lines(Progress("copying", 100, 1000, 50.0, 18.0))
-    now[0] = 10.0
-    lines(Progress("copying", 500, 1000, 50.0, 10.0))
-    lines(Progress("indexing", 0, 0, 0.0, None))
-    assert stream.getvalue().splitlines() == [
-        "copying 0 of 1,000 events",
-        "copying 500 of 1,000 events at 50 a second with 10 s left",
-        "indexing",
-    ]
+        replay(Database.open(dsn), [WordsAtOnce()], [])
+    assert capsys.readouterr().out == (
+        "Stopped. What was built so far is kept: starting the replay again goes on from there.\n"
+    )
 
 
 def test_lines_go_to_stderr_and_results_do_not(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     talk(dsn, spoken(1))
-    replay(Database.open(dsn), [Words()], [], lambda line: print(line, file=sys.stdout), processes=1)  # noqa: T201
+    replay(Database.open(dsn), [Words()], [], processes=1)
     told = capsys.readouterr()
     assert "copying" in told.err
     assert "words is built" in told.out

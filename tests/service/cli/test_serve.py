@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from service.cli.serve import is_loopback
+from service.cli.serving.address import is_loopback
 from service.postgres.embedded import EmbeddedPostgres
 from tests.serving import HANSARD, Service, hansard, serving
 
@@ -173,13 +173,6 @@ def test_a_database_that_cannot_be_reached_is_told_in_one_line_without_its_passw
     assert "hunter2" not in tried.stderr
 
 
-def test_a_dsn_that_is_none_is_told_without_what_it_says() -> None:
-    tried = hansard("serve", "--port", "0", "--dsn", "hunter2")
-    assert (tried.returncode, tried.stderr.count("\n")) == (2, 1)
-    assert "HANSARD_DSN is not a DSN" in tried.stderr
-    assert "hunter2" not in tried.stderr
-
-
 def test_a_bad_setting_is_told_in_one_line() -> None:
     tried = hansard("serve", HANSARD_WORKERS="many")
     expected = "hansard: HANSARD_WORKERS is 'many', but it must be a whole number from 1 to 256\n"
@@ -189,19 +182,6 @@ def test_a_bad_setting_is_told_in_one_line() -> None:
 def test_a_variable_with_a_typing_error_is_pointed_out(data: Path, output: Path) -> None:
     with serving(data=data, output=output, HANSARD_WROKERS="2") as service:
         assert "hansard: HANSARD_WROKERS is not a setting of Hansard" in service.said
-
-
-def test_wrong_use_is_one_line_that_points_to_the_help() -> None:
-    tried = hansard("serve", "--prot", "9000")
-    expected = "hansard: unrecognized arguments: --prot 9000; see hansard --help\n"
-    assert (tried.returncode, tried.stderr) == (2, expected)
-
-
-@pytest.mark.parametrize("command", [(), ("serve",), ("migrate",), ("settings",)])
-def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    told = hansard(*command, "--help")
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.startswith("usage: hansard")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

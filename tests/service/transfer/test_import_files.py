@@ -15,7 +15,7 @@ import pytest
 
 from domain.events import ConversationStarted, MessageAdded
 from projections.rebuilding.progress import Meter
-from service.cli.transfer import AlreadyThere, write
+from service.cli.export import AlreadyThere, write
 from service.hansard import prepare
 from service.settings.settings import Settings
 from service.store.connections import Database

@@ -1,0 +1,85 @@
+"""`hansard export`: the record, or a part of it, to a file that can be gone on with."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from uuid import UUID
+
+from domain.errors import Refusal
+from projections.rebuilding.progress import Meter
+from service.cli.database import database_of
+from service.cli.flags import DATABASE, settings_of, takes
+from service.cli.terminal import reporting, say
+from service.store.connections import Database
+from service.store.log import DatabaseLog
+from service.store.migrations import check_migrated
+from service.transfer.file.export import export
+from service.transfer.file.lines import EVERYTHING, Selection
+from service.transfer.file.resume import kept_of
+
+
+class AlreadyThere(Refusal):
+    """{path} is there already: name another file, or go on with it by --resume."""
+
+
+class NothingToResume(Refusal):
+    """Only a file can be gone on with: name it by --out."""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--user", metavar="ID", help="this user's conversations only")
+    parser.add_argument("--conversation", type=UUID, metavar="ID", help="this conversation only")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to; to standard output when no file is named"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the file that an earlier export has begun"
+    )
+    takes(parser, *DATABASE)
+
+
+def run(options: Namespace) -> int:
+    if options.resume and options.out is None:
+        raise NothingToResume
+    selection = Selection(user_id=options.user, conversation_id=options.conversation)
+    with database_of(settings_of(options)) as database, reporting() as report:
+        events, meter = events_in(database), Meter(report)
+        meter.begin("exporting", events if selection == EVERYTHING else 0)
+        if options.out is None:
+            to_standard_output(database, selection, meter)
+            return 0
+        written = write(database, selection, options.out, meter, options.resume)
+    say(f"Exported to {options.out}" if written else f"{options.out} is complete already")
+    return 0
+
+
+def events_in(database: Database) -> int:
+    with database.connect("hansard export") as connection:
+        check_migrated(connection)
+        return sum(DatabaseLog().heads(connection).values())
+
+
+def to_standard_output(database: Database, selection: Selection, meter: Meter) -> None:
+    for block in export(database, selection, count=meter.count):
+        sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
+
+
+def write(database: Database, selection: Selection, path: Path, meter: Meter, resume: bool) -> bool:
+    """Whether there was anything left to write. On the disk when it says so."""
+    if path.exists() and not resume:
+        raise AlreadyThere(path=path)
+    with path.open("r+b" if path.exists() else "x+b") as file:
+        kept = kept_of(file, selection)
+        if kept.complete:
+            return False
+        file.seek(kept.size)
+        file.truncate()
+        if kept.tally is not None:
+            meter.count(kept.tally.events)
+        for block in export(database, kept.selection, kept.tally, meter.count):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    return True

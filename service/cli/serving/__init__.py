@@ -1,0 +1,1 @@
+"""What `hansard serve` is made of: the port, the lock of the data folder, the workers."""

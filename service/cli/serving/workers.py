@@ -1,0 +1,125 @@
+"""Granian's worker processes, which answer requests, and the database that they need."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from domain.errors import Refusal
+from service.cli.terminal import warn
+from service.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from service.postgres.opened import Opened
+from service.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from granian.server.mp import MPServer
+
+GRACE: Final = 30
+"""Seconds that a worker has to finish what it is answering, once its replies have ended."""
+
+
+class WorkersKeepDying(Refusal):
+    """a worker process died, and so did the one after it: see the lines above"""
+
+
+class CannotAnswer(Refusal):
+    """cannot listen on {host}:{port}: {why}"""
+
+
+def answer(settings: Settings, database: Opened, introduce: Callable[[], None]) -> None:
+    """Until a signal comes, or until the workers or the database cannot be kept alive; `introduce` is called
+    once they are up."""
+    server = granian(settings, database)
+    keeper = Keeper(database.embedded, server)
+    detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+    @server.on_startup
+    def begin() -> None:
+        listen_to_signals(server, detached)
+        introduce()
+
+    keeper.start()
+    try:
+        server.serve()
+    except SystemExit:
+        if not server.interrupt_signal:
+            raise WorkersKeepDying from None
+    except (OSError, RuntimeError) as error:
+        raise CannotAnswer(host=settings.host, port=settings.port, why=error) from error
+    finally:
+        keeper.stop()
+    if keeper.failure:
+        raise keeper.failure
+
+
+def listen_to_signals(server: "MPServer", detached: bool) -> None:
+    """Instead of Granian's own handlers. Those do nothing in a worker that is forked but not up yet, so that
+    a stop in that moment would wait for it in vain; and they take SIGHUP, by which a terminal says that it is
+    gone, for a wish to restart the workers."""
+    main = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == main:
+            server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+        elif number == signal.SIGTERM:
+            os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    if detached:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def granian(settings: Settings, database: Opened) -> "MPServer":
+    """Granian's main process; its workers read the settings from the environment, as we do."""
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server.mp import MPServer
+
+    from service.watch import logs
+
+    reached = msgspec.structs.replace(settings, dsn=database.dsn, owner_dsn=database.owner_dsn)
+    os.environ.update(reached.environ())
+    return MPServer(
+        "service.worker.app:create_app",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        websockets=False,
+        log_level=LogLevels.warning,
+        log_dictconfig=logs.configuration(settings.log_level),
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.grace + GRACE,
+    )
+
+
+class Keeper(threading.Thread):
+    """Brings the embedded PostgreSQL back when something else than us ends it (the kernel, short of memory,
+    say)."""
+
+    def __init__(self, embedded: EmbeddedPostgres | None, server: "MPServer") -> None:
+        super().__init__(name="keeper")
+        self.embedded = embedded
+        self.server = server
+        self.stopping = threading.Event()
+        self.failure: EmbeddedPostgresError | None = None
+
+    def run(self) -> None:
+        while self.embedded and not self.stopping.wait(1):
+            try:
+                if self.embedded.revive():
+                    warn("PostgreSQL had been killed and was started again")
+            except EmbeddedPostgresError as error:
+                self.failure = error
+                self.server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+                return
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.join()
