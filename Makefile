@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+PROCESSES ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.installed-to-run
@@ -9,8 +10,10 @@ TESTS := $(VENV)/.installed-to-test
 BENCHES := $(VENV)/.installed-to-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+PYTEST := $(BIN)/pytest --quiet --numprocesses $(PROCESSES) --dist worksteal --durations 10
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test format bench screenshots install clean
+.PHONY: help serve check test static format bench screenshots install clean
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -20,12 +23,17 @@ serve: $(RUNS) ## Run Hansard with a PostgreSQL of its own; ARGS="--port 9000" p
 
 install: $(TESTS) ## Install Hansard and what its tests need into .venv
 
-test: $(TESTS) ## Check the format, the lint, the types, the architecture and the behaviour
+check: static ## Check the format, the lint, the types, the layers and what needs no database
+	$(PYTEST) -m "not database and not browser and not crash" $(ARGS)
+
+test: static ## Check everything; ARGS='-m "not browser and not crash"' leaves the slowest out
+	$(PYTEST) $(ARGS)
+
+static: $(TESTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/mypy
 
 format: $(TESTS) ## Put the code into shape
 	$(BIN)/ruff format .

@@ -21,6 +21,8 @@ from service.settings.settings import Settings
 SHARDS = 8
 TEMPLATE = "hansard_template"
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+ASKING_FOR_A_DATABASE = {"postgres", "data"}
+OF_A_FOLDER = {"browser": "tests/browser/", "crash": "tests/crash/"}
 
 # Where CI is set, hypothesis's own settings draw the same examples each time; these keep to that.
 settings.register_profile("normal", settings(), deadline=None, print_blob=True)
@@ -33,9 +35,20 @@ LONG = 7_200 if PROFILE == "long" else None
 numbers = count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test is marked with what it needs, so that it can be left out by hand; see `pytest --markers`."""
+    for item in items:
+        for mark, folder_of_it in OF_A_FOLDER.items():
+            if item.nodeid.startswith(folder_of_it):
+                item.add_marker(mark)
+        if ASKING_FOR_A_DATABASE & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """One PostgreSQL for the whole run."""
+    """One PostgreSQL for the whole run of a test process."""
     with folder() as data, EmbeddedPostgres(data, options=UNSAFE_BUT_FAST) as server:
         yield server
 
@@ -59,9 +72,12 @@ def dsn(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 @contextmanager
 def database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    """A copy of the template, for as long as it is needed."""
+    """A copy of the template, for as long as it is needed.
+
+    Files are copied: without fsync that takes a tenth of the time that writing all of it to the log takes.
+    """
     name = f"test_{next(numbers)}"
-    command(postgres, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    command(postgres, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
     yield make_conninfo(postgres.dsn, dbname=name)
     command(postgres, "DROP DATABASE {} WITH (FORCE)", name)
 
@@ -70,7 +86,7 @@ def database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 def empty_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database in which nothing was made yet, for this test alone."""
     name = f"test_{next(numbers)}"
-    command(postgres, "CREATE DATABASE {}", name)
+    command(postgres, "CREATE DATABASE {} STRATEGY file_copy", name)
     yield make_conninfo(postgres.dsn, dbname=name)
     command(postgres, "DROP DATABASE {} WITH (FORCE)", name)
 

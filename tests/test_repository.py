@@ -165,6 +165,27 @@ def test_the_run_of_ci_is_what_a_developer_runs() -> None:
     assert ["set", "-euo", "pipefail"] in commands
 
 
+def test_the_run_of_ci_leaves_no_test_out_whatever_its_environment_says(tmp_path: Path) -> None:
+    leaving_out = {"ARGS": "-m 'not browser'", "PYTEST_ADDOPTS": "-m 'not crash'", "MAKEFLAGS": "ARGS=-kx"}
+    makes = tmp_path / "make"
+    makes.write_text('#!/bin/sh\necho "$*" CI=$CI "$ARGS$MAKEFLAGS$PYTEST_ADDOPTS"\n')
+    makes.chmod(0o755)
+    (tmp_path / "chromium").touch(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **leaving_out}
+    ran = subprocess.run([ROOT / ".ci" / "run"], env=environ, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["test", "CI=true"]
+
+
+def test_the_whole_test_run_names_no_test() -> None:
+    command = ["make", "--dry-run", "--no-print-directory", "test", "ARGS="]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    *_, run = told.stdout.splitlines()
+    words = shlex.split(run)
+    assert words[0] == ".venv/bin/pytest"
+    assert not {"-m", "-k", "--ignore", "--deselect"} & set(words)
+    assert "tests" not in run
+
+
 def test_every_dependency_is_held_to_one_version() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert lines
