@@ -1,23 +1,31 @@
 """What can be done to a conversation, one use case a function: load, decide, append."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
-from psycopg_pool import AsyncConnectionPool
 
 from domain import conversation as decisions
 from domain.content import Limits
 from domain.conversation import Conversation
 from domain.errors import ConversationIsErased, ConversationNotFound
-from domain.events import Event, Link, MessageAdded, MessageRevised
-from service.store.append import Appended, CommandKey
+from domain.events import Event, Link, MessageAdded, ReplyFailed
+from domain.message import Message
+from service.store.append import CommandKey
 from service.store.ids import new_id
-from service.store.log import conversation_after
 from service.store.repository import Caller, Changed, Repository
+
+
+class Terms(Struct, frozen=True):
+    """On what terms a write is made: at which version, and under which key."""
+
+    expected: int | None = None
+    command: CommandKey | None = None
+
+
+ANY: Final = Terms()
 
 
 async def start_conversation(
@@ -29,8 +37,7 @@ async def start_conversation(
     links: Sequence[Link] = (),
     metadata: dict[str, Any] | None = None,
     first_messages: Sequence[MessageAdded] = (),
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
     """With its first messages, if there are any: all in one append."""
     new = conversation_id or new_id()
@@ -40,7 +47,7 @@ async def start_conversation(
         empty = Conversation(new, caller.user_id, 1)
         return (*started, *decisions.add_messages(empty, first_messages, limits=repository.limits))
 
-    return await repository.change(caller, new, decide, expected=expected, command=command)
+    return await repository.change(caller, new, decide, expected=terms.expected, command=terms.command)
 
 
 async def add_messages(
@@ -50,8 +57,7 @@ async def add_messages(
     wishes: Sequence[MessageAdded],
     *,
     ids_are_new: bool = False,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
     """All or nothing. Ids that the caller chose are looked up first; ids that were made here need not be."""
     return await repository.change(
@@ -61,76 +67,105 @@ async def add_messages(
             owned(conversation, caller), wishes, messages, repository.limits
         ),
         about=() if ids_are_new else [wish.message_id for wish in wishes],
-        expected=expected,
-        command=command,
+        expected=terms.expected,
+        command=terms.command,
     )
 
 
-async def revise_message(
+async def ask(
     repository: Repository,
     caller: Caller,
     conversation_id: UUID,
-    wish: MessageRevised,
-    *,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    question: MessageAdded,
+    metadata: dict[str, Any] | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
+    """A question under a new id, and what the conversation's metadata is from then on, in one append."""
+
+    def decide(known: Conversation) -> Sequence[Event]:
+        added = decisions.add_message(known, question, limits=repository.limits)
+        if metadata is None:
+            return added
+        return (*added, *decisions.change_metadata(known, metadata, repository.limits))
+
+    return await change_conversation(repository, caller, conversation_id, decide, terms)
+
+
+async def store_reply(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    wishes: Sequence[MessageAdded | ReplyFailed],
+    command: CommandKey,
+) -> Changed:
+    """Nothing if somebody has stored it already. A session that has ended meanwhile takes it all the same."""
+
+    def decide(conversation: Conversation | None, _: object) -> Sequence[Event]:
+        if conversation is None:
+            raise ConversationIsErased
+        limits, events = repository.limits, list[Event]()
+        for wish in wishes:
+            if isinstance(wish, MessageAdded):
+                events += decisions.add_message(conversation, wish, late=True, limits=limits)
+            else:
+                events += decisions.fail_reply(conversation, wish.in_reply_to, wish.reason, limits)
+        return events
+
+    return await repository.change(caller, conversation_id, decide, command=command)
+
+
+async def change_message(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    message_id: str,
+    decide: Callable[[Conversation, Message | None], Sequence[Event]],
+    terms: Terms = ANY,
+) -> Changed:
+    """For every decision about one message, which need not be there: add, revise."""
     return await repository.change(
         caller,
         conversation_id,
-        lambda conversation, messages: decisions.revise_message(
-            owned(conversation, caller), messages.get(wish.message_id), wish, repository.limits
-        ),
-        about=[wish.message_id],
-        expected=expected,
-        command=command,
+        lambda conversation, messages: decide(owned(conversation, caller), messages.get(message_id)),
+        about=[message_id],
+        expected=terms.expected,
+        command=terms.command,
     )
 
 
 async def remove_message(
-    repository: Repository,
-    caller: Caller,
-    conversation_id: UUID,
-    message_id: str,
-    *,
-    expected: int | None = None,
+    repository: Repository, caller: Caller, conversation_id: UUID, message_id: str, terms: Terms = ANY
 ) -> Changed:
-    return await repository.change(
-        caller,
-        conversation_id,
-        lambda conversation, messages: decisions.remove_message(
-            owned(conversation, caller), messages.get(message_id), message_id
-        ),
-        about=[message_id],
-        expected=expected,
-    )
+    def decide(conversation: Conversation, message: Message | None) -> Sequence[Event]:
+        return decisions.remove_message(conversation, message, message_id)
+
+    return await change_message(repository, caller, conversation_id, message_id, decide, terms)
 
 
-async def rate_message(
+async def rate_messages(
     repository: Repository,
     caller: Caller,
     conversation_id: UUID,
-    message_id: str,
+    message_ids: Sequence[str],
     rating: str,
     comment: str | None = None,
-    *,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
+    """All of them or none."""
+    each_once = list(dict.fromkeys(message_ids))
+
+    def decide(known: Conversation | None, messages: Mapping[str, Message]) -> Sequence[Event]:
+        conversation = owned(known, caller)
+        return [
+            event
+            for each in each_once
+            for event in decisions.rate_message(
+                conversation, messages.get(each), each, rating, comment, repository.limits
+            )
+        ]
+
     return await repository.change(
-        caller,
-        conversation_id,
-        lambda conversation, messages: decisions.rate_message(
-            owned(conversation, caller),
-            messages.get(message_id),
-            message_id,
-            rating,
-            comment,
-            repository.limits,
-        ),
-        about=[message_id],
-        expected=expected,
-        command=command,
+        caller, conversation_id, decide, about=each_once, expected=terms.expected, command=terms.command
     )
 
 
@@ -139,17 +174,30 @@ async def change_conversation(
     caller: Caller,
     conversation_id: UUID,
     decide: Callable[[Conversation], Sequence[Event]],
-    *,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
     """For every decision about the conversation itself: rename, metadata, links, end, reopen."""
     return await repository.change(
         caller,
         conversation_id,
         lambda conversation, _: decide(owned(conversation, caller)),
-        expected=expected,
-        command=command,
+        expected=terms.expected,
+        command=terms.command,
+    )
+
+
+async def save_conversation(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    start: Callable[[], Sequence[Event]],
+    change: Callable[[Conversation], Sequence[Event]],
+) -> Changed:
+    """Where a protocol does not say whether it is new."""
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda known, _: start() if known is None else change(owned(known, caller)),
     )
 
 
@@ -167,9 +215,7 @@ async def change_details(
     caller: Caller,
     conversation_id: UUID,
     wish: Details,
-    *,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
     """All of it in one append."""
 
@@ -186,9 +232,7 @@ async def change_details(
             events += decisions.end(known) if wish.ended else decisions.reopen(known)
         return events
 
-    return await change_conversation(
-        repository, caller, conversation_id, decide, expected=expected, command=command
-    )
+    return await change_conversation(repository, caller, conversation_id, decide, terms)
 
 
 def relink(known: Conversation, wanted: Sequence[Link], limits: Limits) -> list[Event]:
@@ -202,43 +246,17 @@ def relink(known: Conversation, wanted: Sequence[Link], limits: Limits) -> list[
     return events
 
 
-async def rename(
-    repository: Repository, caller: Caller, conversation_id: UUID, title: str, *, expected: int | None = None
-) -> Changed:
-    return await change_conversation(
-        repository,
-        caller,
-        conversation_id,
-        lambda known: decisions.rename(known, title, repository.limits),
-        expected=expected,
-    )
-
-
 async def end(
     repository: Repository,
     caller: Caller,
     conversation_id: UUID,
     reason: str | None = None,
-    *,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Changed:
-    return await change_conversation(
-        repository,
-        caller,
-        conversation_id,
-        lambda known: decisions.end(known, reason, repository.limits),
-        expected=expected,
-        command=command,
-    )
+    def decide(known: Conversation) -> Sequence[Event]:
+        return decisions.end(known, reason, repository.limits)
 
-
-async def reopen(
-    repository: Repository, caller: Caller, conversation_id: UUID, reason: str | None = None
-) -> Changed:
-    return await change_conversation(
-        repository, caller, conversation_id, lambda known: decisions.reopen(known, reason, repository.limits)
-    )
+    return await change_conversation(repository, caller, conversation_id, decide, terms)
 
 
 def owned(conversation: Conversation | None, caller: Caller) -> Conversation:
@@ -246,37 +264,3 @@ def owned(conversation: Conversation | None, caller: Caller) -> Conversation:
     if conversation is None or conversation.user_id != caller.user_id:
         raise ConversationNotFound
     return conversation
-
-
-class Fact(Struct, frozen=True):
-    """One of the events that an append has stored."""
-
-    event: Event
-    version: int
-    recorded_at: datetime
-
-
-async def facts(pool: AsyncConnectionPool[Any], shard: int, changed: Changed) -> list[Fact]:
-    """What a command has stored, whether now or when it was carried out before."""
-    appended = changed.appended
-    if appended is None:
-        return []
-    if changed.recorded_at is None:
-        must_be_readable(changed)
-        return await stored_before(pool, shard, appended)
-    first = appended.version - appended.size + 1
-    return [Fact(event, first + at, changed.recorded_at) for at, event in enumerate(changed.events)]
-
-
-async def stored_before(pool: AsyncConnectionPool[Any], shard: int, appended: Appended) -> list[Fact]:
-    """From the log, for what is read may have changed since."""
-    since = appended.version - appended.size
-    async with pool.connection() as connection:
-        found = await conversation_after(connection, shard, appended.conversation_id, since, appended.size)
-    return [Fact(each.event, each.version, each.recorded_at) for each in found]
-
-
-def must_be_readable(changed: Changed) -> None:
-    """What was answered before is answered again, unless it has been erased since."""
-    if changed.conversation is None or changed.conversation.erased:
-        raise ConversationIsErased

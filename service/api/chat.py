@@ -210,7 +210,7 @@ async def start(
         conversation_id=new_id(),
         title=wish.title,
         metadata=wish.session_data,
-        command=writing.command(caller),
+        terms=writing.terms(caller),
     )
     if changed.appended is None:
         raise TypeError("a start without events")
@@ -250,8 +250,7 @@ async def begun(
             metadata=turn.metadata,
             conversation_metadata=session_data,
             interrupt=turn.interrupt,
-            expected=writing.expected(turn.expected_version),
-            command=writing.command(caller),
+            terms=writing.terms(caller, turn.expected_version),
         )
     )
     return caller, reply

@@ -122,8 +122,7 @@ async def plain(data: dict[str, Any], writing: Writing, opportunity: str | None)
             message.message,
             conversation_id=message.conversation_id,
             links=[linked(opportunity)] if opportunity else [],
-            expected=writing.expected(),
-            command=writing.command(caller),
+            terms=writing.terms(caller),
         )
     )
     stored = await reply.outcome()
@@ -146,7 +145,7 @@ def linked(opportunity: str) -> Link:
 async def chatkit(
     data: dict[str, Any], request: Request[Any, Any, Any], writing: Writing, opportunity: str | None
 ) -> ASGIResponse:
-    server = await request.app.state["attachment"].chatkit.server()
+    server = await writing.attachment.chatkit.server()
     thread_id = thread_in(data)
     caller = await writing.caller_for(thread_id) if thread_id else writing.caller()
     answered = await server.answer(await request.body(), caller, active(data, opportunity))

@@ -54,10 +54,11 @@ from service.api.answering.written import as_changed, as_started
 from service.api.as_of import At, ConversationRead, as_it_stood
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, is_known
-from service.api.erased import erase_one
 from service.api.messages import NewMessage, wish
+from service.api.privacy import erase_one
 from service.audit.as_of import conversation_at
 from service.store.append import Appended
+from service.store.facts import must_be_readable
 from service.store.repository import Caller, Changed
 
 TAGS: Final = ["conversations"]
@@ -136,8 +137,7 @@ async def start(
         links=links_from(data.links),
         metadata=data.metadata,
         first_messages=[wish(message) for message in data.messages],
-        expected=writing.expected(data.expected_version),
-        command=writing.command(caller),
+        terms=writing.terms(caller, data.expected_version),
     )
     if changed.appended is None:
         raise ConversationNotFound
@@ -285,8 +285,7 @@ async def change(
         caller,
         conversation_id,
         details(data),
-        expected=writing.expected(data.expected_version),
-        command=writing.command(caller),
+        terms=writing.terms(caller, data.expected_version),
     )
     if changed.appended is not None and changed.appended.repeated:
         body = await as_it_was(writing, caller, changed, changed.appended)
@@ -299,7 +298,7 @@ async def as_it_was(
     writing: Writing, caller: Caller, changed: Changed, appended: Appended
 ) -> ConversationBody:
     """After the change, when it was carried out before."""
-    commands.must_be_readable(changed)
+    must_be_readable(changed)
     found, linked = await conversation_at(
         writing.hansard.pool, writing.shard_of(caller), appended.conversation_id, appended.version
     )

@@ -23,7 +23,7 @@ from service.api.answering.wire import MessageBody, Sent, answer, message
 from service.api.answering.written import as_added, version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
-from service.commands import Fact
+from service.store.facts import Fact
 from service.store.ids import new_id
 from service.store.repository import Caller
 
@@ -129,8 +129,7 @@ async def add(
         conversation_id,
         [wish(data)],
         ids_are_new=data.id is None,
-        expected=writing.expected(data.expected_version),
-        command=writing.command(caller),
+        terms=writing.terms(caller, data.expected_version),
     )
     position, version = position_of(caller, changed), version_of(changed)
     for fact in await writing.facts(caller, changed):
@@ -184,8 +183,7 @@ async def add_many(
         conversation_id,
         wishes,
         ids_are_new=all(each.id is None for each in data.messages),
-        expected=writing.expected(data.expected_version),
-        command=writing.command(caller),
+        terms=writing.terms(caller, data.expected_version),
     )
     ids = [each.message_id for each in wishes]
     if changed.appended is not None and changed.appended.repeated:

@@ -11,12 +11,14 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from domain.content import LIMITS, check_words
+from domain.errors import ConversationNotFound
 from service.api.answering import examples
 from service.api.answering.documented import USER_ID, Limited, parameter
 from service.api.answering.examples import gives
+from service.api.answering.paging import position_as_cursor
 from service.api.answering.wire import answer, moment
 from service.api.asking.asking import Asking, Writing
-from service.privacy import anonymising, forget, receipts
+from service.privacy import forget, receipts
 from service.privacy.errors import ReceiptNotFound
 from service.privacy.wishes import ACTIONS, Action, Kind, Wish
 
@@ -108,18 +110,17 @@ async def erase_user(
     ),
 )
 async def anonymise(
-    conversation_id: FromPath[UUID], writing: NamedDependency[Writing], reason: Reason = anonymising.REASON
+    conversation_id: FromPath[UUID], writing: NamedDependency[Writing], reason: Reason = forget.REASON
 ) -> ASGIResponse:
     """The words stay, except for the user's own id in them; titles, links, metadata, comments and payloads
     go. To the user it is as if it had never been."""
     caller = await writing.caller_for(conversation_id)
     check_reason(reason)
-    receipt = await anonymising.anonymise(
+    receipt = await forget.anonymise(
         writing.hansard,
         caller,
         conversation_id,
-        expected=writing.expected(),
-        command=writing.command(caller),
+        terms=writing.terms(caller),
         reason=reason,
     )
     return answer(shown(receipt))
@@ -140,6 +141,20 @@ async def read_receipt(receipt_id: FromPath[UUID], asking: NamedDependency[Askin
     if found is None or not (user_id is None or is_of(found, user_id)):
         raise ReceiptNotFound
     return answer(shown(found))
+
+
+async def erase_one(writing: Writing, conversation_id: UUID) -> tuple[forget.Erased, str | None]:
+    """With its position. Whose an erased one was nobody can say: a caller who does not is known by the
+    key that he repeats, and there is no position to tell him."""
+    try:
+        caller = await writing.caller_for(conversation_id)
+    except ConversationNotFound:
+        earlier = await forget.erased_before(writing.hansard, conversation_id, writing.headers.digest)
+        if earlier is None:
+            raise
+        return earlier, None
+    erased = await forget.erase(writing.hansard, caller, conversation_id, terms=writing.terms(caller))
+    return erased, position_as_cursor(caller.user_id, erased.position)
 
 
 def is_of(receipt: receipts.Receipt, user_id: str) -> bool:

@@ -59,15 +59,14 @@ async def rate(
 ) -> ASGIResponse:
     """The last rating counts; all of them stay on the record. The same one again changes nothing."""
     caller = await writing.caller_for(conversation_id, data.user_id)
-    changed = await commands.rate_message(
+    changed = await commands.rate_messages(
         writing.hansard.repository,
         caller,
         conversation_id,
-        message_id,
+        [message_id],
         data.rating,
         data.comment,
-        expected=writing.expected(),
-        command=writing.command(caller),
+        terms=writing.terms(caller),
     )
     version = version_of(changed)
     body = Rated(message_id, data.rating, data.comment, version, position_of(caller, changed))

@@ -38,7 +38,7 @@ from service.api.answering.wire import (
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
-from service.api.erased import erase_one
+from service.api.privacy import erase_one
 from service.privacy import forget
 
 TAGS: Final = ["sessions"]
@@ -216,8 +216,7 @@ async def end_session(
         writing.hansard.repository,
         caller,
         data.session_id,
-        expected=writing.expected(data.expected_version),
-        command=writing.command(caller),
+        terms=writing.terms(caller, data.expected_version),
     )
     version = version_of(changed)
     message = f"Session {data.session_id} marked as inactive"

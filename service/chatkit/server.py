@@ -39,13 +39,13 @@ from service.chatkit.context import ChatContext
 from service.chatkit.errors import NoSpeech, NoSuchAction
 from service.chatkit.items import as_added
 from service.chatkit.own_ids import with_own_ids
-from service.chatkit.rating import rate
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
 from service.chatkit.threads import fields_of, uuid_for, uuid_of
 from service.chatkit.told import told_of
 from service.chatkit.turn import raise_failure, said
 from service.chatkit.uploads import Uploads
+from service.commands import rate_messages
 from service.hansard import Hansard
 from service.replies.asked import Asked, asked_before
 from service.replies.reply import Reply
@@ -124,7 +124,7 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         conversation_id = uuid_of(thread_id)
         if conversation_id is None:
             raise ConversationNotFound
-        await rate(self.hansard.repository, context.caller, conversation_id, item_ids, feedback)
+        await rate_messages(self.hansard.repository, context.caller, conversation_id, item_ids, feedback)
 
     async def transcribe(self, audio_input: AudioInput, context: ChatContext) -> TranscriptionResult:
         raise NoSpeech

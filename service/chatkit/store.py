@@ -4,7 +4,7 @@ Every call is about what its context's user owns; what is anybody else's is not 
 is written to the end, also when whoever asked for it has gone.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 from uuid import UUID
@@ -77,12 +77,13 @@ class HansardStore(Store[ChatContext]):
             if before is None and (row := await self._row(thread.id, context)):
                 before = fields_of(thread_of(row))
 
-            def decide(found: Conversation | None, _: object) -> Sequence[Event]:
-                if found is None:
-                    return begun(after, context.user_id, context.opportunity, limits)
-                return changes(commands.owned(found, context.caller), before or UNSEEN, after, limits)
-
-            await self._repository.change(context.caller, place, decide)
+            await commands.save_conversation(
+                self._repository,
+                context.caller,
+                place,
+                lambda: begun(after, context.user_id, context.opportunity, limits),
+                lambda known: changes(known, before or UNSEEN, after, limits),
+            )
         context.seen[thread.id] = after
 
     async def delete_thread(self, thread_id: str, context: ChatContext) -> None:
@@ -190,11 +191,8 @@ class HansardStore(Store[ChatContext]):
             raise thread_not_found(thread_id)
         check_name("item_id", item_id, self._repository.limits.message_id)
 
-        def about_it(found: Conversation | None, messages: Mapping[str, Message]) -> Sequence[Event]:
-            return decide(commands.owned(found, context.caller), messages.get(item_id))
-
         with CancelScope(shield=True), as_not_found(thread_id):
-            await self._repository.change(context.caller, place, about_it, about=[item_id])
+            await commands.change_message(self._repository, context.caller, place, item_id, decide)
 
     async def _row(self, thread_id: str, context: ChatContext) -> conversations.ListedConversation | None:
         place = uuid_of(thread_id)

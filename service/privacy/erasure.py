@@ -12,7 +12,7 @@ from domain import conversation as decisions
 from domain.conversation import Conversation
 from domain.errors import ConversationIsErased, ConversationNotFound, HistoryIsBroken
 from domain.events import ConversationErased, Event
-from service.commands import change_conversation
+from service.commands import Terms, change_conversation
 from service.hansard import Hansard
 from service.privacy.clearing import clear, count_rows
 from service.privacy.emptying import redact
@@ -55,8 +55,7 @@ class Erasure:
                 owner,
                 conversation_id,
                 self._decide,
-                expected=expected,
-                command=command,
+                Terms(expected, command),
             )
         except (ConversationNotFound, ConversationIsErased):
             return None

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from domain.errors import ConversationNotFound
 from domain.events import Link
+from service.commands import ANY, Terms
 from service.hansard import Hansard
 from service.privacy import receipts
 from service.privacy.receipts import Receipt
@@ -48,13 +49,12 @@ async def erase(
     caller: Caller,
     conversation_id: UUID,
     *,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
     reason: str = REASON,
 ) -> Erased:
     """What was erased before is answered as if it had never been, unless the command is the same."""
-    wish = Wish("conversation", user_id=caller.user_id, conversation_id=conversation_id, expected=expected)
-    receipt = await carry_out(hansard, wish, Demand(caller, reason, command))
+    wish = Wish("conversation", "erase", caller.user_id, conversation_id, expected=terms.expected)
+    receipt = await carry_out(hansard, wish, Demand(caller, reason, terms.command))
     if receipt.version is None:
         raise ConversationNotFound  # somebody else has erased it just now
     return Erased(receipt)
@@ -91,3 +91,23 @@ async def erase_everybodys(
 ) -> Erased:
     """All conversations with this link, whoever's they are; the caller only says who acts."""
     return Erased(await carry_out(hansard, Wish("link", link=link), Demand(caller, reason, command)))
+
+
+async def anonymise(
+    hansard: Hansard,
+    caller: Caller,
+    conversation_id: UUID,
+    *,
+    terms: Terms = ANY,
+    reason: str = REASON,
+) -> Receipt:
+    """From then on it is the pseudonym's: to the user it is as if it had never been."""
+    wish = Wish("conversation", "anonymise", caller.user_id, conversation_id, expected=terms.expected)
+    return await carry_out(hansard, wish, Demand(caller, reason, terms.command))
+
+
+async def anonymise_all(
+    hansard: Hansard, caller: Caller, *, command: CommandKey | None = None, reason: str = REASON
+) -> Receipt:
+    wish = Wish("user", "anonymise", caller.user_id)
+    return await carry_out(hansard, wish, Demand(caller, reason, command))

@@ -24,11 +24,11 @@ from domain.retention import RETENTION, Anonymised, Due, Held, Retention, Verdic
 from projections import conversations
 from projections.conversations import LONG_AGO, Idle
 from projections.errors import ProjectionBehind, ProjectionNotBuilt, ReplayIsRunning
+from service.commands import Terms
 from service.hansard import Hansard
-from service.privacy.anonymising import anonymise
 from service.privacy.errors import MayNotErase
 from service.privacy.finding import standing
-from service.privacy.forget import erase
+from service.privacy.forget import anonymise, erase
 from service.privacy.run import finish_under_way
 from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreIsClosed, StoreUnavailable
 from service.store.repository import Caller
@@ -227,9 +227,11 @@ class RetentionRun:
 async def carry_out(hansard: Hansard, found: DueConversation) -> None:
     caller, reason = Caller(found.user_id, RETENTION), found.verdict.reason
     if found.verdict.due is Due.ERASE:
-        await erase(hansard, caller, found.conversation_id, expected=found.version, reason=reason)
+        await erase(hansard, caller, found.conversation_id, terms=Terms(found.version), reason=reason)
         return
-    receipt = await anonymise(hansard, caller, found.conversation_id, expected=found.version, reason=reason)
+    receipt = await anonymise(
+        hansard, caller, found.conversation_id, terms=Terms(found.version), reason=reason
+    )
     if receipt.version is None:
         raise ConversationNotFound  # somebody else has made it nobody's just now
 

@@ -1,18 +1,16 @@
 """What somebody asks for: a turn in a conversation, and how its question is stored."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
-from domain import conversation as decisions
-from domain.conversation import Conversation
-from domain.events import Event, Link, MessageAdded
-from domain.message import Message
+from domain.events import Link, MessageAdded
 from projections.history import Said
 from service import commands
+from service.commands import ANY, Terms
 from service.store.append import CommandKey
 from service.store.ids import new_id
 from service.store.repository import Caller, Changed, Repository
@@ -46,10 +44,10 @@ def asked(
     conversation_metadata: dict[str, Any] | None = None,
     links: Sequence[Link] = (),
     interrupt: bool = False,
-    expected: int | None = None,
-    command: CommandKey | None = None,
+    terms: Terms = ANY,
 ) -> Asked:
     """Of a message and what came with it; a new conversation where none is named."""
+    command = terms.command
     question = MessageAdded(
         message_id=str(id_of("question", command)),
         role="user",
@@ -63,7 +61,7 @@ def asked(
         conversation,
         question,
         str(new_id()),
-        adding(caller, conversation, question, conversation_metadata, expected, command)
+        adding(caller, conversation, question, conversation_metadata, terms)
         if conversation_id
         else starting(caller, conversation, question, conversation_metadata, links, command),
         command,
@@ -106,7 +104,7 @@ def starting(
         links=links,
         metadata=metadata,
         first_messages=[question],
-        command=command,
+        terms=Terms(command=command),
     )
 
 
@@ -115,17 +113,6 @@ def adding(
     conversation_id: UUID,
     question: MessageAdded,
     metadata: dict[str, Any] | None,
-    expected: int | None,
-    command: CommandKey | None,
+    terms: Terms,
 ) -> Store:
-    async def store(repository: Repository) -> Changed:
-        def decide(found: Conversation | None, _: Mapping[str, Message]) -> Sequence[Event]:
-            conversation = commands.owned(found, caller)
-            added = decisions.add_message(conversation, question, limits=repository.limits)
-            if metadata is None:
-                return added
-            return (*added, *decisions.change_metadata(conversation, metadata, repository.limits))
-
-        return await repository.change(caller, conversation_id, decide, expected=expected, command=command)
-
-    return store
+    return lambda repository: commands.ask(repository, caller, conversation_id, question, metadata, terms)

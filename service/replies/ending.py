@@ -1,6 +1,6 @@
 """How replies end: what is stored of one, exactly once whoever stores it, and what is found of it later."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -8,16 +8,13 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg_pool import AsyncConnectionPool
 
-from domain import conversation as decisions
-from domain.content import Limits
-from domain.conversation import Conversation
 from domain.errors import ConversationIsErased, MessageNotFound
-from domain.events import Event, MessageAdded, ReplyFailed
-from domain.message import Message
+from domain.events import MessageAdded, ReplyFailed
 from domain.recorded import Redacted
 from projections import history
 from projections.history import HistoryMessage
 from projections.reading.view import Query, View
+from service import commands
 from service.replies.drafts import Draft
 from service.replies.errors import ReplyLost, ReplyStopped
 from service.responder import ResponderFailed, ResponderTimedOut
@@ -91,27 +88,8 @@ def reason_of(ending: Ending) -> str:
 async def store_reply(
     repository: Repository, caller: Caller, draft: Draft, text: str, ending: Ending
 ) -> None:
-    """Nothing if somebody has ended it already. A session that has ended meanwhile takes it all the same."""
     wishes = events_of(draft, text, ending)
-
-    def decide(conversation: Conversation | None, _: Mapping[str, Message]) -> Sequence[Event]:
-        if conversation is None:
-            raise ConversationIsErased
-        return granted(conversation, wishes, repository.limits)
-
-    await repository.change(caller, draft.conversation_id, decide, command=command_of(draft.reply_id))
-
-
-def granted(
-    conversation: Conversation, wishes: Sequence[MessageAdded | ReplyFailed], limits: Limits
-) -> Sequence[Event]:
-    events: list[Event] = []
-    for wish in wishes:
-        if isinstance(wish, MessageAdded):
-            events += decisions.add_message(conversation, wish, late=True, limits=limits)
-        else:
-            events += decisions.fail_reply(conversation, wish.in_reply_to, wish.reason, limits)
-    return events
+    await commands.store_reply(repository, caller, draft.conversation_id, wishes, command_of(draft.reply_id))
 
 
 class ReplyEnd(Struct, frozen=True):

@@ -33,7 +33,7 @@ from service.api import (
 )
 from service.api.answering import problems
 from service.api.answering.documented import WhatIsSent
-from service.api.asking import asking, principal, terms
+from service.api.asking import asking, principal
 from service.api.asking.auth import OPEN, SECURITY, Authentication
 from service.api.asking.origins import cors, secured
 from service.api.asking.recorded_reads import Recording
@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         lifespan=[ending_with_its_parent, attached, stop.heard],
         middleware=[with_request_id, counting, stop.counting, recording.reads],
         guards=[Authentication(settings, attachment).admit],
-        dependencies={**principal.DEPENDENCIES, **terms.DEPENDENCIES, **asking.DEPENDENCIES},
+        dependencies={**principal.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
         before_send=[secured, closing_what_is_unread, telling_all_methods],

@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from domain.errors import Refusal
 from domain.events import MessageAdded
 from service import commands
+from service.commands import Terms
 from service.hansard import Hansard, running
 from service.settings.settings import Settings
 from service.store import writer
@@ -117,10 +118,10 @@ async def ask(
             caller,
             conversation_id=conversation_id,
             first_messages=messages,
-            command=command,
+            terms=Terms(command=command),
         )
     return await commands.add_messages(
-        hansard.repository, caller, conversation_id, messages, ids_are_new=True, command=command
+        hansard.repository, caller, conversation_id, messages, ids_are_new=True, terms=Terms(command=command)
     )
 
 

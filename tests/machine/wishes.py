@@ -12,6 +12,7 @@ from domain.conversation import Conversation, Events
 from domain.events import Link, MessageAdded, MessageRevised, Role
 from domain.message import Message
 from service import commands
+from service.commands import Terms
 from service.store.append import CommandKey
 from service.store.repository import Caller, Changed, Repository
 from service.store.store import shard_of
@@ -85,15 +86,10 @@ class Wish(Struct, frozen=True, kw_only=True):
                 uuid5(SPACE, f"command {self.command}"), sha256(repr(self).encode()).digest()
             )
         caller = Caller(self.who, f"actor of {self.who}", f"request {uuid4()}")
-        more: dict[str, Any] = {}
-        if self.expects is not None:
-            more["expected"] = expected
-        if command is not None:
-            more["command"] = command
         place = conversation_id or self.conversation_id
 
         def asking(repository: Repository) -> Awaitable[Changed]:
-            return ask(repository, caller, place, **more)
+            return ask(repository, caller, place, Terms(expected, command))
 
         return Asked(self, caller, place, decide, asking, about, expected, command)
 
@@ -135,7 +131,7 @@ class Start(Wish, frozen=True, kw_only=True):
             started = decisions.start(conversation, self.who, self.title, self.links, self.metadata)
             return (*started, *decisions.add_messages(Conversation(new, self.who, 1), first))
 
-        def ask(repository: Repository, caller: Caller, place: UUID, **more: Any) -> Awaitable[Changed]:
+        def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
             return commands.start_conversation(
                 repository,
                 caller,
@@ -144,7 +140,7 @@ class Start(Wish, frozen=True, kw_only=True):
                 links=self.links,
                 metadata=self.metadata,
                 first_messages=first,
-                **more,
+                terms=terms,
             )
 
         return self.told(version, decide, ask, conversation_id=new)
@@ -161,8 +157,8 @@ class Add(Wish, frozen=True, kw_only=True):
         def decide(conversation: Conversation | None, known: Mapping[str, Message]) -> Events:
             return decisions.add_messages(commands.owned(conversation, Caller(self.who)), wanted, known)
 
-        def ask(repository: Repository, caller: Caller, place: UUID, **more: Any) -> Awaitable[Changed]:
-            return commands.add_messages(repository, caller, place, wanted, ids_are_new=new, **more)
+        def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
+            return commands.add_messages(repository, caller, place, wanted, ids_are_new=new, terms=terms)
 
         return self.told(version, decide, ask, about)
 
@@ -179,8 +175,15 @@ class Revise(Wish, frozen=True, kw_only=True):
             owned = commands.owned(conversation, Caller(self.who))
             return decisions.revise_message(owned, known.get(self.message_id), wanted)
 
-        def ask(repository: Repository, caller: Caller, place: UUID, **more: Any) -> Awaitable[Changed]:
-            return commands.revise_message(repository, caller, place, wanted, **more)
+        def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
+            return commands.change_message(
+                repository,
+                caller,
+                place,
+                self.message_id,
+                lambda known, message: decisions.revise_message(known, message, wanted),
+                terms,
+            )
 
         return self.told(version, decide, ask, [self.message_id])
 
@@ -193,8 +196,8 @@ class Remove(Wish, frozen=True, kw_only=True):
             owned = commands.owned(conversation, Caller(self.who))
             return decisions.remove_message(owned, known.get(self.message_id), self.message_id)
 
-        def ask(repository: Repository, caller: Caller, place: UUID, **more: Any) -> Awaitable[Changed]:
-            return commands.remove_message(repository, caller, place, self.message_id, **more)
+        def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
+            return commands.remove_message(repository, caller, place, self.message_id, terms)
 
         return self.told(version, decide, ask, [self.message_id])
 
@@ -211,8 +214,9 @@ class Rate(Wish, frozen=True, kw_only=True):
             owned = commands.owned(conversation, Caller(self.who))
             return decisions.rate_message(owned, known.get(self.message_id), *given)
 
-        def ask(repository: Repository, caller: Caller, place: UUID) -> Awaitable[Changed]:
-            return commands.rate_message(repository, caller, place, *given)
+        def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
+            given = ([self.message_id], self.rating, self.comment)
+            return commands.rate_messages(repository, caller, place, *given, terms)
 
         return self.told(version, decide, ask, [self.message_id])
 
@@ -230,9 +234,9 @@ class Change(Wish, frozen=True, kw_only=True):
             events: Events = decided(commands.owned(conversation, Caller(self.who)), *self.given)
             return events
 
-        def ask(repository: Repository, caller: Caller, place: UUID, **more: Any) -> Awaitable[Changed]:
+        def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
             return commands.change_conversation(
-                repository, caller, place, lambda conversation: decided(conversation, *self.given), **more
+                repository, caller, place, lambda conversation: decided(conversation, *self.given), terms
             )
 
         return self.told(version, decide, ask)

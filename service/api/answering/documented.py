@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from domain.content import LIMITS, MOST_TOKENS, ROLES
 from service.api.answering import cursors
-from service.api.asking.terms import LONGEST_KEY
 
+LONGEST_KEY: Final = 255
 NO_NUL: Final = r"^[^\u0000]*$"
 
 

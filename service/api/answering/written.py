@@ -9,7 +9,7 @@ from domain.events import ConversationStarted, MessageAdded
 from projections import conversations
 from service.api.answering.paging import position_as_cursor
 from service.api.answering.wire import ConversationBody, MessageBody, links, moment
-from service.commands import Fact
+from service.store.facts import Fact
 from service.store.repository import Caller, Changed
 
 Tags = Callable[[str], list[str]]

@@ -19,24 +19,30 @@ from service.api.asking.principal import (
     Principal,
     caller_for,
     caller_of,
-    hansard_of,
     named_user,
     principal_of,
     request_id_of,
     same_user,
 )
-from service.api.asking.terms import Terms, command_from, expected_from, terms_of
-from service.commands import Fact, facts
+from service.api.asking.terms import WriteHeaders, command_from, expected_from, headers_of
+from service.attachment import Attachment
+from service.commands import Terms
 from service.hansard import Hansard
 from service.store.append import CommandKey
+from service.store.facts import Fact, facts
 from service.store.repository import Caller, Changed
 
 
 class Asking(Struct, frozen=True):
-    hansard: Hansard
+    attachment: Attachment
     principal: Principal
     named: str | None
     request_id: str | None
+
+    @property
+    def hansard(self) -> Hansard:
+        """Refused while the database is away: whoever asks for nothing of it is answered all the same."""
+        return self.attachment.hansard
 
     def caller(self, in_body: str | None = None) -> Caller:
         return caller_of(self.principal, same_user(self.named, in_body), self.request_id)
@@ -74,7 +80,7 @@ class Asking(Struct, frozen=True):
 class Writing(Asking, frozen=True):
     """The same of a request that changes something."""
 
-    terms: Terms
+    headers: WriteHeaders
 
     @property
     def for_everybody(self) -> bool:
@@ -83,7 +89,7 @@ class Writing(Asking, frozen=True):
         return trusted and self.named is None
 
     def command(self, caller: Caller) -> CommandKey | None:
-        return command_from(self.terms, caller)
+        return command_from(self.headers, caller)
 
     async def facts(self, caller: Caller, changed: Changed) -> list[Fact]:
         return await facts(self.hansard.pool, self.shard_of(caller), changed)
@@ -93,8 +99,8 @@ class Writing(Asking, frozen=True):
         projection = self.hansard.views["history"].projection
         return projection.tags(content) if isinstance(projection, history.History) else []
 
-    def expected(self, expected_version: int | None = None) -> int | None:
-        return expected_from(self.terms, expected_version)
+    def terms(self, caller: Caller, expected_version: int | None = None) -> Terms:
+        return Terms(expected_from(self.headers, expected_version), self.command(caller))
 
 
 def asking_of(
@@ -114,7 +120,7 @@ def asking_of(
     ] = None,
 ) -> Asking:
     named = named_user(x_user_id, user_id_in_query)
-    return Asking(hansard_of(state), principal_of(request), named, request_id_of())
+    return Asking(state["attachment"], principal_of(request), named, request_id_of())
 
 
 async def writing_of(
@@ -137,8 +143,8 @@ async def writing_of(
         ),
     ] = None,
 ) -> Writing:
-    terms = await terms_of(request, idempotency_key, if_match)
-    return Writing(asking.hansard, asking.principal, asking.named, asking.request_id, terms)
+    headers = await headers_of(request, idempotency_key, if_match)
+    return Writing(asking.attachment, asking.principal, asking.named, asking.request_id, headers)
 
 
 DEPENDENCIES: Final = {

@@ -1,12 +1,11 @@
 """Who asks, and for whom: a request's principal, and the caller that it becomes."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from litestar import Request
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.params import HeaderParameter, QueryParameter
 from msgspec import Struct
 
 from domain.content import LIMITS, check_name
@@ -72,15 +71,7 @@ def principal_of(request: Request[Principal, Any, Any]) -> Principal:
     return request.user
 
 
-def named_user(
-    x_user_id: Annotated[
-        str | None,
-        HeaderParameter(name="X-User-Id", description="The user, where no token says who it is."),
-    ] = None,
-    user_id_in_query: Annotated[
-        str | None, QueryParameter(name="user_id", description="The same as X-User-Id.")
-    ] = None,
-) -> str | None:
+def named_user(x_user_id: str | None, user_id_in_query: str | None) -> str | None:
     in_header = None if x_user_id is None else from_header(x_user_id)
     return same_user(same_user(None, in_header), user_id_in_query)
 
@@ -101,8 +92,6 @@ def request_id_of() -> str | None:
 
 DEPENDENCIES: Final = {
     "principal": Provide(principal_of, sync_to_thread=False),
-    "named": Provide(named_user, sync_to_thread=False),
     "hansard": Provide(hansard_of, sync_to_thread=False),
-    "request_id": Provide(request_id_of, sync_to_thread=False),
 }
 """What any handler may ask for by these names, as a NamedDependency."""

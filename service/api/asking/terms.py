@@ -3,28 +3,26 @@
 import re
 from contextlib import suppress
 from hashlib import sha256
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from litestar import Request
-from litestar.di import Provide
 from litestar.exceptions import SerializationException
-from litestar.params import HeaderParameter
 from msgspec import Struct
 
 from service.api.answering.cursors import encode
+from service.api.answering.documented import LONGEST_KEY
 from service.api.answering.errors import BadIdempotencyKey, BadVersion, VersionsDiffer
 from service.store.append import CommandKey
 from service.store.repository import Caller, Changed
 
-LONGEST_KEY: Final = 255
 VISIBLE: Final = re.compile(r"[!-~]+")
 TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
-class Terms(Struct, frozen=True):
-    """What the headers of a write say; handlers ask for it as `terms: NamedDependency[Terms]`."""
+class WriteHeaders(Struct, frozen=True):
+    """What the headers of a write say; with its body, they are its terms."""
 
     key: str | None
     digest: bytes
@@ -32,43 +30,29 @@ class Terms(Struct, frozen=True):
     if_match: int | None
 
 
-async def terms_of(
-    request: Request[Any, Any, Any],
-    idempotency_key: Annotated[
-        str | None,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="Repeating a request with its key adds nothing, and gets the first result again.",
-        ),
-    ] = None,
-    if_match: Annotated[
-        str | None,
-        HeaderParameter(
-            name="If-Match",
-            description="The version (an ETag) that the conversation must still be at; or expected_version.",
-        ),
-    ] = None,
-) -> Terms:
+async def headers_of(
+    request: Request[Any, Any, Any], idempotency_key: str | None, if_match: str | None
+) -> WriteHeaders:
     if idempotency_key is not None:
         if len(idempotency_key) > LONGEST_KEY or not VISIBLE.fullmatch(idempotency_key):
             raise BadIdempotencyKey(limit=LONGEST_KEY)
-        return Terms(idempotency_key, await digest_of(request, idempotency_key), version_in(if_match))
-    return Terms(None, b"", version_in(if_match))
+        return WriteHeaders(idempotency_key, await digest_of(request, idempotency_key), version_in(if_match))
+    return WriteHeaders(None, b"", version_in(if_match))
 
 
-def command_from(terms: Terms, caller: Caller) -> CommandKey | None:
+def command_from(headers: WriteHeaders, caller: Caller) -> CommandKey | None:
     """A key is its user's: two users who choose the same do not meet."""
-    if terms.key is None:
+    if headers.key is None:
         return None
-    named = f"{len(caller.user_id)} {caller.user_id} {terms.key}".encode()
-    return CommandKey(UUID(bytes=sha256(named).digest()[:16], version=5), terms.digest)
+    named = f"{len(caller.user_id)} {caller.user_id} {headers.key}".encode()
+    return CommandKey(UUID(bytes=sha256(named).digest()[:16], version=5), headers.digest)
 
 
-def expected_from(terms: Terms, expected_version: int | None = None) -> int | None:
+def expected_from(headers: WriteHeaders, expected_version: int | None = None) -> int | None:
     """The version that the caller decided on, from its header or its body."""
-    if terms.if_match is None or expected_version is None:
-        return expected_version if terms.if_match is None else terms.if_match
-    if terms.if_match != expected_version:
+    if headers.if_match is None or expected_version is None:
+        return expected_version if headers.if_match is None else headers.if_match
+    if headers.if_match != expected_version:
         raise VersionsDiffer
     return expected_version
 
@@ -109,6 +93,3 @@ def position_of(caller: Caller, changed: Changed) -> str | None:
     if changed.appended is None:
         return None
     return encode("position", caller.user_id, (changed.appended.position,))
-
-
-DEPENDENCIES: Final = {"terms": Provide(terms_of)}

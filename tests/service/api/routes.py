@@ -11,17 +11,14 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.testing import AsyncTestClient
 from msgspec import Struct, structs
 
+from service.api.asking.asking import Asking, Writing
 from service.api.asking.auth import OPEN, needing
-from service.api.asking.principal import Principal, caller_for, caller_of, same_user
-from service.api.asking.terms import Terms, command_from, expected_from
-from service.hansard import Hansard
+from service.api.asking.principal import Principal
 from service.settings.settings import Settings
 from service.store.repository import Caller
 from service.worker.app import create_app
 from tests.conftest import SHARDS
 from tests.service.api.calling import HERE, Client
-
-Named = NamedDependency[str | None]
 
 
 class Wish(Struct, forbid_unknown_fields=True):
@@ -36,34 +33,24 @@ async def whoami(principal: NamedDependency[Principal]) -> dict[str, Any]:
 
 
 @get("/caller")
-async def caller(principal: NamedDependency[Principal], named: Named, request_id: Named) -> Caller:
-    return caller_of(principal, named, request_id)
+async def caller(asking: NamedDependency[Asking]) -> Caller:
+    return asking.caller()
 
 
 @get("/conversation/{conversation_id:str}")
 async def conversation(
-    hansard: NamedDependency[Hansard],
-    principal: NamedDependency[Principal],
-    conversation_id: FromPath[UUID],
-    named: Named,
-    request_id: Named,
-    limit: FromQuery[int] = 5,
+    asking: NamedDependency[Asking], conversation_id: FromPath[UUID], limit: FromQuery[int] = 5
 ) -> Caller:
-    return await caller_for(hansard, principal, conversation_id, named, request_id)
+    return await asking.caller_for(conversation_id)
 
 
 @post("/write", status_code=200)
-async def write(
-    principal: NamedDependency[Principal],
-    named: Named,
-    request_id: Named,
-    terms: NamedDependency[Terms],
-    data: JSONBody[Wish],
-) -> dict[str, Any]:
-    who = caller_of(principal, same_user(named, data.user_id), request_id)
-    command = command_from(terms, who)
+async def write(writing: NamedDependency[Writing], data: JSONBody[Wish]) -> dict[str, Any]:
+    who = writing.caller(data.user_id)
+    terms = writing.terms(who, data.expected_version)
+    command = terms.command
     told = {"id": str(command.id), "digest": command.digest.hex()} if command else None
-    return {"command": told, "expected": expected_from(terms, data.expected_version), **structs.asdict(who)}
+    return {"command": told, "expected": terms.expected, **structs.asdict(who)}
 
 
 @get("/audit", opt=needing("audit"))

@@ -10,7 +10,7 @@ from domain.events import ConversationAnonymised, MessageAdded
 from projections import history
 from service.cli.main import main
 from service.hansard import Hansard, running
-from service.privacy import anonymising, run
+from service.privacy import forget, run
 from service.privacy.anonymisation import Anonymity
 from service.settings.settings import Settings
 from service.store.digests import Left
@@ -48,7 +48,7 @@ async def test_the_words_are_there_and_the_user_is_nowhere(dsn: str) -> None:
         before = [await words(hansard, each) for each in mine]
         others = rows_of(dsn, OTHER)
 
-        receipt = await anonymising.anonymise_all(hansard, caller, reason=f"{USER} asked")
+        receipt = await forget.anonymise_all(hansard, caller, reason=f"{USER} asked")
 
         assert (receipt.counts["conversations"], receipt.counts["mentions"]) == (2, 2)
         assert receipt.reason == "the user asked"
@@ -88,7 +88,7 @@ async def anonymised(dsn: str) -> Any:
         conversation_id = await marked(hansard)
         plain = MessageAdded(message_id="m", role="user", content=f"nothing of hers, {MARKER}")
         await hansard.repository.change(Caller(USER, "key:back"), conversation_id, lambda *_: [plain])
-        await anonymising.anonymise(hansard, Caller(USER), conversation_id)
+        await forget.anonymise(hansard, Caller(USER), conversation_id)
     return conversation_id
 
 
@@ -182,7 +182,7 @@ async def test_what_was_said_meanwhile_is_proved_too(dsn: str, monkeypatch: pyte
             return proof
 
         monkeypatch.setattr(Anonymity, "_prove", prove_and_be_overtaken)
-        receipt = await anonymising.anonymise(hansard, Caller(USER), conversation_id)
+        receipt = await forget.anonymise(hansard, Caller(USER), conversation_id)
         assert receipt.version == 13
         assert USER not in dumped(dsn)
         assert verify_log(hansard.database).faults == ()
@@ -203,7 +203,7 @@ async def test_a_user_whose_id_is_in_every_pseudonym_is_replaced_once(
 
         monkeypatch.setattr(Anonymity, "_rewrite", rewrite_and_die)
         with pytest.raises(KeyError):
-            await anonymising.anonymise(hansard, Caller("anonymous"), conversation_id)
+            await forget.anonymise(hansard, Caller("anonymous"), conversation_id)
         monkeypatch.setattr(Anonymity, "_rewrite", rewrite)
         assert len(await run.finish_under_way(hansard)) == 1
         ((owner,),) = rows(dsn, "SELECT DISTINCT user_id FROM hansard.events")
@@ -217,7 +217,7 @@ async def test_an_event_that_named_nobody_can_still_be_checked_against_its_diges
         conversation_id = await marked(hansard)
         plain = MessageAdded(message_id="m", role="user", content="nothing of hers")
         await hansard.repository.change(Caller(USER), conversation_id, lambda *_: [plain])
-        await anonymising.anonymise(hansard, Caller(USER), conversation_id)
+        await forget.anonymise(hansard, Caller(USER), conversation_id)
     salted = "SELECT state_salt IS NOT NULL FROM hansard.events WHERE message_id = %s"
     assert rows(dsn, salted, "m") == [(True,)]
     assert rows(dsn, salted + " AND topic = 'message_added'", f"{MARKER}-0") == [(False,)]

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from service.attachment import Attachment
 from service.hansard import Hansard, running
-from service.privacy import anonymising, forget, run
+from service.privacy import forget, run
 from service.privacy.finishing import Finishing
 from service.privacy.receipts import Receipt
 from service.settings.settings import Settings
@@ -51,7 +51,7 @@ async def erase(hansard: Hansard) -> Receipt:
 
 
 async def anonymise(hansard: Hansard) -> Receipt:
-    return await anonymising.anonymise_all(hansard, Caller(USER, USER, f"request-{MARKER}"))
+    return await forget.anonymise_all(hansard, Caller(USER, USER, f"request-{MARKER}"))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -12,7 +12,7 @@ from projections.following.follower import Follower
 from projections.rebuilding.rebuild import Rebuild
 from service import commands
 from service.hansard import Hansard, running
-from service.privacy import anonymising, forget
+from service.privacy import forget
 from service.settings.settings import Settings
 from service.store.log import DatabaseLog
 from service.store.repository import Caller
@@ -45,9 +45,9 @@ async def test_another_process_neither_answers_from_what_it_remembers_nor_builds
         if how == "erase":
             await forget.erase(one, HER, conversation_id)
         else:
-            await anonymising.anonymise(one, HER, conversation_id)
+            await forget.anonymise(one, HER, conversation_id)
         for wish in (
-            commands.rename(other.repository, HER, conversation_id, "again"),
+            commands.change_details(other.repository, HER, conversation_id, commands.Details(title="again")),
             commands.add_messages(other.repository, HER, conversation_id, [said(7)]),
             commands.end(other.repository, HER, conversation_id),
         ):

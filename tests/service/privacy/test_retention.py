@@ -130,7 +130,7 @@ async def test_no_more_are_done_than_the_limit_says(dsn: str) -> None:
 
 async def said_again(hansard: Hansard, conversation_id: UUID) -> None:
     ann = Caller("ann", "ann")
-    await commands.rate_message(hansard.repository, ann, conversation_id, "m1", "up")
+    await commands.rate_messages(hansard.repository, ann, conversation_id, ["m1"], "up")
 
 
 async def linked_as_case(hansard: Hansard, conversation_id: UUID) -> None:

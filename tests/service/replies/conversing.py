@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.events import Event
 from projections import history
 from projections.history import HistoryMessage, Said
+from service.commands import Terms
 from service.hansard import Hansard, running
 from service.replies.asked import asked
 from service.replies.reply import Reply
@@ -65,8 +66,8 @@ class Conversing:
         self.responder = responder
 
     async def ask(self, message: str, conversation_id: UUID | None = None, **more: Any) -> Reply:
-        caller = more.pop("caller", ANN)
-        wish = asked(caller, message, conversation_id=conversation_id, **more)
+        caller, terms = more.pop("caller", ANN), Terms(command=more.pop("command", None))
+        wish = asked(caller, message, conversation_id=conversation_id, terms=terms, **more)
         return await asyncio.wait_for(self.hansard.replies.ask(wish), LONGEST_WAIT)
 
     async def said(self, message: str, conversation_id: UUID | None = None, **more: Any) -> HistoryMessage:

@@ -18,6 +18,7 @@ from domain.errors import (
 )
 from domain.events import MessageAdded, MessageRevised
 from service import commands
+from service.commands import Details, Terms
 from service.store.append import CommandKey
 from service.store.connections import connect
 from service.store.log import DatabaseLog
@@ -95,10 +96,12 @@ async def test_a_wish_on_an_old_version_is_told_the_current_one(dsn: str) -> Non
         conversation = await a_conversation(repository)
         await add(elsewhere, conversation)
         with pytest.raises(VersionConflict) as told:
-            await commands.add_messages(repository, ANN, conversation, [said()], ids_are_new=True, expected=1)
+            await commands.add_messages(
+                repository, ANN, conversation, [said()], ids_are_new=True, terms=Terms(1)
+            )
         assert told.value.facts == {"current_version": 2, "expected_version": 1}
         changed = await commands.add_messages(
-            repository, ANN, conversation, [said()], ids_are_new=True, expected=2
+            repository, ANN, conversation, [said()], ids_are_new=True, terms=Terms(2)
         )
         assert changed.appended
         assert changed.appended.version == 3
@@ -110,10 +113,10 @@ async def test_no_refusal_rests_on_what_another_process_has_changed(dsn: str) ->
         await commands.end(here, ANN, conversation)
         with pytest.raises(SessionHasEnded):
             await add(here, conversation)
-        await commands.reopen(there, ANN, conversation)
+        await commands.change_details(there, ANN, conversation, Details(ended=False))
         assert await add(here, conversation) == 4
         await commands.end(there, ANN, conversation)
-        await commands.reopen(there, ANN, conversation)
+        await commands.change_details(there, ANN, conversation, Details(ended=False))
         changed = await commands.end(here, ANN, conversation)
         assert changed.appended, "it was open again, though this process remembered it so from long ago"
         with pytest.raises(SessionHasEnded):
@@ -126,16 +129,20 @@ async def test_a_repeated_command_is_answered_as_the_first_time_even_if_it_would
     async with repository_on(dsn) as repository:
         conversation, command = await a_conversation(repository), CommandKey(uuid4(), b"hello")
         message = said()
-        first = await commands.add_messages(repository, ANN, conversation, [message], command=command)
+        first = await commands.add_messages(
+            repository, ANN, conversation, [message], terms=Terms(command=command)
+        )
         await commands.end(repository, ANN, conversation)
-        again = await commands.add_messages(repository, ANN, conversation, [message], command=command)
+        again = await commands.add_messages(
+            repository, ANN, conversation, [message], terms=Terms(command=command)
+        )
         assert first.appended
         assert again.appended
         assert again.appended.repeated
         assert again.appended.version == first.appended.version == 2
         with pytest.raises(CommandReused):
             await commands.add_messages(
-                repository, ANN, conversation, [said()], command=CommandKey(command.id, b"other")
+                repository, ANN, conversation, [said()], terms=Terms(command=CommandKey(command.id, b"other"))
             )
     assert len(rows(dsn, VERSIONS, conversation)) == 3
 
@@ -144,7 +151,9 @@ async def test_starting_a_conversation_again_with_the_same_command_gives_the_fir
     async with repository_on(dsn) as repository:
         command = CommandKey(uuid4(), b"start")
         made = [
-            await commands.start_conversation(repository, ANN, first_messages=[said()], command=command)
+            await commands.start_conversation(
+                repository, ANN, first_messages=[said()], terms=Terms(command=command)
+            )
             for _ in range(3)
         ]
     ids = {changed.conversation.id for changed in made if changed.conversation}
@@ -162,8 +171,14 @@ async def test_a_message_id_that_the_caller_chose_is_kept_once(dsn: str) -> None
         with pytest.raises(MessageAlreadyAdded):
             await add(repository, conversation, said("something else", "m1"))
         revised = MessageRevised(message_id="m1", content="hello again")
-        await commands.revise_message(repository, ANN, conversation, revised)
-        await commands.rate_message(elsewhere, ANN, conversation, "m1", "positive")
+        await commands.change_message(
+            repository,
+            ANN,
+            conversation,
+            "m1",
+            lambda known, message: decisions.revise_message(known, message, revised),
+        )
+        await commands.rate_messages(elsewhere, ANN, conversation, ["m1"], "positive")
         found = await repository.messages(shard_of("ann", 8), conversation, ["m1"])
         assert (found["m1"].content, found["m1"].rating) == ("hello again", "positive")
     assert len(rows(dsn, VERSIONS, conversation)) == 4
@@ -175,9 +190,9 @@ async def test_somebody_elses_conversation_is_answered_like_one_that_does_not_ex
         conversation = await a_conversation(repository)
         for caller in (BOB, same_shard):
             with pytest.raises(ConversationNotFound):
-                await commands.rename(repository, caller, conversation, "mine now")
+                await commands.change_details(repository, caller, conversation, Details(title="mine now"))
         with pytest.raises(ConversationNotFound):
-            await commands.rename(repository, ANN, uuid4(), "nobody's")
+            await commands.change_details(repository, ANN, uuid4(), Details(title="nobody's"))
     assert len(rows(dsn, VERSIONS, conversation)) == 1
 
 
@@ -237,7 +252,7 @@ async def test_the_version_of_somebody_elses_conversation_is_not_told(dsn: str) 
         neighbour = Caller(next(f"u{n}" for n in range(99) if shard_of(f"u{n}", 8) == shard_of("ann", 8)))
         for conversation in (await a_conversation(repository), uuid4()):
             with pytest.raises(VersionConflict) as told:
-                await commands.add_messages(repository, neighbour, conversation, [said()], expected=7)
+                await commands.add_messages(repository, neighbour, conversation, [said()], terms=Terms(7))
             assert told.value.facts["current_version"] == 0
 
 
@@ -246,7 +261,7 @@ async def test_one_id_in_two_shards_is_two_conversations(dsn: str) -> None:
         shared = uuid4()
         await commands.start_conversation(here, ANN, conversation_id=shared, title="Ann's")
         await commands.start_conversation(there, BOB, conversation_id=shared, title="Bob's")
-        await commands.rename(here, BOB, shared, "Bob's indeed")
+        await commands.change_details(here, BOB, shared, Details(title="Bob's indeed"))
         for each in (here, there):
             anns = await each.load(shard_of("ann", 8), shared)
             bobs = await each.load(shard_of("bob", 8), shared)
