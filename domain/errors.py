@@ -72,8 +72,8 @@ class ContentTooLong(ContentRefused):
 
 
 class ContentNotText(ContentRefused):
-    """{field} holds half of a surrogate pair at character {at}: it is not Unicode text;
-    send it as valid UTF-8."""
+    """{field} is not Unicode text from character {at} on; send it as valid UTF-8, without half of a
+    surrogate pair."""
 
 
 class ContentEmpty(ContentRefused):

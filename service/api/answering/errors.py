@@ -2,7 +2,7 @@
 
 Refusal
 ├── NotAuthenticated, NotYourUser, ScopeMissing, NotFromHere
-├── UserNotNamed, UsersDiffer
+├── UserNotNamed, UsersDiffer, SlashInPath
 ├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
 ├── BodyNotJson, BodyTooLong
 ├── ReplayNotFound
@@ -34,7 +34,11 @@ class UserNotNamed(Refusal):
 
 
 class UsersDiffer(Refusal):
-    """X-User-Id and user_id name different users; send one of them."""
+    """X-User-Id and user_id name different users; send one user, once."""
+
+
+class SlashInPath(Refusal):
+    """{field} holds an escaped slash (%2F), which a path cannot hold; send it where it is no part of one."""
 
 
 class BadCursor(Refusal):

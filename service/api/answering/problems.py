@@ -51,6 +51,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     api.NotFromHere: Problem(403, "not-from-here"),
     api.UserNotNamed: Problem(BAD, "user-not-named"),
     api.UsersDiffer: Problem(BAD, "users-differ"),
+    api.SlashInPath: Problem(BAD, "slash-in-path"),
     api.BadCursor: Problem(BAD, "bad-cursor"),
     api.BadIdempotencyKey: Problem(BAD, "bad-idempotency-key"),
     api.BadVersion: Problem(BAD, "bad-version"),

@@ -14,6 +14,7 @@ from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.scopes import GRANTED, Scope
 from service.access.tokens import BadToken, Tokens
 from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
+from service.api.asking.address import check_address, check_names_one_user
 from service.api.asking.origins import check_from_here
 from service.api.asking.principal import Principal
 from service.api.asking.rate_limit import Buckets
@@ -81,6 +82,7 @@ class Authentication:
         """A guard. What it finds is the request's `user`."""
         if self._dev:
             check_from_here(connection.headers, self._origins)
+        check_address(connection)
         check_body(connection, handler, self._body_limit)
         method = str(connection.scope.get("method"))
         needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
@@ -90,6 +92,7 @@ class Authentication:
         self._buckets.take((principal.mode, principal.name))
         if needed not in principal.scopes:
             raise ScopeMissing(scope=needed)
+        check_names_one_user(connection)
         connection.scope["user"] = principal
 
     async def _principal(self, authorization: str | None) -> Principal:
