@@ -1,10 +1,7 @@
 """Sees to retention once a day, in one process at a time, for as long as the service runs."""
 
-import asyncio
 import logging
-import random
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +12,7 @@ from domain.retention import Retention
 from service.hansard import Hansard
 from service.privacy.lock import if_alone_with
 from service.privacy.retention import RetentionReport, retain
+from service.repeating import Repeating
 
 log = logging.getLogger("hansard.retention")
 
@@ -23,6 +21,7 @@ LOOK_EVERY: Final = 60.0
 """About so many seconds: each process at other moments than the others."""
 ENDING: Final = 5.0
 """Seconds that what is being done has when the service stops; what is cut off then is finished later."""
+FAILED: Final = "retention was cut off; it is tried again"
 
 BEGUN_NEAR: Final = """
 SELECT EXISTS (SELECT FROM retention_runs WHERE begun_at > %(since)s AND begun_at < %(until)s)"""
@@ -50,31 +49,14 @@ class Daily:
         self._hansard = hansard
         self._retention = retention
         self._clock = clock
-        self._look_every = look_every
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Repeating(self.look, look_every, log, FAILED, spread=0.5, patience=ENDING)
 
     def start(self) -> None:
         if self._retention.says_anything:
-            self._task = asyncio.create_task(self._keep_looking())
+            self._looking.start()
 
     async def close(self) -> None:
-        self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=ENDING)
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _keep_looking(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.look()
-            except Exception:  # whatever it is, it is tried again
-                log.exception("retention was cut off; it is tried again")
-            with suppress(TimeoutError):
-                seconds = self._look_every * random.uniform(0.5, 1.5)  # noqa: S311 - nothing to guess
-                await asyncio.wait_for(self._stopping.wait(), seconds)
+        await self._looking.close()
 
     async def look(self) -> RetentionReport | None:
         """Runs if that is due and nobody else is at it."""
@@ -85,7 +67,7 @@ class Daily:
         async with if_alone_with(self._hansard.database, b"retention") as alone:
             if alone is None or await has_run(alone, now):
                 return None
-            report = await retain(self._hansard, self._retention, now, stopping=self._stopping.is_set)
+            report = await retain(self._hansard, self._retention, now, stopping=self._looking.closing.is_set)
             if report.is_whole:
                 await record(alone, now, self._clock(), report)
         tell(report)

@@ -1,29 +1,18 @@
 """What a process does once a second: it says of its replies that they run, and ends those of the dead."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from service.replies.drafts import Draft, Drafts, DraftUpdate
 from service.replies.ending import LOST, STOPPED, Ending
-from service.replies.running import PASSING, Running, Works, stored
+from service.replies.running import Running, Works, stored
 from service.store.repository import Caller
 
 log = logging.getLogger("hansard.replies")
 
 SAVE_EVERY: Final = 1.0
-
-
-async def again_and_again(work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await work()
-        except PASSING as away:
-            log.warning("replies under way cannot be seen to: %s", type(away).__name__)
-        except Exception:
-            log.exception("replies under way could not be seen to")
-        await asyncio.sleep(SAVE_EVERY)
+NOT_SEEN_TO: Final = "replies under way could not be seen to"
 
 
 async def keep(drafts: Drafts, replies: Sequence[Running]) -> None:

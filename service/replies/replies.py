@@ -13,13 +13,14 @@ from domain.errors import CommandReused, MessageNotFound
 from projections.history import END, HistoryMessage, decode_text
 from projections.reading.view import View
 from service.commands import owned
+from service.repeating import Repeating
 from service.replies.asked import Asked
 from service.replies.drafts import Draft, Drafts
 from service.replies.ending import LOST, STOPPED, Endings, ReplyEnd
 from service.replies.errors import ReplyInProgress, ReplyLost, TooManyReplies
 from service.replies.following import Following
 from service.replies.heard import heard
-from service.replies.keeping import again_and_again, end_orphan, keep
+from service.replies.keeping import NOT_SEEN_TO, SAVE_EVERY, end_orphan, keep, log
 from service.replies.reply import Reply
 from service.replies.running import PASSING, Running, Works
 from service.responder import Responder, responder_of
@@ -58,7 +59,10 @@ class Replies:
         self._running: dict[UUID, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._beside: dict[asyncio.Task[None], Callable[[], None]] = {}
-        self._keeping: list[asyncio.Task[None]] = []
+        self._keeping = [
+            Repeating(work, SAVE_EVERY, log, NOT_SEEN_TO, passing=PASSING)
+            for work in (self._keep, self._end_orphans)
+        ]
         self._draining: asyncio.Task[None] | None = None
         self.endings = Endings(pool, view)
         self._following = Following(self._drafts, self.endings, self._end_orphan)
@@ -69,14 +73,13 @@ class Replies:
         self._works = Works(
             self._repository, self._drafts, self.endings, self._responder, self._settings.system_prompt
         )
-        for work in (self._keep, self._end_orphans):
-            self._keeping.append(asyncio.create_task(again_and_again(work)))
+        for keeping in self._keeping:
+            keeping.start()
 
     async def close(self) -> None:
         await self.drain()
         for keeping in self._keeping:
-            keeping.cancel()
-        await asyncio.gather(*self._keeping, return_exceptions=True)
+            await keeping.close()
         if self._responder is not None:
             await self._responder.close()
 

@@ -5,7 +5,6 @@ it appends, and every other second writes its counts of the minute over those th
 them twice changes nothing, and a process that is killed takes two seconds of its counts with it.
 """
 
-import asyncio
 import logging
 import threading
 import time
@@ -20,6 +19,7 @@ from msgspec import Struct, field
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from service.repeating import Repeating
 from service.store.append import Append, Appended
 from service.store.ids import new_id
 from service.store.observer import Observer
@@ -28,6 +28,9 @@ from service.store.past import ADDED
 log = logging.getLogger("hansard.activity")
 
 WRITE_EVERY: Final = 2.0
+FAILED: Final = "what was counted could not be written"
+AWAY: Final = (psycopg.OperationalError, PoolTimeout)
+"""Then it is written when the database is back."""
 KEPT: Final = timedelta(days=1)
 MINUTE: Final = timedelta(minutes=1)
 
@@ -89,7 +92,7 @@ class ActivityCounter(Observer):
         """Of the minutes that are not written to their end."""
         self._written: dict[datetime, int] = {}
         self._forgot_at = datetime.min.replace(tzinfo=UTC)
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = Repeating(self.write, WRITE_EVERY, log, FAILED, passing=AWAY)
 
     def stored(self, events: int, seconds: float) -> None:
         self._observer.stored(events, seconds)
@@ -104,13 +107,10 @@ class ActivityCounter(Observer):
                     counted.count(append, now - append.asked_at)
 
     def start(self) -> None:
-        self._writing = asyncio.create_task(self._keep_writing())
+        self._writing.start()
 
     async def close(self) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
+        await self._writing.close()
         with suppress(psycopg.Error, PoolTimeout):
             await self.write()
 
@@ -155,16 +155,6 @@ class ActivityCounter(Observer):
             async with self._pool.connection() as connection:
                 await connection.execute(FORGET, {"before": now - KEPT})
             self._forgot_at = now
-
-    async def _keep_writing(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_EVERY)
-            try:
-                await self.write()
-            except (psycopg.OperationalError, PoolTimeout):
-                pass  # the database is away: it is written when it is back
-            except Exception:
-                log.exception("what was counted could not be written")
 
 
 def this_minute() -> datetime:

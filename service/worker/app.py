@@ -1,10 +1,11 @@
 """The composition root: the only place where settings, resources and routes are wired together."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from multiprocessing.process import BaseProcess
@@ -48,12 +49,15 @@ from service.api.health import live, ready
 from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
 from service.attachment import Attachment
 from service.hansard import projections_of
+from service.repeating import Repeating
 from service.settings.settings import Settings
 from service.watch.look import Watch
 from service.watch.metrics import CountingObserver, measure
 from service.web import pages
 from service.web.reference import ReferencePlugin
 from service.worker.stop import Stop
+
+log = logging.getLogger("hansard.worker")
 
 MEASURE_EVERY: Final = 1.0
 
@@ -120,19 +124,21 @@ async def attached(app: Litestar) -> AsyncIterator[None]:
     """The database is in use for as long as requests are answered; in the end, what was taken is stored."""
     attachment: Attachment = app.state["attachment"]
     await attachment.start()
-    measuring = asyncio.create_task(keep_measuring(attachment))
+    measuring = Repeating(measuring_of(attachment), MEASURE_EVERY, log, "nothing could be measured")
+    measuring.start()
     try:
         yield
     finally:
-        measuring.cancel()
+        await measuring.close()
         await attachment.stop()
 
 
-async def keep_measuring(attachment: Attachment) -> None:
-    while True:
+def measuring_of(attachment: Attachment) -> Callable[[], Awaitable[None]]:
+    async def measured() -> None:
         if attachment.is_there:
             measure(attachment.hansard.store, attachment.hansard.pool)
-        await asyncio.sleep(MEASURE_EVERY)
+
+    return measured
 
 
 @asynccontextmanager

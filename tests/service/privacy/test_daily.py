@@ -150,7 +150,7 @@ async def test_a_service_without_a_policy_does_nothing(dsn: str) -> None:
     attachment = Attachment(settings(dsn))
     await attachment.start()
     assert attachment._daily is not None
-    assert attachment._daily._task is None
+    assert not attachment._daily._looking.is_running
     await attachment.stop()
 
 
