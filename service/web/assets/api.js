@@ -81,13 +81,19 @@ function parsed(text) {
   return event;
 }
 
+// Whoever waits again and again with one signal leaves nothing at it.
 export function wait(seconds, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal?.addEventListener("abort", () => {
+    signal?.throwIfAborted();
+    const leave = () => {
       clearTimeout(timer);
       reject(signal.reason);
-    });
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", leave);
+      resolve();
+    }, seconds * 1000);
+    signal?.addEventListener("abort", leave, { once: true });
   });
 }
 
