@@ -21,6 +21,7 @@ class Repeating:
         passing: tuple[type[Exception], ...] = (),
         spread: float = 0.0,
         patience: float = 0.0,
+        rest_first: bool = False,
     ) -> None:
         """`every` are seconds, more or less by the share `spread`, so that several processes do not meet;
         what is being done when it is closed has `patience` seconds more."""
@@ -32,6 +33,7 @@ class Repeating:
         self._passing = passing
         self._spread = spread
         self._patience = patience
+        self._rest_first = rest_first
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -52,6 +54,8 @@ class Repeating:
             await self._task
 
     async def _repeat(self) -> None:
+        if self._rest_first:
+            await self._rest()
         while not self.closing.is_set():
             try:
                 await self._work()

@@ -92,7 +92,7 @@ class ActivityCounter(Observer):
         """Of the minutes that are not written to their end."""
         self._written: dict[datetime, int] = {}
         self._forgot_at = datetime.min.replace(tzinfo=UTC)
-        self._writing = Repeating(self.write, WRITE_EVERY, log, FAILED, passing=AWAY)
+        self._writing = Repeating(self.write, WRITE_EVERY, log, FAILED, passing=AWAY, rest_first=True)
 
     def stored(self, events: int, seconds: float) -> None:
         self._observer.stored(events, seconds)
