@@ -1,14 +1,11 @@
 """`/metrics`, and the counting of requests."""
 
 import asyncio
-import time
 from typing import Final
 
 from litestar import Response, get
 from litestar.datastructures import State
-from litestar.enums import ScopeType
-from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import HTTPScope
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api.answering.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
@@ -37,29 +34,9 @@ async def metrics_of_all_workers(state: State) -> Response[bytes]:
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
-def counting(app: ASGIApp) -> ASGIApp:
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        status, started = 500, time.perf_counter()
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await app(scope, receive, answer)
-        finally:
-            if scope["type"] == ScopeType.HTTP:
-                seconds = time.perf_counter() - started
-                metrics.count_request(scope["path_template"], scope["method"], status, seconds)
-
-    return counted
-
-
-async def count_the_unmatched(error: Exception, scope: Scope) -> None:
-    """What no route takes does not get as far as the counting above."""
-    if scope["type"] == ScopeType.HTTP and "path_template" not in dict(scope):
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        metrics.count_request(UNMATCHED, method, status)
+def count(scope: HTTPScope, status: int, seconds: float) -> None:
+    route, method = scope.get("path_template", UNMATCHED), scope["method"]
+    if route == UNMATCHED:
+        metrics.count_request(route, method if method in METHODS else "other", status)
+    else:
+        metrics.count_request(route, method, status, seconds)

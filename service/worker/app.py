@@ -36,17 +36,11 @@ from service.api.answering import problems
 from service.api.answering.documented import WhatIsSent
 from service.api.asking import asking, principal
 from service.api.asking.auth import OPEN, SECURITY, Authentication
-from service.api.asking.origins import cors, secured
+from service.api.asking.origins import cors
 from service.api.asking.recorded_reads import Recording
-from service.api.asking.requests import (
-    JsonRequest,
-    closing_what_is_unread,
-    log_the_unexpected,
-    telling_all_methods,
-    with_request_id,
-)
+from service.api.asking.requests import JsonRequest, log_the_unexpected
 from service.api.health import live, ready
-from service.api.metrics import count_the_unmatched, counting, metrics_of_all_workers
+from service.api.metrics import metrics_of_all_workers
 from service.attachment import Attachment
 from service.hansard import projections_of
 from service.repeating import Repeating
@@ -55,6 +49,7 @@ from service.watch.look import Watch
 from service.watch.metrics import CountingObserver, measure
 from service.web import pages
 from service.web.reference import ReferencePlugin
+from service.worker.layer import Layer
 from service.worker.stop import Stop
 
 log = logging.getLogger("hansard.worker")
@@ -67,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     attachment = Attachment(settings, CountingObserver())
     stop = Stop(attachment)
     recording = Recording(attachment, everybody=settings.record_reads == "all")
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             *pages.HANDLERS,
             live,
@@ -89,15 +84,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *chatkit.HANDLERS,
         ],
         lifespan=[ending_with_its_parent, attached, stop.heard],
-        middleware=[with_request_id, counting, stop.counting, recording.reads],
         guards=[Authentication(settings, attachment).admit],
         dependencies={**principal.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
-        before_send=[secured, closing_what_is_unread, telling_all_methods],
         cors_config=cors(settings),
         request_max_body_size=settings.body_limit,
-        after_exception=[log_the_unexpected, count_the_unmatched],
+        after_exception=[log_the_unexpected],
         state=State(
             {
                 "settings": settings,
@@ -117,6 +110,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         logging_config=None,  # service.logs has configured it for the whole process
     )
+    app.asgi_handler = Layer(app.asgi_handler, stop, recording)
+    return app
 
 
 @asynccontextmanager

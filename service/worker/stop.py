@@ -8,14 +8,12 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Final
 
 from litestar import Litestar
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.attachment import Attachment
 
@@ -32,26 +30,11 @@ class Stop:
         self._leaving: asyncio.Task[None] | None = None
         self._gone = False
 
-    def counting(self, app: ASGIApp) -> ASGIApp:
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != ScopeType.HTTP:
-                return await app(scope, receive, send)
-            open_now = 1
-            self._open += 1
+    def began(self) -> None:
+        self._open += 1
 
-            async def answer(message: Message) -> None:
-                nonlocal open_now
-                if message["type"] == "http.response.start" and streams(message["headers"]):
-                    self._open -= open_now
-                    open_now = 0
-                await send(message)
-
-            try:
-                await app(scope, receive, answer)
-            finally:
-                self._open -= open_now
-
-        return counted
+    def ended(self) -> None:
+        self._open -= 1
 
     @asynccontextmanager
     async def heard(self, app: Litestar) -> AsyncIterator[None]:
@@ -88,7 +71,5 @@ class Stop:
         os._exit(0)
 
 
-def streams(headers: object) -> bool:
-    return isinstance(headers, list) and any(
-        name.lower() == b"content-type" and value.startswith(STREAMS) for name, value in headers
-    )
+def streams(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.startswith(STREAMS) for name, value in headers)

@@ -1,18 +1,18 @@
 """Which sites' pages may reach Hansard, and what its answers allow a browser to do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import MutableScopeHeaders
-from litestar.types import Message, Scope
 
 from service.api.answering.errors import NotFromHere
 from service.settings.origins import allowed_origins
 from service.settings.settings import Settings
+
+Header = tuple[bytes, bytes]
 
 POLICY: Final = "; ".join(
     (
@@ -25,16 +25,17 @@ POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+HEADERS: Final = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
 """On every answer that does not say otherwise itself."""
+NAMES: Final = frozenset(name for name, _ in HEADERS)
 SENT: Final = [
     "Authorization",
     "Content-Type",
@@ -49,11 +50,15 @@ SENT: Final = [
 SHOWN: Final = ["ETag", "Retry-After", "X-Request-Id"]
 
 
-async def secured(message: Message, scope: Scope) -> None:
-    if message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
+def secured(headers: Iterable[Header]) -> list[Header]:
+    """An answer's own headers, and all of these that it does not have itself."""
+    said = list(headers)
+    names = {name for name, _ in said}
+    if names.isdisjoint(NAMES):
+        said += HEADERS
+    else:
+        said += [header for header in HEADERS if header[0] not in names]
+    return said
 
 
 def check_from_here(headers: Mapping[str, str], allowed: frozenset[str]) -> None:

@@ -5,7 +5,6 @@ That a request reads is said by its method; where it is not, by its handler.
 """
 
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qs
@@ -13,8 +12,7 @@ from uuid import UUID
 
 import msgspec
 from litestar.datastructures import Headers
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, HTTPScope, Scope
 from msgspec import Struct
 
 from service.api.answering.problems import details_of
@@ -29,8 +27,6 @@ from service.watch.logs import REQUEST_ID
 
 NOBODYS: Final = "/api/admin/"
 """What is asked there is nobody's history."""
-SAYS_SO_ITSELF: Final = "/support/chatkit"
-"""Where one path is for reading and for writing."""
 SAID: Final = "hansard.read"
 PROBLEM_JSON: Final = "application/problem+json"
 CONVERSATION: Final = ("conversation_id", "session_id")
@@ -55,60 +51,44 @@ class Recording:
         self._attachment = attachment
         self._everybody = everybody
 
-    def reads(self, app: ASGIApp) -> ASGIApp:
-        async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != ScopeType.HTTP or not (reads_of_somebody(scope) or says_so_itself(scope)):
-                return await app(scope, receive, send)
-
-            refused = False
-
-            async def answer(message: Message) -> None:
-                nonlocal refused
-                if message["type"] == "http.response.start" and message["status"] < 400:
-                    try:
-                        await self._put_on_record(scope)
-                    except (
-                        Exception
-                    ) as failed:  # inside, the answer is taken to have begun: nobody there can refuse it
-                        refused = True
-                        for part in refusal(failed):
-                            await send(part)
-                if not refused:
-                    await send(message)
-
-            return await app(scope, receive, answer)
-
-        return recorded
-
-    async def _put_on_record(self, scope: HTTPScope) -> None:
+    def concerns(self, scope: HTTPScope) -> bool:
+        """Whether the answer to this request tells somebody's history to somebody who is put on record."""
         principal: Principal | None = scope.get("user")
-        if principal is None or not (reads_of_somebody(scope) or SAID in scope["state"]):
-            return
+        return (
+            principal is not None
+            and (self._everybody or audits(principal))
+            and (reads_of_somebody(scope) or SAID in scope["state"])
+        )
+
+    async def record(self, scope: HTTPScope) -> None:
+        principal: Principal = scope["user"]
         hansard = self._attachment.hansard
-        if principal.mode == "service" and "audit" in principal.scopes:
-            await hansard.reads.record(await read_of(hansard, scope, principal))
-        elif self._everybody:
-            try:
-                hansard.reads.record_soon(await read_of(hansard, scope, principal))
-            except Exception:
-                logger.exception("a read could not be put on record")
+        if audits(principal):
+            return await hansard.reads.record(await read_of(hansard, scope, principal))
+        try:
+            hansard.reads.record_soon(await read_of(hansard, scope, principal))
+        except Exception:
+            logger.exception("a read could not be put on record")
 
 
-def refusal(failed: Exception) -> Iterator[Message]:
+def audits(principal: Principal) -> bool:
+    return principal.mode == "service" and "audit" in principal.scopes
+
+
+def refusal(failed: Exception) -> tuple[HTTPResponseStartEvent, HTTPResponseBodyEvent]:
     told = details_of(failed)
     headers = {"content-type": PROBLEM_JSON, **(told.headers or {})}
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    yield {"type": "http.response.start", "status": told.status_code, "headers": encoded}
-    yield {"type": "http.response.body", "body": msgspec.json.encode(problem_of(failed)), "more_body": False}
+    body = msgspec.json.encode(problem_of(failed))
+    return (
+        {"type": "http.response.start", "status": told.status_code, "headers": encoded},
+        {"type": "http.response.body", "body": body, "more_body": False},
+    )
 
 
 def reads_of_somebody(scope: HTTPScope) -> bool:
     path = scope["path"]
     return scope["method"] == "GET" and path.startswith("/api/") and not path.startswith(NOBODYS)
-
-
-def says_so_itself(scope: HTTPScope) -> bool:
-    return scope["path"].startswith(SAYS_SO_ITSELF)
 
 
 async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> Read:

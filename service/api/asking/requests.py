@@ -1,21 +1,23 @@
-"""Gives every request an id, the caller's own where it sends a decent one, and logs what nobody expected."""
+"""What a request brings: its id, its headers, its body; and the log of what nobody expected of it."""
 
 import logging
+import os
 import re
+from collections.abc import Mapping
+from itertools import count
 from typing import Any, Final
-from uuid import uuid4
 
 from litestar import Request
-from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.exceptions import SerializationException
 from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Scope
 
 from service.api.answering.problems import BROKEN, details_of
-from service.watch.logs import REQUEST_ID
+from service.api.asking.origins import Header
 
-HEADER: Final = "X-Request-Id"
-DECENT: Final = re.compile(r"[!-~]{1,128}")
+HEADER: Final = b"x-request-id"
+DECENT: Final = re.compile(rb"[!-~]{1,128}")
+GIVEN: Final = "hansard_headers"
 WAS_READ: Final = "hansard_body_was_read"
 HALF_A_PAIR: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
@@ -45,42 +47,48 @@ class JsonRequest(Request[Any, Any, Any]):
             raise
 
 
-async def closing_what_is_unread(message: Message, scope: Scope) -> None:
+class RequestIds:
+    """The caller's own id where it is a decent one; or else one that no other process gives, nor this one
+    again."""
+
+    def __init__(self) -> None:
+        self._process = os.urandom(8).hex()
+        self._numbers = count(1)
+
+    def id_for(self, given: Mapping[bytes, bytes]) -> str:
+        own = given.get(HEADER)
+        if own is not None and DECENT.fullmatch(own):
+            return own.decode()
+        return f"{self._process}{next(self._numbers):016x}"
+
+
+def take_headers(scope: HTTPScope) -> Mapping[bytes, bytes]:
+    """Read once for everybody; of several with one name, the first."""
+    given = scope["state"][GIVEN] = dict(reversed(list(scope["headers"])))
+    return given
+
+
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    given: Mapping[bytes, bytes] = scope["state"][GIVEN]
+    return given
+
+
+def leaves_a_body_unread(scope: HTTPScope) -> bool:
     """What is left of a body that was refused ends its connection; a client that is not told would send its
     next request there, and get no answer."""
-    if message["type"] == "http.response.start" and message["status"] >= 400:
-        sent = Headers.from_scope(scope)
-        has_body = "transfer-encoding" in sent or sent.get("content-length", "0") != "0"
-        if has_body and not scope["state"].get(WAS_READ):
-            MutableScopeHeaders.from_message(message)["Connection"] = "close"
+    sent = headers_of(scope)
+    has_body = b"transfer-encoding" in sent or sent.get(b"content-length", b"0") != b"0"
+    return has_body and not scope["state"].get(WAS_READ)
 
 
-async def telling_all_methods(message: Message, scope: Scope) -> None:
+def telling_all_methods(headers: list[Header], scope: HTTPScope) -> list[Header]:
     """The framework's own answer to OPTIONS knows only those of the path's first handler."""
-    if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
-        path = scope.get("path_template")
-        for route in scope["litestar_app"].routes:
-            if isinstance(route, HTTPRoute) and route.path_format == path:
-                MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(route.methods))
-
-
-def with_request_id(app: ASGIApp) -> ASGIApp:
-    async def numbered(scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers.from_scope(scope).get(HEADER, "")
-        request_id = given if DECENT.fullmatch(given) else uuid4().hex
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableScopeHeaders.from_message(message)[HEADER] = request_id
-            await send(message)
-
-        token = REQUEST_ID.set(request_id)
-        try:
-            await app(scope, receive, answer)
-        finally:
-            REQUEST_ID.reset(token)
-
-    return numbered
+    path = scope.get("path_template")
+    for route in scope["litestar_app"].routes:
+        if isinstance(route, HTTPRoute) and route.path_format == path:
+            allowed = ", ".join(sorted(route.methods)).encode()
+            return [*(header for header in headers if header[0] != b"allow"), (b"allow", allowed)]
+    return headers
 
 
 async def log_the_unexpected(error: Exception, scope: Scope) -> None:

@@ -57,6 +57,19 @@ async def test_a_request_id_that_could_spoil_a_log_is_replaced(client: httpx.Asy
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
 
 
+async def test_what_no_route_takes_is_answered_in_the_same_way(client: httpx.AsyncClient) -> None:
+    for answer in (await client.get("/nowhere"), await client.post("/health/live")):
+        assert answer.status_code in (404, 405)
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_of_a_header_that_is_sent_twice_the_first_counts(client: httpx.AsyncClient) -> None:
+    given = [(b"X-Request-Id", b"one"), (b"X-Request-Id", b"two")]
+    answer = await client.get("/health/live", headers=given)
+    assert answer.headers.get_list("X-Request-Id") == ["one"]
+
+
 def test_a_logged_error_tells_what_and_where_but_not_what_was_said() -> None:
     try:
         raise ValueError("what somebody said")
