@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +77,7 @@ def listen_to_signals(server: "MPServer", detached: bool) -> None:
 
 def granian(settings: Settings, database: Opened) -> "MPServer":
     """Granian's main process; its workers read the settings from the environment, as we do."""
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
@@ -90,6 +91,7 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
+        loop=Loops.uvloop if find_spec("uvloop") else Loops.asyncio,
         workers=settings.workers,
         websockets=False,
         log_level=LogLevels.warning,
