@@ -1,5 +1,6 @@
 """The files around the code agree with it: the architecture, the Makefile, the image, the compose file."""
 
+import ast
 import os
 import re
 import shlex
@@ -190,3 +191,14 @@ def test_every_dependency_is_held_to_one_version() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert lines
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[^\s;@]+", line) for line in lines)
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """But for the Row of each projection."""
+    found: dict[str, list[str]] = {}
+    for package in ("domain", "projections", "service"):
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.parse(file.read_text("utf-8")).body:
+                if isinstance(node, ast.ClassDef) and node.name != "Row":
+                    found.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

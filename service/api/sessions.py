@@ -76,13 +76,13 @@ class Ended(Struct, frozen=True):
     position: str | None
 
 
-class ErasedMessages(Struct, frozen=True):
+class ErasedSessionMessages(Struct, frozen=True):
     messages: int
 
 
 class ErasedSession(Struct, frozen=True):
     success: bool
-    erased: ErasedMessages
+    erased: ErasedSessionMessages
     version: int
     position: str | None
 
@@ -240,7 +240,7 @@ async def end_session(
 async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, history and search."""
     erased, position = await erase_one(writing, session_id)
-    counts, version = ErasedMessages(erased.messages), erased.version
+    counts, version = ErasedSessionMessages(erased.messages), erased.version
     return answer(ErasedSession(True, counts, version, position), headers=etag(version))
 
 

@@ -28,7 +28,7 @@ class NewPlainMessage(SQLModel):
     content: str
 
 
-class PlainMessage(SQLModel, table=True):
+class PlainMessageRow(SQLModel, table=True):
     __tablename__ = "message"
 
     id: int | None = Field(default=None, primary_key=True)
@@ -55,8 +55,8 @@ Opened = Annotated[Session, Depends(session)]
 
 
 @app.post("/conversations/{conversation_id}/messages", status_code=201)
-def add(conversation_id: str, new: NewPlainMessage, session: Opened) -> PlainMessage:
-    message = PlainMessage(conversation_id=conversation_id, **new.model_dump())
+def add(conversation_id: str, new: NewPlainMessage, session: Opened) -> PlainMessageRow:
+    message = PlainMessageRow(conversation_id=conversation_id, **new.model_dump())
     session.add(message)
     session.commit()
     session.refresh(message)
@@ -64,9 +64,9 @@ def add(conversation_id: str, new: NewPlainMessage, session: Opened) -> PlainMes
 
 
 @app.get("/conversations/{conversation_id}/messages")
-def newest(conversation_id: str, session: Opened, limit: int = 50) -> list[PlainMessage]:
-    wanted = select(PlainMessage).where(PlainMessage.conversation_id == conversation_id)
-    found = session.exec(wanted.order_by(desc(PlainMessage.id)).limit(limit)).all()
+def newest(conversation_id: str, session: Opened, limit: int = 50) -> list[PlainMessageRow]:
+    wanted = select(PlainMessageRow).where(PlainMessageRow.conversation_id == conversation_id)
+    found = session.exec(wanted.order_by(desc(PlainMessageRow.id)).limit(limit)).all()
     return list(reversed(found))
 
 
@@ -74,14 +74,14 @@ def newest(conversation_id: str, session: Opened, limit: int = 50) -> list[Plain
 def listed(user_id: str, session: Opened, limit: int = 20) -> list[PlainConversation]:
     wanted = (
         select(
-            PlainMessage.conversation_id,
-            func.min(PlainMessage.created_at),
-            func.max(PlainMessage.created_at),
+            PlainMessageRow.conversation_id,
+            func.min(PlainMessageRow.created_at),
+            func.max(PlainMessageRow.created_at),
             func.count(),
         )
-        .where(PlainMessage.user_id == user_id)
-        .group_by(PlainMessage.conversation_id)
-        .order_by(desc(func.max(PlainMessage.created_at)))
+        .where(PlainMessageRow.user_id == user_id)
+        .group_by(PlainMessageRow.conversation_id)
+        .order_by(desc(func.max(PlainMessageRow.created_at)))
         .limit(limit)
     )
     return [

@@ -27,7 +27,7 @@ class LetsOthersIn(Refusal):
     HANSARD_JWT_SECRET or a service key"""
 
 
-class Stopped(BaseException):
+class StartStopped(BaseException):
     """Somebody asked the service to stop before it was up."""
 
 
@@ -117,13 +117,13 @@ def stopping_on_signals() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
-        raise Stopped
+        raise StartStopped
 
     for number in before:
         signal.signal(number, stop)
     try:
         yield
-    except Stopped:
+    except StartStopped:
         pass
     finally:
         for number, handler in before.items():

@@ -106,7 +106,7 @@ async def retain(
     stopping: Callable[[], bool] = lambda: False,
 ) -> RetentionReport:
     """Safe to be cut off anywhere, and to be run by several at once: each conversation is done once."""
-    run = RetentionRun(hansard, retention, now, dry_run, limit, tell, stopping)
+    run = RetentionAtWork(hansard, retention, now, dry_run, limit, tell, stopping)
     if not dry_run:
         run.report.finished = len(await finish_under_way(hansard))
     for shard in range(hansard.store.shards):
@@ -116,7 +116,7 @@ async def retain(
     return run.report
 
 
-class RetentionRun:
+class RetentionAtWork:
     def __init__(
         self,
         hansard: Hansard,
