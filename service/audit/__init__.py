@@ -1,1 +1,1 @@
-"""Whether the record is what was once recorded."""
+"""The past, told: histories, the feed of events, reads on record, conversations as of a time."""
