@@ -16,6 +16,7 @@ export class Thread {
   #details = null;
   #pages = null;
   #turn = null;
+  #former = null;
   #opened = 0;
 
   constructor({ listed, filter }) {
@@ -55,6 +56,7 @@ export class Thread {
     const isCurrent = () => opening === this.#opened;
     this.#turn?.leave();
     this.#turn = null;
+    this.#former = null;
     this.#id = id;
     this.#details = null;
     this.#pages = null;
@@ -158,6 +160,7 @@ export class Thread {
   #newTurn() {
     const turn = new Turn(this.#id, {
       began: (each) => this.#began(each),
+      lost: (each) => each === this.#turn && this.composer.setReplying(false),
       ended: (each) => this.#ended(each),
       failed: (each, problem) => this.#failed(each, problem),
       grown: () => this.#isNearBottom(300) && this.#toBottom(),
@@ -168,7 +171,8 @@ export class Thread {
 
   async #ask(text, key) {
     if (this.#pages && !this.#pages.atEnd) await this.#showEnd();
-    this.#turn?.element.remove();
+    this.#turn?.makeWay();
+    this.#former = this.#turn;
     const turn = this.#newTurn();
     if (!this.#pages) replace(this.content);
     this.content.append(turn.element);
@@ -225,7 +229,8 @@ export class Thread {
   }
 
   #shown(message) {
-    this.#turn?.isShown(message.id);
+    this.#former?.isShown(message);
+    if (this.#turn?.isShown(message)) this.#over(this.#turn);
   }
 
   #show(details) {

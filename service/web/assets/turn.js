@@ -6,6 +6,7 @@ import { GrowingReply, messageItem } from "./message.js";
 
 const STREAM = { Accept: "text/event-stream" };
 const LONGEST_REST = 8;
+const COMPLETE = "The reply is complete.";
 
 export class Turn {
   #leaving = new AbortController();
@@ -13,15 +14,17 @@ export class Turn {
   #hasLeft = false;
   #isToStop = false;
 
-  // `began` hears of the conversation's id, `ended` that all is stored; both sides are then on the record.
-  constructor(conversationId, { began, ended, failed, grown }) {
+  // `began` hears of the conversation's id, `lost` that nobody answers for now, `ended` that all is stored; both
+  // sides are then on the record.
+  constructor(conversationId, { began, lost, ended, failed, grown }) {
     this.conversationId = conversationId;
     this.questionId = null;
     this.replyId = null;
-    this.hears = { began, ended, failed };
+    this.hears = { began, lost, ended, failed };
     this.element = h("ol", { class: "turn" });
     this.growing = new GrowingReply(grown);
     this.running = false;
+    this.isLost = false;
   }
 
   ask(text, key) {
@@ -66,10 +69,24 @@ export class Turn {
     if (this.questionId || !this.running) this.#leaving.abort();
   }
 
-  // Its messages are shown by the page they belong to.
-  isShown(messageId) {
-    if (messageId === this.questionId) this.question?.remove();
-    if (messageId === this.replyId) this.growing.element.remove();
+  // Another question is asked. What was heard of a reply that is lost stays until the record has it.
+  makeWay() {
+    this.leave();
+    if (!this.isLost || !this.growing.text) this.element.remove();
+  }
+
+  // Its messages are shown by the page they belong to. Whether the turn is over with this one: a reply that is
+  // on the record is complete, whatever becomes of the stream that was to say so. Why one is only a part is
+  // still to be heard.
+  isShown(message) {
+    if (message.id === this.questionId) this.question?.remove();
+    if (message.id !== this.replyId) return false;
+    this.growing.element.remove();
+    if (message.status !== "complete") return false;
+    this.element.remove();
+    this.leave();
+    announce(COMPLETE);
+    return true;
   }
 
   async #send() {
@@ -94,6 +111,7 @@ export class Turn {
         this.conversationId = event.data.session_id;
         this.questionId = event.data.message_id;
         this.replyId = event.data.reply_id;
+        this.isLost = false;
         this.question?.classList.remove("on-its-way");
         if (this.#hasLeft) this.#leaving.abort();
         await this.hears.began(this);
@@ -103,7 +121,7 @@ export class Turn {
         this.growing.add(event.data.text);
         return false;
       case "done":
-        announce("The reply is complete.");
+        announce(COMPLETE);
         await this.hears.ended(this);
         return true;
       case "error":
@@ -117,6 +135,8 @@ export class Turn {
   async #goOn() {
     let rest = 0.5;
     while (true) {
+      this.isLost = true;
+      this.hears.lost(this);
       await wait(rest, this.#leaving.signal);
       rest = Math.min(LONGEST_REST, rest * 2);
       try {
