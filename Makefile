@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PYTEST := $(BIN)/pytest --quiet --numprocesses $(PROCESSES) --dist worksteal --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help serve check test static format bench screenshots install clean
+.PHONY: help serve check test static wheel format bench screenshots install clean
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ static: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+wheel: $(TESTS) ## Build the wheel, install it elsewhere, and use it there
+	$(BIN)/python -m tests.wheel
 
 format: $(TESTS) ## Put the code into shape
 	$(BIN)/ruff format .
