@@ -85,11 +85,11 @@ def fold(history: Iterable[Recorded], since: Conversation | None = None) -> Conv
 def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversation:
     if conversation is None:
         return begin(recorded)
-    version = recorded.originator_version
+    version = recorded.version
     if (
         conversation.erased
         or version != conversation.version + 1
-        or recorded.originator_id != conversation.id
+        or recorded.conversation_id != conversation.id
     ):
         raise misfit(conversation, recorded)
     match recorded.event:
@@ -122,13 +122,13 @@ def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversatio
 
 
 def begin(recorded: Recorded) -> Conversation:
-    if recorded.originator_version != 1:
+    if recorded.version != 1:
         raise misfit(None, recorded)
     match recorded.event:
         case ConversationStarted(title=title, links=links, metadata=metadata):
-            return Conversation(recorded.originator_id, recorded.user_id, 1, title, links, metadata)
+            return Conversation(recorded.conversation_id, recorded.user_id, 1, title, links, metadata)
         case Redacted(name="conversation_started"):
-            return Conversation(recorded.originator_id, recorded.user_id, 1)
+            return Conversation(recorded.conversation_id, recorded.user_id, 1)
         case _:
             raise misfit(None, recorded)
 
@@ -138,7 +138,7 @@ def bare(conversation: Conversation, recorded: Recorded, user_id: str | None, **
     and an erased one nobody's, though its envelope may not be emptied yet."""
     return replace(
         conversation,
-        version=recorded.originator_version,
+        version=recorded.version,
         user_id=user_id,
         title=None,
         links=(),
@@ -156,17 +156,15 @@ def misfit(conversation: Conversation | None, recorded: Recorded) -> HistoryIsBr
     name = event.topic if isinstance(event, Redacted | Foreign) else event.__struct_config__.tag
     if conversation is None:
         what = f"it begins with {name}"
-    elif recorded.originator_id != conversation.id:
+    elif recorded.conversation_id != conversation.id:
         what = f"{name} belongs to another conversation than {conversation.id}"
     elif conversation.erased:
         what = f"{name} comes after the conversation was erased"
-    elif recorded.originator_version != conversation.version + 1:
+    elif recorded.version != conversation.version + 1:
         what = f"{name} follows version {conversation.version}"
     else:
         what = f"{name} cannot come after the first event"
-    return HistoryIsBroken(
-        what=what, conversation_id=recorded.originator_id, version=recorded.originator_version
-    )
+    return HistoryIsBroken(what=what, conversation_id=recorded.conversation_id, version=recorded.version)
 
 
 def expect(conversation: Conversation | None, expected_version: int | None) -> None:

@@ -38,8 +38,8 @@ class Recorded(Struct, frozen=True):
 
     shard: int
     position: int
-    originator_id: UUID
-    originator_version: int
+    conversation_id: UUID
+    version: int
     event: Event
     recorded_at: datetime
     user_id: str | None = None
@@ -47,9 +47,9 @@ class Recorded(Struct, frozen=True):
     request_id: str | None = None
 
     @property
-    def conversation_id(self) -> UUID:
-        return self.originator_id
+    def originator_id(self) -> UUID:
+        return self.conversation_id
 
     @property
-    def version(self) -> int:
-        return self.originator_version
+    def originator_version(self) -> int:
+        return self.version

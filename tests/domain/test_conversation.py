@@ -461,7 +461,7 @@ def test_a_version_that_is_missing_or_doubled_breaks_the_history() -> None:
 
 def test_an_event_of_another_conversation_breaks_the_history() -> None:
     first, second = recorded([STARTED, QUESTION])
-    stray = msgspec.structs.replace(second, originator_id=first.originator_id.__class__(int=1))
+    stray = msgspec.structs.replace(second, conversation_id=UUID(int=1))
     with pytest.raises(HistoryIsBroken):
         fold([first, stray])
 
