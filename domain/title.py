@@ -26,7 +26,9 @@ def title_from(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    return " ".join(CONTROLS.sub("", text).split())
+    """Hardly any text has controls in it, and whether a line can be printed is quickly seen."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else " ".join(CONTROLS.sub("", text).split())
 
 
 def whole(title: str, end: int) -> int:
