@@ -1,8 +1,6 @@
 // Who is asking: a name where nobody is asked to prove it, a token or a service key where one is.
 // What proves something stays in this tab, and goes with it.
 
-import { call } from "./api.js";
-
 export const proves = document.documentElement.dataset.auth !== "dev";
 
 const TOKEN = "hansard.token";
@@ -71,8 +69,4 @@ export function arriveWithToken() {
   if (!given) return;
   history.replaceState(history.state, "", location.pathname + location.search);
   if (proves) session.begin({ token: given });
-}
-
-export async function isTaken() {
-  await call("GET", "/api/conversations?limit=1");
 }

@@ -1,7 +1,8 @@
 // The page of whoever has not said who she is, or is not believed.
 
+import { call } from "./api.js";
 import { h, replace } from "./dom.js";
-import { isTaken, proves, session } from "./session.js";
+import { proves, session } from "./session.js";
 
 export function signin(why, entered) {
   document.title = "Sign in · Hansard";
@@ -23,6 +24,10 @@ export function signin(why, entered) {
   });
   queueMicrotask(() => form.querySelector("input, textarea")?.focus());
   return h("main", { class: "signin" }, h("h1", {}, "Hansard"), failed, form);
+}
+
+async function isTaken() {
+  await call("GET", "/api/conversations?limit=1");
 }
 
 function userForm() {

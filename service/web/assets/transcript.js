@@ -1,5 +1,5 @@
-// The messages of one conversation, page by page: so many are in the document at once, and no more, however
-// long it is and however far one scrolls.
+// What was said in one conversation, page by page: so many messages are in the document at once, and no more,
+// however long it is and however far one scrolls.
 
 import { call, query } from "./api.js";
 import * as clock from "./clock.js";
@@ -10,13 +10,15 @@ const FIRST = 50;
 const PAGE = 100;
 const MOST = 250;
 
-export class Pages {
+export class Transcript {
   #id;
   #scroller;
   #shown = [];
   #items = new Map();
   #queue = Promise.resolve();
+  #added;
 
+  // `added` hears of each message that comes in at the end.
   constructor(id, scroller, added) {
     this.#id = id;
     this.#scroller = scroller;
@@ -25,8 +27,6 @@ export class Pages {
     this.atEnd = false;
     this.last = null;
   }
-
-  #added;
 
   get atBeginning() {
     return this.#shown.length > 0 && this.#shown[0].older === null;
