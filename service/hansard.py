@@ -81,6 +81,7 @@ class Hansard:
         self.follower.start()
         await self.replies.start()
         self.reads.start()
+        self.changes.start()
         self.activity.start()
 
     async def stop(self) -> None:
@@ -91,6 +92,7 @@ class Hansard:
         await self.repository.close()
         await asyncio.to_thread(self.follower.stop)
         await self.reads.close()
+        await self.changes.close()
         await self.activity.close()
         await self.replays.close()
         await self.pool.close()
@@ -103,7 +105,7 @@ class Hansard:
 
     def _committed(self, events: Sequence[Recorded]) -> None:
         self._wake.set()
-        self.changes.appended()
+        self.changes.appended(events)
 
     def _moved(self, projection: str) -> None:
         self._loop.call_soon_threadsafe(self._progress.moved)

@@ -1,7 +1,7 @@
 """What happens in a user's conversations, as it happens: for pages that are open in several places."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import get
@@ -18,13 +18,12 @@ from service.api.answering.documented import CURSOR, parameter
 from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.asking.asking import Asking
-from service.store.tail import Change
+from service.store.watched import Change, Heard, Missed
 
 KIND: Final = "changes"
 PLACE: Final = tuple[int]
 HEARTBEAT: Final = b": nothing new\n\n"
 HEARTBEAT_EVERY: Final = 15.0
-ERASED: Final = "conversation_erased"
 
 
 class ChangeNotice(Struct, frozen=True):
@@ -85,7 +84,8 @@ async def changes(
     caller = asking.caller()
     shard, watched = asking.shard_of(caller), asking.hansard.changes
     after = await watched.head(shard) if not last_event_id else place_in(caller.user_id, last_event_id)
-    return EventStream(told(caller.user_id, after, watched.after(shard, after, HEARTBEAT_EVERY)))
+    heard = watched.after(shard, caller.user_id, after, HEARTBEAT_EVERY)
+    return EventStream(told(caller.user_id, after, heard))
 
 
 def place_in(user_id: str, last_event_id: str) -> int:
@@ -93,22 +93,18 @@ def place_in(user_id: str, last_event_id: str) -> int:
     return position
 
 
-async def told(user_id: str, after: int, found: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+async def told(user_id: str, after: int, heard: AsyncIterator[Heard]) -> AsyncIterator[bytes]:
     yield event("watching", encode(KIND, user_id, (after,)), Nothing())
-    async for changes in found:
-        hers = [piece for each in changes if (piece := told_of(user_id, each))]
-        yield b"".join(hers) or HEARTBEAT
+    async for changes in heard:
+        yield b"".join(told_of(user_id, each) for each in changes) or HEARTBEAT
 
 
-def told_of(user_id: str, change: Change) -> bytes | None:
+def told_of(user_id: str, change: Change | Missed) -> bytes:
+    """What may have been hers: whose it was that is erased now, nobody can tell any more."""
     place = encode(KIND, user_id, (change.position,))
-    topic = change.topic.partition(".")[0]
-    if change.user_id == user_id:
-        return event("change", place, ChangeNotice(change.conversation_id, change.version, topic))
-    if change.user_id is None and topic == ERASED:
-        # It may have been hers; whose it was, nobody can tell any more.
+    if isinstance(change, Missed) or change.user_id is None:
         return event("look-again", place, Nothing())
-    return None
+    return event("change", place, ChangeNotice(change.conversation_id, change.version, change.name))
 
 
 HANDLERS: Final = (changes,)

@@ -1,16 +1,21 @@
 """Watching what happens in one's conversations: in order, from any worker, and nobody else's."""
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import psycopg
 
+from service.postgres.embedded import EmbeddedPostgres
 from tests.listening import LONGEST_WAIT, Heard, Listener, chat
 from tests.service.api.calling import calling
 from tests.serving import Service, serving
 
 ANN = {"X-User-Id": "ann"}
+LISTENERS = 60
+APPENDS = 20
 
 
 @contextmanager
@@ -81,3 +86,53 @@ async def test_a_place_that_is_none_or_somebody_elses_is_refused(dsn: str) -> No
             headers = ANN | {"Last-Event-ID": place}
             answer = await client.get("/api/changes", headers=headers)
             assert (answer.status_code, answer.json()["type"]) == (400, "bad-cursor")
+
+
+@contextmanager
+def idle_listeners(service: Service, number: int) -> Iterator[list[socket.socket]]:
+    """So many users, to whom nothing happens; each of them watches."""
+    host, port = service.url.removeprefix("http://").split(":")
+    with ExitStack() as open_ones:
+        listeners = [
+            open_ones.enter_context(socket.create_connection((host, int(port)))) for _ in range(number)
+        ]
+        for each, listener in enumerate(listeners):
+            request = f"GET /api/changes HTTP/1.1\r\nHost: {host}:{port}\r\nX-User-Id: idle-{each}\r\n\r\n"
+            listener.sendall(request.encode())
+        for listener in listeners:
+            heard = b""
+            while b"event: watching" not in heard:
+                heard += listener.recv(4_096)
+        yield listeners
+
+
+def test_an_append_is_looked_for_once_however_many_listen(
+    dsn: str, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """PostgreSQL writes down each statement that looks for changes."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(
+            psycopg.sql.SQL("ALTER DATABASE {} SET log_statement = 'all'").format(
+                psycopg.sql.Identifier(name)
+            )
+        )
+    with (
+        serving("--dsn", dsn, data=tmp_path / "data", output=tmp_path / "log") as service,
+        idle_listeners(service, LISTENERS),
+        watching(service) as anns,
+        httpx.Client(base_url=service.url, headers=ANN) as client,
+    ):
+        next_of(anns)
+        made = client.post("/api/conversations", json={}).json()["id"]
+        next_of(anns)
+        before = len(postgres.log.read_bytes())
+        for _ in range(APPENDS):
+            sent = client.post(f"/api/conversations/{made}/messages", json={"role": "user", "content": "Hi"})
+            assert sent.status_code == 201
+        told = next_of(anns, APPENDS)
+        looks = postgres.log.read_bytes()[before:].count(
+            b"position, conversation_id, version, topic, user_id FROM events"
+        )
+    assert [each.data["version"] for each in told] == list(range(2, APPENDS + 2))
+    assert looks <= APPENDS
