@@ -6,7 +6,15 @@ import msgspec
 from msgspec import Struct
 
 from domain.errors import Refusal
-from service.transfer.file.lines import FileTally, Selection, decode_header, decode_line
+from service.transfer.file.lines import (
+    FORMAT,
+    VERSION,
+    FileTally,
+    Selection,
+    decode_header,
+    decode_line,
+    header_of,
+)
 from service.transfer.file.read import BAD, TRAILER
 
 NOBODY: Final = ""
@@ -15,6 +23,10 @@ NOBODY: Final = ""
 
 class CannotResume(Refusal):
     """{what}: export it anew."""
+
+
+class NoExportBegun(Refusal):
+    """The file is not one that an export has begun, and was left as it is: name another one."""
 
 
 class KeptPart(Struct, frozen=True):
@@ -30,10 +42,14 @@ class KeptPart(Struct, frozen=True):
 def kept_of(file: BinaryIO, selection: Selection) -> KeptPart:
     """A user of whom there may be more is exported again: all of hers is of one moment."""
     first = file.readline()
+    if not first.endswith(b"\n") and header_of(selection).startswith(first):
+        return KeptPart(0, selection, None)
     try:
         header = decode_header(first)
     except BAD:
-        return KeptPart(0, selection, None)
+        raise NoExportBegun from None
+    if (header.format, header.version) != (FORMAT, VERSION):
+        raise NoExportBegun
     if header.selection != selection:
         raise CannotResume(what="The file was begun with another selection")
     tally, at = FileTally(), len(first)

@@ -12,7 +12,7 @@ from service.api import admin
 from service.watch.activity import EDGES, Counted, this_minute
 from tests.service.api.calling import calling, problem
 from tests.service.api.recording import assistant, at_once, got, started, user
-from tests.service.watch.test_status import change
+from tests.service.watch.given import change
 
 TODAY = datetime.now(UTC).date
 

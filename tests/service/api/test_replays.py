@@ -18,7 +18,7 @@ from service.store.connections import Database
 from tests.listening import LONGEST_WAIT, Heard, Listener, chat
 from tests.service.api.calling import asked_who, bearer, calling, key, problem
 from tests.service.api.recording import assistant, at_once, got, started, user
-from tests.service.watch.test_status import change
+from tests.service.watch.given import change
 from tests.serving import Service, serving
 
 REPLAYS = "/api/admin/replays"

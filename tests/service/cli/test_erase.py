@@ -1,6 +1,7 @@
 """`hansard erase`, and what was erased before a restore is erased again after it."""
 
 import asyncio
+import io
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -131,3 +132,31 @@ async def test_a_line_that_was_cut_off_takes_no_other_with_it(dsn: str, tmp_path
 def test_unfinished_erasures_are_gone_on_with(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert erase(dsn, "--unfinished") == 0
     assert capsys.readouterr().out == ""
+
+
+class Keyboard(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code"), [("", 1), ("n\n", 1), ("perhaps\n", 1), ("y\n", 0), ("YES\n", 0)])
+def test_at_a_terminal_it_is_asked_whether_that_is_meant(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, code: int
+) -> None:
+    asyncio.run(two_users(dsn))
+    monkeypatch.setattr("sys.stdin", Keyboard(typed or "\n"))
+    assert erase(dsn, "--user", USER) == code
+    assert f"Erase everything of {USER}, for good? [y/N]" in capsys.readouterr().out
+    assert (MARKER in dumped(dsn)) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--user", ""], ["--opportunity", ""], ["--user", USER, "--reason", "x" * 100_000], ["--user", USER]],
+)
+def test_what_is_refused_is_refused_before_the_database_is_looked_for(
+    tmp_path: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["erase", "--data", str(tmp_path / "none"), *flags]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "none").exists()

@@ -192,3 +192,25 @@ def test_a_loopback_address_is_known_as_one(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "db.example"])  # noqa: S104 - only read
 def test_an_address_that_others_can_reach_is_no_loopback_address(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - to be refused
+def test_without_authentication_no_other_machine_is_let_in(data: Path, host: str) -> None:
+    tried = hansard("serve", "--host", host, "--data", str(data))
+    assert tried.returncode == 1
+    assert tried.stderr.count("\n") == 1
+    assert "HANSARD_AUTH=token" in tried.stderr
+    assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HANSARD_JWT_SECRET", "short"), ("HANSARD_JWT_JWKS", "/nowhere"), ("HANSARD_CORS_ORIGINS", "*")],
+)
+def test_a_key_or_site_that_cannot_be_used_is_told_before_anything_starts(
+    data: Path, variable: str, value: str
+) -> None:
+    tried = hansard("serve", "--data", str(data), **{variable: value})
+    assert (tried.returncode, tried.stderr.count("\n")) == (2, 1)
+    assert variable in tried.stderr
+    assert not data.exists()

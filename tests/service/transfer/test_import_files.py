@@ -1,30 +1,17 @@
 """Files that are not what they should be: each is named, and nothing of it is half there."""
 
-import os
-import signal
-import subprocess
-import sys
-from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
-from domain.events import ConversationStarted, MessageAdded
-from projections.rebuilding.progress import Meter
-from service.cli.export import AlreadyThere, write
 from service.hansard import prepare
 from service.settings.settings import Settings
-from service.store.connections import Database
-from service.transfer.file.lines import EVERYTHING, Selection
 from service.transfer.file.read import CutOff, Edited, NotAnExport
-from service.transfer.file.resume import CannotResume
-from service.transfer.incoming import Incoming
 from tests.conftest import SHARDS
-from tests.service.store.appending import lane_held, rows, storing, wait_until_blocked
+from tests.service.store.appending import rows, storing
 from tests.service.transfer.test_export_import import NO_POSITION, file_of, holds, taken_in
 from tests.service.transfer.test_import_conversations import said, taken, talk
 
@@ -192,55 +179,3 @@ def test_one_users_import_touches_nobody_elses_conversation(dsn: str, file: byte
     assert users == [("bob",)]
     assert [row for row in rows(dsn, NO_POSITION) if row[4] != same] == before
     holds(dsn)
-
-
-def test_an_export_that_was_cut_off_goes_on(dsn: str, file: bytes, tmp_path: Path) -> None:
-    for at in range(0, len(file), 97):
-        path = tmp_path / f"{at}.jsonl"
-        path.write_bytes(file[:at])
-        assert write(Database.open(dsn), EVERYTHING, path, Meter(lambda progress: None), resume=True)
-        assert path.read_bytes() == file
-    assert not write(Database.open(dsn), EVERYTHING, path, Meter(lambda progress: None), resume=True)
-    with pytest.raises(AlreadyThere):
-        write(Database.open(dsn), EVERYTHING, path, Meter(lambda progress: None), resume=False)
-    with pytest.raises(CannotResume):
-        write(Database.open(dsn), Selection(user_id="ann"), path, Meter(lambda progress: None), resume=True)
-
-
-def test_killed_in_the_middle_and_run_again_it_is_complete_and_there_once(
-    dsn: str, there: str, tmp_path: Path
-) -> None:
-    at = datetime(2024, 1, 1, tzinfo=UTC)
-    for number in range(40):
-        events = [
-            ConversationStarted(),
-            *(MessageAdded(f"m{each}", "user", "x" * 5_000) for each in range(100)),
-        ]
-        talk_of = [(at, event) for event in events]
-        taken(dsn, Incoming(f"user {number % 5}", UUID(int=number + 1), talk_of))
-    path = tmp_path / "file.jsonl"
-    path.write_bytes(file_of(dsn))
-    command = [
-        sys.executable,
-        "-c",
-        "from service.cli.main import main; main()",
-        "import",
-        str(path),
-        "--dsn",
-        there,
-    ]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    while not count(there):
-        assert running.poll() is None, running.communicate()
-    with lane_held(there):
-        wait_until_blocked(there)
-        os.kill(running.pid, signal.SIGKILL)
-        running.communicate()
-    assert 0 < count(there) < count(dsn)
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert path.read_bytes() == file_of(there)
-    holds(there)
-    once_more = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "Imported 0 conversations" in once_more.stdout
-    assert "40 conversations were here already" in once_more.stdout

@@ -1,19 +1,14 @@
 """The keys of seals and the files of seals: what is forged or edited is told, and nothing is written over."""
 
 import json
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from service.cli.main import main
 from service.verify.seal import every_for
-from tests.serving import hansard
 
 
 @pytest.fixture
@@ -39,57 +34,6 @@ def seal(dsn: str, key: Path, file: Path) -> Path:
 def compare(dsn: str, sealed: Path, key: Path) -> int:
     given = ("--seal", str(sealed), "--public-key", f"{key}.pub")
     return main(["verify", "--dsn", dsn, "--only", "seal", *given])
-
-
-def test_a_new_key_is_for_its_owners_eyes_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = os.umask(0)
-    try:
-        key = new_key(tmp_path / "new" / "seal.key")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    private = load_pem_private_key(key.read_bytes(), None)
-    public = load_pem_public_key(Path(f"{key}.pub").read_bytes())
-    assert isinstance(private, Ed25519PrivateKey)
-    assert private.public_key() == public
-    assert private.public_key().public_bytes_raw().hex() in capsys.readouterr().out
-
-
-def test_without_a_name_the_key_is_in_the_data_folder_where_seals_look_for_it(
-    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["keys", "seal", "--data", "data"]) == 0
-    assert main(["seal", "--dsn", dsn, "--data", "data"]) == 0
-    (sealed,) = tmp_path.glob("hansard-*.seal.json")
-    assert sealed.name in capsys.readouterr().out
-    assert main(["verify", "--dsn", dsn, "--data", "data", "--seal", sealed.name]) == 0
-
-
-def test_no_key_takes_the_place_of_another(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = key.read_bytes()
-    assert main(["keys", "seal", "--out", str(key)]) == 1
-    assert key.read_bytes() == before
-    key.unlink()
-    assert main(["keys", "seal", "--out", str(key)]) == 1
-    assert f"There is a file {key}.pub already" in capsys.readouterr().err
-    assert not key.exists()
-
-
-def test_no_seal_takes_the_place_of_another(
-    dsn: str, key: Path, sealed: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sealed.read_bytes()
-    assert main(["seal", "--dsn", dsn, "--key", str(key), "--out", str(sealed)]) == 1
-    assert f"There is a file {sealed} already" in capsys.readouterr().err
-    assert sealed.read_bytes() == before
-
-
-def test_without_a_key_nothing_is_sealed_and_it_is_said_how_to_make_one(
-    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["seal", "--dsn", dsn, "--data", str(tmp_path)]) == 1
-    assert "`hansard keys seal` makes one" in capsys.readouterr().err
 
 
 def test_what_is_no_key_is_told(
@@ -192,19 +136,6 @@ def test_a_seal_that_is_not_there_is_told(
 ) -> None:
     assert compare(dsn, tmp_path / "none.json", key) == 1
     assert "none.json cannot be used: No such file or directory" in capsys.readouterr().err
-
-
-def test_a_seal_can_be_piped_away(dsn: str, key: Path) -> None:
-    told = hansard("seal", "--dsn", dsn, "--key", str(key), "--out", "-")
-    assert told.returncode == 0
-    assert json.loads(told.stdout)["format"] == "hansard.seal.v1"
-
-
-def test_a_seal_is_of_the_whole_log(dsn: str, sealed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one = "01931b9e-0000-7000-8000-000000000000"
-    assert main(["verify", "--dsn", dsn, "--seal", str(sealed), "--conversation", one]) == 2
-    assert "leave out the --conversation" in capsys.readouterr().err
-    assert main(["verify", "--dsn", dsn, "--only", "seal"]) == 2
 
 
 def test_a_seal_of_many_events_stays_small_and_one_of_few_names_each() -> None:

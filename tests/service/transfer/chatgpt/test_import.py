@@ -27,7 +27,6 @@ from tests.service.transfer.chatgpt.exports import (
     talk,
     tree,
 )
-from tests.serving import hansard
 
 
 def imported(dsn: str, place: Path, user: str = "ann") -> int:
@@ -184,27 +183,3 @@ def test_an_export_that_breaks_off_leaves_nothing_behind(dsn: str, tmp_path: Pat
     place.write_bytes(place.read_bytes()[:-40])
     assert imported(dsn, place) == 1
     assert events(dsn) == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "why"),
-    [
-        ([], "either a FILE or --from-dsn"),
-        (["FILE", "--from-dsn", "postgresql://x"], "either a FILE or --from-dsn"),
-        (["FILE", "--dry-run"], "they need a --from-dsn"),
-        (["FILE"], "--user must say whose it becomes"),
-    ],
-)
-def test_what_does_not_go_together_is_said(
-    dsn: str, tmp_path: Path, arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    place = str(as_json(tmp_path / "c.json", talk()))
-    assert main(["import", "--dsn", dsn, *(place if each == "FILE" else each for each in arguments)]) == 2
-    assert why in capsys.readouterr().err
-
-
-def test_the_command_of_its_own_process_does_the_same(dsn: str, tmp_path: Path) -> None:
-    as_json(tmp_path / "export" / "conversations.json", talk())
-    done = hansard("import", str(tmp_path / "export"), "--user", "ann", "--dsn", dsn)
-    assert done.returncode == 0, done.stderr
-    assert "Imported 1 conversations: 2 messages, 3 events" in done.stdout

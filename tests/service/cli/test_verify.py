@@ -6,8 +6,6 @@ from uuid import uuid4
 import pytest
 
 from service.cli.main import main
-from service.store.connections import Database
-from service.verify.log import verify_log
 from tests.service.store.appending import said, started, storing
 from tests.service.verify.tampering import (
     OTHER,
@@ -108,15 +106,6 @@ def test_at_most_a_hundred_faults_are_listed_and_all_are_counted(
     assert lines[-1] == "… and 150 more"
 
 
-def test_large_logs_are_checked_by_several_processes(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    change(log, "actor = 'bob'", 3)
-    alone = verify_log(Database.open(log))
-    monkeypatch.setattr("service.verify.log.WORTH_PROCESSES", 0)
-    monkeypatch.setattr("service.verify.log.processes", lambda: 2)
-    assert verify_log(Database.open(log)) == alone
-    assert (alone.events, alone.conversations, alone.total) == (14, 2, 1)
-
-
 def test_the_command_of_its_own_process_says_the_same(log: str) -> None:
     command = ("verify", "--dsn", log, "--only", "chains")
     assert hansard(*command).returncode == 0
@@ -124,3 +113,10 @@ def test_the_command_of_its_own_process_says_the_same(log: str) -> None:
     told = hansard(*command)
     assert told.returncode == 1
     assert any(names(line.strip(), 3) for line in told.stdout.splitlines())
+
+
+def test_a_seal_is_of_the_whole_log(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    one = "01931b9e-0000-7000-8000-000000000000"
+    assert main(["verify", "--dsn", dsn, "--seal", "sealed.json", "--conversation", one]) == 2
+    assert "leave out the --conversation" in capsys.readouterr().err
+    assert main(["verify", "--dsn", dsn, "--only", "seal"]) == 2
