@@ -174,7 +174,7 @@ def test_the_run_of_ci_leaves_no_test_out_whatever_its_environment_says(tmp_path
     (tmp_path / "chromium").touch(0o755)
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **leaving_out}
     ran = subprocess.run([ROOT / ".ci" / "run"], env=environ, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["test", "CI=true"]
+    assert ran.stdout.split() == ["test", "CI=true", "wheel", "CI=true"]
 
 
 def test_the_whole_test_run_names_no_test() -> None:
