@@ -5,6 +5,7 @@ raises a refusal. What an event makes of the state was decided when it was store
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -53,6 +54,7 @@ from domain.events import (
 )
 from domain.message import Message, has_body_of, new_message, stands_as
 from domain.recorded import Foreign, Recorded, Redacted
+from domain.title import opening_of
 
 Events = Sequence[Event]
 NOTHING: Final[Events] = ()
@@ -66,13 +68,19 @@ class Conversation(Struct, frozen=True):
     user_id: str | None
     version: int
     title: str | None = None
-    """As it was given; what a conversation without one is called is for its readers to say."""
+    """As it was given."""
+    opening: str | None = None
+    """What it is called without one: the beginning of the first thing that the user said. An anonymised one
+    has none here, since the words before were rewritten then."""
     links: tuple[Link, ...] = ()
     metadata: dict[str, Any] = {}
     ended: bool = False
     anonymised: bool = False
     erased: bool = False
     message_count: int = 0
+    started_at: datetime | None = None
+    last_activity_at: datetime | None = None
+    """When something was last said, or revised."""
 
 
 def fold(history: Iterable[Recorded], since: Conversation | None = None) -> Conversation | None:
@@ -93,8 +101,12 @@ def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversatio
     ):
         raise misfit(conversation, recorded)
     match recorded.event:
-        case MessageAdded() | Redacted(name="message_added"):
+        case MessageAdded() as added:
+            return said(conversation, recorded, added)
+        case Redacted(name="message_added"):
             return replace(conversation, version=version, message_count=conversation.message_count + 1)
+        case MessageRevised():
+            return replace(conversation, version=version, last_activity_at=recorded.recorded_at)
         case MessageRemoved() | Redacted(name="message_removed"):
             return replace(conversation, version=version, message_count=conversation.message_count - 1)
         case ConversationRenamed(title=title):
@@ -115,7 +127,7 @@ def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversatio
             return bare(conversation, recorded, None, erased=True)
         case Redacted(name="conversation_started"):
             raise misfit(conversation, recorded)
-        case MessageRevised() | MessageRated() | ReplyFailed() | Redacted() | Foreign():
+        case MessageRated() | ReplyFailed() | Redacted() | Foreign():
             return replace(conversation, version=version)
         case _:
             raise misfit(conversation, recorded)
@@ -124,13 +136,28 @@ def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversatio
 def begin(recorded: Recorded) -> Conversation:
     if recorded.version != 1:
         raise misfit(None, recorded)
+    at = recorded.recorded_at
+    begun = Conversation(recorded.conversation_id, recorded.user_id, 1, started_at=at, last_activity_at=at)
     match recorded.event:
         case ConversationStarted(title=title, links=links, metadata=metadata):
-            return Conversation(recorded.conversation_id, recorded.user_id, 1, title, links, metadata)
+            return replace(begun, title=title, links=links, metadata=metadata)
         case Redacted(name="conversation_started"):
-            return Conversation(recorded.conversation_id, recorded.user_id, 1)
+            return begun
         case _:
             raise misfit(None, recorded)
+
+
+def said(conversation: Conversation, recorded: Recorded, added: MessageAdded) -> Conversation:
+    opening = conversation.opening
+    if opening is None and not conversation.anonymised:
+        opening = opening_of(added)
+    return replace(
+        conversation,
+        version=recorded.originator_version,
+        message_count=conversation.message_count + 1,
+        opening=opening,
+        last_activity_at=recorded.recorded_at,
+    )
 
 
 def bare(conversation: Conversation, recorded: Recorded, user_id: str | None, **now: bool) -> Conversation:
@@ -141,6 +168,7 @@ def bare(conversation: Conversation, recorded: Recorded, user_id: str | None, **
         version=recorded.version,
         user_id=user_id,
         title=None,
+        opening=None,
         links=(),
         metadata={},
         **now,

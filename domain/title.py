@@ -4,12 +4,21 @@ import re
 from typing import Final
 from unicodedata import category
 
+from domain.events import MessageAdded
+
 LONGEST: Final = 60
 # Of a long text only this much is looked at, unless it is mostly blanks.
 ENOUGH: Final = 80
 CONTROLS: Final = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 JOINER: Final = "\u200d"
 SKIN: Final = range(0x1F3FB, 0x1F400)
+
+
+def opening_of(added: MessageAdded) -> str | None:
+    """What a conversation is called for this message, if that is the first thing that the user said in it."""
+    if added.role != "user" or added.kind != "message":
+        return None
+    return title_from(added.content) or None
 
 
 def title_from(text: str) -> str:

@@ -24,7 +24,7 @@ from domain.events import (
     SessionReopened,
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from domain.title import title_from
+from domain.title import opening_of
 from projections.reading.view import Query, View
 from projections.rows.changes import Change, Delete, Insert, Update
 from projections.rows.tables import Json, Small, Table
@@ -171,12 +171,6 @@ def activity(recorded: Recorded) -> dict[str, Any]:
         "last_position": recorded.position,
         "version": recorded.version,
     }
-
-
-def opening_of(added: MessageAdded) -> str | None:
-    if added.role != "user" or added.kind != "message":
-        return None
-    return title_from(added.content) or None
 
 
 def link_key(conversation: tuple[int, UUID], link: Link) -> tuple[Any, ...]:

@@ -1,4 +1,5 @@
-"""A proxy before PostgreSQL that can cut a connection at its commit: before the server gets it, or after."""
+"""A proxy before PostgreSQL that can cut a connection at its commit: before the server gets it, or after; or
+let one answer through, and be gone for everybody from then on."""
 
 import socket
 import tempfile
@@ -6,12 +7,42 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 Cut = Literal["before", "after"]
 COMMITTED = b"COMMIT\0"
+
+
+class LastWord(NamedTuple):
+    """The answer after which nobody hears of the database any more."""
+
+    of: bytes
+    """The application whose it is."""
+    asked: bytes
+    answered: bytes
+
+
+def commit_of(application: str) -> LastWord:
+    return LastWord(b"application_name\0" + application.encode() + b"\0", b"COMMIT", COMMITTED)
+
+
+FORGETTING_THE_DRAFT: Final = LastWord(
+    b"application_name\0hansard reader\0", b"DELETE FROM drafts", b"DELETE 1\0"
+)
+
+
+COMMAND_FOUND: Final = LastWord(b"application_name\0hansard reader\0", b"AND command_id = $2", b"SELECT 1\0")
+
+
+class Connected:
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self.client, self.server = client, server
+        self.dropping = threading.Event()
+        """Its answers are not passed on any more."""
+        self.last: LastWord | None = None
+        """It has asked for what is to be the last word."""
 
 
 class Proxy:
@@ -27,10 +58,22 @@ class Proxy:
         self.dsn = make_conninfo(dsn, host=str(folder))
         self.cut: Cut | None = None
         self.cuts = 0
+        self._last_words: tuple[LastWord, ...] = ()
+        self.gone = threading.Event()
+        self._open: list[Connected] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         self._listener.close()
+
+    def leave_after(self, *last: LastWord) -> None:
+        """Whoever waits for one of these answers gets it; everybody else is cut off before, and nobody comes
+        in again until `come_back`."""
+        self._last_words = last
+
+    def come_back(self) -> None:
+        self._last_words = ()
+        self.gone.clear()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -38,33 +81,61 @@ class Proxy:
                 client, _ = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self._server)
-                answering = threading.Event()
+                connected = Connected(client, server)
+                self._open.append(connected)
+                if self.gone.is_set():
+                    self._end(connected)
+                    continue
                 for run in (self._ask, self._answer):
-                    threading.Thread(target=run, args=(client, server, answering), daemon=True).start()
+                    threading.Thread(target=run, args=(connected,), daemon=True).start()
 
-    def _ask(self, client: socket.socket, server: socket.socket, dropping: threading.Event) -> None:
-        while data := receive(client):
+    def _ask(self, connected: Connected) -> None:
+        greeting = b""
+        while data := receive(connected.client):
+            greeting = greeting or data
             if self.cut and b"COMMIT" in data:
                 cut, self.cut = self.cut, None
                 self.cuts += 1
                 if cut == "before":
                     break
-                dropping.set()
-            server.sendall(data)
-        end(client, server)
+                connected.dropping.set()
+            for last in self._last_words:
+                if last.of in greeting and last.asked in data:
+                    connected.last = last
+            try:
+                connected.server.sendall(data)
+            except OSError:
+                break
+        self._end(connected)
 
-    def _answer(self, client: socket.socket, server: socket.socket, dropping: threading.Event) -> None:
+    def _answer(self, connected: Connected) -> None:
         """Once it is to drop the answer, it waits until the server says that the commit is done."""
         dropped = b""
-        while data := receive(server):
-            if not dropping.is_set():
+        while data := receive(connected.server):
+            leaves = connected.last is not None and connected.last.answered in data
+            if leaves:
+                self._leave(connected)
+            if not connected.dropping.is_set():
                 with suppress(OSError):
-                    client.sendall(data)
+                    connected.client.sendall(data)
+                if leaves:
+                    break
                 continue
             dropped += data
             if COMMITTED in dropped:
                 break
-        end(client, server)
+        self._end(connected)
+
+    def _leave(self, but: Connected) -> None:
+        self.gone.set()
+        for each in list(self._open):
+            if each is not but:
+                self._end(each)
+
+    def _end(self, connected: Connected) -> None:
+        end(connected.client, connected.server)
+        with suppress(ValueError):
+            self._open.remove(connected)
 
 
 def receive(source: socket.socket) -> bytes:

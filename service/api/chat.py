@@ -27,6 +27,7 @@ from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
 from service.replies.asked import asked
 from service.replies.reply import Reply
+from service.store.afterwards import once_stored
 from service.store.ids import new_id
 from service.store.repository import Caller
 
@@ -257,7 +258,7 @@ async def begun(
 
 
 async def replied(asking: Asking, caller: Caller, reply: Reply) -> ASGIResponse:
-    body = await chatted(asking, caller, await reply.outcome())
+    body = await chatted(asking, caller, reply)
     return answer(body, headers=etag(body.version))
 
 
@@ -265,19 +266,29 @@ def telling(asking: Asking, caller: Caller) -> Tell:
     return lambda reply: chatted(asking, caller, reply)
 
 
-async def chatted(asking: Asking, caller: Caller, reply: history.HistoryMessage) -> Chatted:
-    view, shard = asking.hansard.views["history"], asking.shard_of(caller)
-    question = await history.message(view, shard, reply.conversation_id, reply.in_reply_to or "")
-    if question is None:
-        raise MessageNotFound(message_id=reply.in_reply_to)
+async def chatted(asking: Asking, caller: Caller, reply: Reply) -> Chatted:
+    stored = await reply.outcome()
+    question = reply.question or await question_of(asking, caller, stored)
     return Chatted(
         True,
-        reply.conversation_id,
+        stored.conversation_id,
         session_message(question),
-        stored_reply(reply),
-        reply.version,
-        position_as_cursor(caller.user_id, reply.position),
+        stored_reply(stored),
+        stored.version,
+        position_as_cursor(caller.user_id, stored.position),
     )
+
+
+async def question_of(
+    asking: Asking, caller: Caller, stored: history.HistoryMessage
+) -> history.HistoryMessage:
+    """Where another process gives the reply, or it was given before."""
+    view, shard = asking.hansard.views["history"], asking.shard_of(caller)
+    with once_stored(session_id=str(stored.conversation_id)):
+        found = await history.message(view, shard, stored.conversation_id, stored.in_reply_to or "")
+    if found is None:
+        raise MessageNotFound(message_id=stored.in_reply_to)
+    return found
 
 
 def stored_reply(row: history.HistoryMessage) -> StoredReply:

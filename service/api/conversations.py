@@ -57,6 +57,7 @@ from service.api.asking.terms import etag, is_known
 from service.api.messages import NewMessage, wish
 from service.api.privacy import erase_one
 from service.audit.as_of import conversation_at
+from service.store.afterwards import once_stored
 from service.store.append import Appended
 from service.store.facts import must_be_readable
 from service.store.repository import Caller, Changed
@@ -243,11 +244,16 @@ async def read(
     found = await asking.conversation(caller, conversation_id)
     if is_known(if_none_match, found.version):
         return ASGIResponse(status_code=304, headers=etag(found.version))
-    linked = await conversations.links_of(
-        asking.hansard.views["conversations"], asking.shard_of(caller), [conversation_id]
-    )
+    return answer(await as_it_stands(asking, caller, found), headers=etag(found.version))
+
+
+async def as_it_stands(
+    asking: Asking, caller: Caller, found: conversations.ListedConversation
+) -> ConversationBody:
+    view, shard = asking.hansard.views["conversations"], asking.shard_of(caller)
+    linked = await conversations.links_of(view, shard, [found.conversation_id])
     position = position_as_cursor(caller.user_id, found.last_position)
-    return answer(conversation(found, linked[conversation_id], position), headers=etag(found.version))
+    return conversation(found, linked[found.conversation_id], position)
 
 
 @patch(
@@ -287,21 +293,31 @@ async def change(
         details(data),
         terms=writing.terms(caller, data.expected_version),
     )
-    if changed.appended is not None and changed.appended.repeated:
-        body = await as_it_was(writing, caller, changed, changed.appended)
-    else:
-        body = as_changed(await writing.conversation(caller, conversation_id), changed, caller)
+    body = await as_after(writing, caller, conversation_id, changed)
     return answer(body, headers=etag(body.version))
+
+
+async def as_after(
+    writing: Writing, caller: Caller, conversation_id: UUID, changed: Changed
+) -> ConversationBody:
+    """What was stored is told without reading it back, wherever that can be."""
+    state, appended = changed.conversation, changed.appended
+    if appended is None:
+        return await as_it_stands(writing, caller, await writing.conversation(caller, conversation_id))
+    if state is None or state.anonymised or appended.repeated:
+        return await as_it_was(writing, caller, changed, appended)
+    return as_changed(state, appended, caller)
 
 
 async def as_it_was(
     writing: Writing, caller: Caller, changed: Changed, appended: Appended
 ) -> ConversationBody:
-    """After the change, when it was carried out before."""
+    """After the change, when it was carried out before; and of what only the log knows the words."""
     must_be_readable(changed)
-    found, linked = await conversation_at(
-        writing.hansard.pool, writing.shard_of(caller), appended.conversation_id, appended.version
-    )
+    with once_stored():
+        found, linked = await conversation_at(
+            writing.hansard.pool, writing.shard_of(caller), appended.conversation_id, appended.version
+        )
     return conversation(found, linked, position_as_cursor(caller.user_id, appended.position))
 
 

@@ -15,7 +15,8 @@ from domain.errors import EventUnreadable
 from domain.events import Link, MessageAdded
 from domain.message import SHOWN
 from domain.recorded import Recorded, Unreadable
-from projections.conversations import CONVERSATIONS, LINKS, Conversations, ListedConversation, Row, opening_of
+from domain.title import opening_of
+from projections.conversations import CONVERSATIONS, LINKS, Conversations, ListedConversation, Row
 from projections.history import HISTORY, HistoryMessage
 from projections.history import Row as MessageRow
 from projections.projection import Projection

@@ -24,12 +24,17 @@ WHERE shard = %(shard)s AND conversation_id = ANY(%(conversation_ids)s)
 @asynccontextmanager
 async def as_eraser(connection: AsyncConnection[Any], database: Database) -> AsyncIterator[None]:
     """A transaction in the role that may empty events; only until it ends."""
-    if database.role is not None and database.eraser is None:
-        raise MayNotErase
+    check_eraser(database)
     async with connection.transaction():
         if database.eraser is not None:
             await connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(database.eraser)))
         yield
+
+
+def check_eraser(database: Database) -> None:
+    """Before anything is begun that could not be carried out."""
+    if database.role is not None and database.eraser is None:
+        raise MayNotErase
 
 
 async def redact(

@@ -26,7 +26,7 @@ from projections.conversations import LONG_AGO, Idle
 from projections.errors import ProjectionBehind, ProjectionNotBuilt, ReplayIsRunning
 from service.commands import Terms
 from service.hansard import Hansard
-from service.privacy.errors import MayNotErase
+from service.privacy.errors import ForgettingUnderWay, MayNotErase
 from service.privacy.finding import standing
 from service.privacy.forget import anonymise, erase
 from service.privacy.run import finish_under_way
@@ -212,8 +212,10 @@ class RetentionAtWork:
                 await carry_out(self._hansard, found)
         except MOVED_ON:
             self.report.left += 1
-        except ReplayIsRunning:
-            self.report.waiting += 1  # its receipt is under way, and is finished by the next run
+        except ForgettingUnderWay as begun:
+            if not isinstance(begun.__cause__, ReplayIsRunning):
+                raise
+            self.report.waiting += 1  # it is finished by the next run
         except IN_THE_WAY:
             raise
         except Exception:  # whatever is wrong with one must not keep the others for longer than they may be

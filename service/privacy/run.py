@@ -27,8 +27,10 @@ from service.hansard import Hansard
 from service.privacy import receipts
 from service.privacy.anonymisation import Anonymity
 from service.privacy.clearing import clear_user
+from service.privacy.emptying import check_eraser
 from service.privacy.erasure import Erasure
 from service.privacy.finding import Key, is_anything_left, next_of
+from service.privacy.interrupted import once_begun
 from service.privacy.journal import write_down
 from service.privacy.lock import alone_with, connected, if_alone_with
 from service.privacy.names import unnamed, who_asked
@@ -74,13 +76,15 @@ async def carry_out(hansard: Hansard, wish: Wish, asked: Demand, shard: int | No
     """The shard is where the receipt lies: the user's, unless it is everybody's."""
     if shard is None:
         shard = hansard.store.shard_of(asked.caller.user_id if wish.user_id else wish.subject.decode())
+    check_eraser(hansard.database)
     async with hansard.erasing, alone_with(hansard.database, wish.subject) as connection:
         receipt = await begun(hansard, connection, shard, wish, asked)
-        if receipt.wish is not None:
-            return await ReceiptRun(hansard, connection, receipt, asked.caller).to_the_end()
-        if wish.kind == "user" and wish.user_id is not None:  # what some process kept of her only after that
-            await clear_user(connection, shard, wish.user_id)
-        return receipt
+        with once_begun():
+            if receipt.wish is not None:
+                return await ReceiptRun(hansard, connection, receipt, asked.caller).to_the_end()
+            if wish.kind == "user" and wish.user_id is not None:  # what some process kept of her after that
+                await clear_user(connection, shard, wish.user_id)
+            return receipt
 
 
 async def begun(

@@ -25,6 +25,7 @@ from service.replies.reply import Reply
 from service.replies.running import PASSING, Running, Works
 from service.responder import Responder, responder_of
 from service.settings.settings import Settings
+from service.store.afterwards import once_stored
 from service.store.errors import StoreIsClosed
 from service.store.ids import new_id
 from service.store.log import stored_command
@@ -57,6 +58,8 @@ class Replies:
         self._settings = settings
         self._responder = responder
         self._running: dict[UUID, Running] = {}
+        self._let_go_of: dict[str, Draft] = {}
+        """Drafts that nobody will produce, and that could not be dropped yet."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._beside: dict[asyncio.Task[None], Callable[[], None]] = {}
         self._keeping = [
@@ -156,6 +159,7 @@ class Replies:
         running = None
         try:
             while running is None:
+                await self._drop_what_was_let_go()
                 if self._draining is not None:
                     raise StoreIsClosed
                 if (earlier := await self._earlier(asked)) is not None:
@@ -204,7 +208,9 @@ class Replies:
         ended = await self.endings.of(shard, question.conversation_id, answer.message_id)
         if ended is not None and ended.failure is not None:
             return None
-        return ended_reply(shard, question.conversation_id, answer.message_id, ReplyEnd(answer))
+        reply = ended_reply(shard, question.conversation_id, answer.message_id, ReplyEnd(answer))
+        reply.question = question
+        return reply
 
     async def _claimed(self, asked: Asked) -> Running | None:
         """The conversation's one running reply is this one now; None: look again."""
@@ -242,25 +248,24 @@ class Replies:
         if most and await self._drafts.count(shard, user_id) > most:
             raise TooManyReplies(limit=most)
         changed = await asked.store(self._repository)
-        question = await self._question(asked)
-        if (
-            changed.appended is not None
-            and changed.appended.repeated
-            and (earlier := await self._answer(question, shard))
-        ):
-            await self._let_go(running)
-            running.reply.end(await earlier.ended_as())
-            begun.set_result(earlier)
-            return
-        said = await heard(
-            self._view,
-            shard,
-            user_id,
-            question.position if asked.told is None else END - 1,
-            self._settings.history_messages,
-            self._settings.history_characters,
-            asked.told,
-        )
+        with once_stored(session_id=str(asked.conversation_id)):
+            question = running.reply.question = await self._question(asked)
+            if changed.appended is not None and changed.appended.repeated:
+                earlier = await self._answer(question, shard)
+                if earlier is not None:
+                    await self._let_go(running)
+                    running.reply.end(await earlier.ended_as())
+                    begun.set_result(earlier)
+                    return
+            said = await heard(
+                self._view,
+                shard,
+                user_id,
+                question.position if asked.told is None else END - 1,
+                self._settings.history_messages,
+                self._settings.history_characters,
+                asked.told,
+            )
         begun.set_result(running.reply)
         await running.produce(said)
 
@@ -273,11 +278,18 @@ class Replies:
         return question
 
     async def _let_go(self, running: Running) -> None:
-        """If it cannot be said now, the lease runs out."""
+        """If it cannot be said now, it is when the database is back."""
+        self._let_go_of[running.draft.reply_id] = running.draft
         with suppress(*PASSING):
-            await self._drafts.drop(running.draft)
+            await self._drop_what_was_let_go()
+
+    async def _drop_what_was_let_go(self) -> None:
+        for reply_id, draft in list(self._let_go_of.items()):
+            await self._drafts.drop(draft)
+            self._let_go_of.pop(reply_id, None)
 
     async def _keep(self) -> None:
+        await self._drop_what_was_let_go()
         await keep(self._drafts, list(self._running.values()))
 
     async def _end_orphans(self) -> None:

@@ -24,6 +24,8 @@ class Reply:
         self.shard = shard
         self.conversation_id = conversation_id
         self.question_id = question_id
+        self.question: HistoryMessage | None = None
+        """What it answers, where that was read already."""
         self.size = 0
         """In characters."""
         self.bytes = 0

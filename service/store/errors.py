@@ -16,5 +16,10 @@ class OutcomeUnknown(Refusal):
     Send it again with the same Idempotency-Key: it will not be stored twice."""
 
 
+class AnswerLost(OutcomeUnknown):
+    """It is stored, but what to answer cannot be read just now: {why}. Send it again with the same
+    Idempotency-Key for the answer; without one it would be stored twice."""
+
+
 class StoreIsClosed(Refusal):
     """The service is stopping; nothing was stored: send it again."""

@@ -8,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import ConversationIsErased
 from domain.events import Event
+from service.store.afterwards import once_stored
 from service.store.append import Appended
 from service.store.log import conversation_after
 from service.store.repository import Changed
@@ -28,7 +29,8 @@ async def facts(pool: AsyncConnectionPool[Any], shard: int, changed: Changed) ->
         return []
     if changed.recorded_at is None:
         must_be_readable(changed)
-        return await stored_before(pool, shard, appended)
+        with once_stored():
+            return await stored_before(pool, shard, appended)
     first = appended.version - appended.size + 1
     return [Fact(event, first + at, changed.recorded_at) for at, event in enumerate(changed.events)]
 

@@ -18,6 +18,7 @@ from domain.errors import CommandReused, Contended, Refusal, VersionConflict
 from domain.events import Event
 from domain.message import Message, fold_message
 from domain.recorded import Recorded
+from service.store.afterwards import once_stored
 from service.store.append import Append, Appended, CommandKey, append_of
 from service.store.log import conversation_after, events_of_messages, stored_command
 from service.store.store import Store
@@ -205,7 +206,7 @@ class Repository:
             raise
         if appended.repeated:
             self._forget(shard, conversation_id, append)
-            return Changed(await self.load(shard, appended.conversation_id), appended)
+            return await self._carried_out_as(shard, appended)
         self._confirm(shard, after, append, len(events))
         return Changed(after, appended, events, append.recorded_at)
 
@@ -220,7 +221,11 @@ class Repository:
         appended = Appended(
             stored.conversation_id, stored.version + last, stored.position + last, stored.size, repeated=True
         )
-        return Changed(await self.load(shard, stored.conversation_id), appended)
+        return await self._carried_out_as(shard, appended)
+
+    async def _carried_out_as(self, shard: int, appended: Appended) -> Changed:
+        with once_stored():
+            return Changed(await self.load(shard, appended.conversation_id), appended)
 
     async def _load(self, shard: int, conversation_id: UUID) -> Known:
         known = self._known.get((shard, conversation_id))

@@ -1,5 +1,6 @@
 """What a conversation allows, refuses, and takes for said already."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +51,7 @@ from domain.recorded import Foreign, Redacted, Unreadable
 from tests.domain.scenario import (
     ANSWER,
     CONVERSATION,
+    NOON,
     QUESTION,
     STARTED,
     conversation,
@@ -392,11 +394,27 @@ def test_events_make_the_state() -> None:
         user_id="ada",
         version=9,
         title="B",
+        opening="How do I reset my password?",
         links=(Link("order", "7"),),
         metadata={"b": 2},
         ended=True,
         message_count=1,
+        started_at=NOON + timedelta(seconds=1),
+        last_activity_at=NOON + timedelta(seconds=3),
     )
+
+
+def test_what_is_revised_is_said_now_and_the_opening_stays() -> None:
+    revised = MessageRevised(message_id="m1", content="Never mind.")
+    state = conversation(STARTED, QUESTION, ENDED, revised)
+    assert state.last_activity_at == NOON + timedelta(seconds=4)
+    assert state.opening == "How do I reset my password?"
+
+
+def test_an_anonymised_conversation_remembers_no_opening() -> None:
+    later = MessageAdded(message_id="m3", role="user", content="And then?")
+    state = conversation(STARTED, QUESTION, ANONYMISED, later)
+    assert state.opening is None
 
 
 def test_a_redacted_history_leads_to_the_same_state_as_before() -> None:

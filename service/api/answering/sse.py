@@ -9,7 +9,6 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 from msgspec import Struct
 
-from projections.history import HistoryMessage
 from service.api.answering.problems import details_of
 from service.replies.errors import NotAPlace
 from service.replies.reply import Reply
@@ -24,7 +23,7 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LARGEST: Final = 10**9
 
 encode: Final = msgspec.json.Encoder().encode
-Tell = Callable[[HistoryMessage], Awaitable[Struct]]
+Tell = Callable[[Reply], Awaitable[Struct]]
 
 
 class StreamPlace(Struct, frozen=True):
@@ -71,7 +70,7 @@ async def events_of(reply: Reply, offset: int, tell: Tell) -> AsyncIterator[byte
 async def last_of(reply: Reply, tell: Tell) -> bytes:
     end = StreamPlace(reply.id, None)
     try:
-        return event("done", end, await tell(await reply.outcome()))
+        return event("done", end, await tell(reply))
     except Exception as failed:  # the answer has begun, so that its status says nothing any more
         return event("error", end, problem_of(failed))
 

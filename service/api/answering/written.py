@@ -5,10 +5,12 @@ from uuid import UUID
 
 from msgspec import UNSET
 
+from domain.conversation import Conversation
 from domain.events import ConversationStarted, MessageAdded
-from projections import conversations
+from domain.title import opening_of
 from service.api.answering.paging import position_as_cursor
 from service.api.answering.wire import ConversationBody, MessageBody, links, moment
+from service.store.append import Appended
 from service.store.facts import Fact
 from service.store.repository import Caller, Changed
 
@@ -28,7 +30,7 @@ def as_started(
     """Of all the events that started it."""
     said = [fact.event for fact in facts if isinstance(fact.event, MessageAdded)]
     (started,) = [fact.event for fact in facts if isinstance(fact.event, ConversationStarted)]
-    opening = next(filter(None, map(conversations.opening_of, said)), None)
+    opening = next(filter(None, map(opening_of, said)), None)
     at = moment(facts[0].recorded_at)
     return ConversationBody(
         conversation_id,
@@ -45,23 +47,22 @@ def as_started(
     )
 
 
-def as_changed(row: conversations.ListedConversation, changed: Changed, caller: Caller) -> ConversationBody:
-    """What the change made of it; the row knows what no change touches."""
-    state, appended = changed.conversation, changed.appended
-    if state is None:
-        raise TypeError("a change of no conversation")
+def as_changed(state: Conversation, appended: Appended, caller: Caller) -> ConversationBody:
+    """What the change made of it."""
+    if state.started_at is None or state.last_activity_at is None:
+        raise TypeError("a conversation that never began")
     return ConversationBody(
-        row.conversation_id,
-        row.user_id,
-        row.title if state.title is None else state.title,
-        moment(row.started_at),
-        moment(row.last_activity_at),
+        state.id,
+        state.user_id,
+        state.opening if state.title is None else state.title,
+        moment(state.started_at),
+        moment(state.last_activity_at),
         state.ended,
         state.message_count,
         state.metadata,
         links(state.links),
-        version_of(changed),
-        position_as_cursor(caller.user_id, appended.position if appended else row.last_position),
+        appended.version,
+        position_as_cursor(caller.user_id, appended.position),
     )
 
 

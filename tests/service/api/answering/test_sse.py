@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import Struct
 
-from projections.history import HistoryMessage
 from service.api.answering import sse
 from service.api.answering.sse import StreamPlace, events_of, place_in
 from service.replies.ending import ReplyEnd
@@ -30,7 +29,8 @@ def failed(*pieces: str) -> Reply:
     return made
 
 
-async def tell(message: HistoryMessage) -> Struct:
+async def tell(ended: Reply) -> Struct:
+    await ended.outcome()
     raise AssertionError("it has not ended well")
 
 
