@@ -101,11 +101,9 @@ def evolve(conversation: Conversation | None, recorded: Recorded) -> Conversatio
     ):
         raise misfit(conversation, recorded)
     match recorded.event:
-        case MessageAdded() as added:
-            return said(conversation, recorded, added)
-        case Redacted(name="message_added"):
-            return replace(conversation, version=version, message_count=conversation.message_count + 1)
-        case MessageRevised():
+        case MessageAdded() | Redacted(name="message_added"):
+            return said(conversation, recorded)
+        case MessageRevised() | Redacted(name="message_revised"):
             return replace(conversation, version=version, last_activity_at=recorded.recorded_at)
         case MessageRemoved() | Redacted(name="message_removed"):
             return replace(conversation, version=version, message_count=conversation.message_count - 1)
@@ -147,13 +145,13 @@ def begin(recorded: Recorded) -> Conversation:
             raise misfit(None, recorded)
 
 
-def said(conversation: Conversation, recorded: Recorded, added: MessageAdded) -> Conversation:
+def said(conversation: Conversation, recorded: Recorded) -> Conversation:
     opening = conversation.opening
-    if opening is None and not conversation.anonymised:
-        opening = opening_of(added)
+    if opening is None and not conversation.anonymised and isinstance(recorded.event, MessageAdded):
+        opening = opening_of(recorded.event)
     return replace(
         conversation,
-        version=recorded.originator_version,
+        version=recorded.version,
         message_count=conversation.message_count + 1,
         opening=opening,
         last_activity_at=recorded.recorded_at,
