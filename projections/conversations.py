@@ -250,8 +250,9 @@ ONE: Final = Query(
     ListedConversation,
     SELECT + " WHERE c.shard = %(shard)s AND c.conversation_id = %(conversation_id)s",
     "last_position",
+    short=True,
 )
-FROM_THE_OTHER_END: Final = Query(ListedConversation, SELECT + LEAST_RECENT, "last_position")
+FROM_THE_OTHER_END: Final = Query(ListedConversation, SELECT + LEAST_RECENT, "last_position", short=True)
 WITH_LINK: Final = Query(
     ListedConversation,
     SELECT
@@ -284,6 +285,7 @@ PAGES: Final = {
         ListedConversation,
         SELECT + OF_USER + ACTIVE * active + LINKED * linked + TITLED * titled + MOST_RECENT,
         "last_position DESC",
+        short=not linked and not titled,
     )
     for active in (False, True)
     for linked in (False, True)

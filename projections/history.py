@@ -212,17 +212,21 @@ NEWER: Final = """
     AND position > %(after)s ORDER BY position LIMIT %(limit)s"""
 
 CONVERSATION_OLDER: Final = Query(
-    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + OLDER, "position DESC"
+    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + OLDER, "position DESC", short=True
 )
 CONVERSATION_NEWER: Final = Query(
-    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + NEWER, "position"
+    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + NEWER, "position", short=True
 )
-USER_OLDER: Final = Query(HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + OLDER, "position DESC")
-USER_NEWER: Final = Query(HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + NEWER, "position")
-ALL_OLDER: Final = Query(HistoryMessage, MESSAGES + OF_CONVERSATION + OWN + OLDER, "position DESC")
-ALL_NEWER: Final = Query(HistoryMessage, MESSAGES + OF_CONVERSATION + OWN + NEWER, "position")
+USER_OLDER: Final = Query(
+    HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + OLDER, "position DESC", short=True
+)
+USER_NEWER: Final = Query(HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + NEWER, "position", short=True)
+ALL_OLDER: Final = Query(
+    HistoryMessage, MESSAGES + OF_CONVERSATION + OWN + OLDER, "position DESC", short=True
+)
+ALL_NEWER: Final = Query(HistoryMessage, MESSAGES + OF_CONVERSATION + OWN + NEWER, "position", short=True)
 ONE: Final = Query(
-    HistoryMessage, MESSAGES + OF_CONVERSATION + " AND message_id = %(message_id)s", "position"
+    HistoryMessage, MESSAGES + OF_CONVERSATION + " AND message_id = %(message_id)s", "position", short=True
 )
 LINES_OLDER: Final = Query(SaidLine, LINES + OF_USER + " AND kind = 'message'" + OLDER, "position DESC")
 LINES_NEWER: Final = Query(SaidLine, LINES + OF_USER + " AND kind = 'message'" + NEWER, "position")

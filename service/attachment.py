@@ -92,6 +92,7 @@ async def started(hansard: Hansard) -> Hansard:
     try:
         await hansard.start()
     except BaseException:
+        await hansard.shared.close()
         await hansard.pool.close()
         raise
     return hansard

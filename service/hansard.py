@@ -17,6 +17,7 @@ from projections.following.wake import Wake
 from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
+from projections.reading.shared import SharedConnections
 from projections.reading.view import Headway, View, configure
 from projections.search import Search
 from projections.usage import Usage
@@ -69,7 +70,11 @@ class Hansard:
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.erasing = asyncio.Semaphore(ERASURES_AT_ONCE)
-        self.views = {each.name: View(self.pool, each, self._progress) for each in self.projections}
+        self.shared = SharedConnections(self.database.conninfo, self.pool)
+        self.views = {
+            each.name: View(self.pool, each, self._progress, shared=self.shared.fetch)
+            for each in self.projections
+        }
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
         self.changes = Tail(self.pool)
         self.reads = Reads(self.pool)
@@ -77,6 +82,7 @@ class Hansard:
 
     async def start(self) -> None:
         await self.pool.open(wait=True)
+        await self.shared.open()
         self.store.start()
         self.follower.start()
         await self.replies.start()
@@ -95,6 +101,7 @@ class Hansard:
         await self.changes.close()
         await self.activity.close()
         await self.replays.close()
+        await self.shared.close()
         await self.pool.close()
         self._wake.close()
 

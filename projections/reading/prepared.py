@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Error
 from psycopg.adapt import Transformer
 from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus, Format
@@ -32,21 +32,32 @@ class Statement:
         self.values = tuple(dict.fromkeys(NAMED.findall(sql)))
         place = {name: f"${at}" for at, name in enumerate(self.values, start=1)}
         self.sql = NAMED.sub(lambda found: place[found[1]], sql).encode()
+        self.kinds: Sequence[int] | None = None
+        """Of which type each value is, once PostgreSQL has said it to any connection."""
 
 
 class Prepared:
     """A statement that one connection knows: how each value is packed, and how each column is read."""
 
-    def __init__(self, name: bytes, connection: AsyncConnection[Any], kinds: Sequence[int]) -> None:
+    def __init__(self, name: bytes, connection: AsyncConnection[Any], statement: Statement) -> None:
+        kinds = statement.kinds or ()
         self.name = name
-        self.packs: list[Pack] = [PACKS.get(kind, as_text) for kind in kinds]
+        self.statement = statement
         self.formats = [Format.BINARY if kind in PACKS else Format.TEXT for kind in kinds]
-        self.reader = Transformer(connection)
+        self.refused: Error | None = None
+        """Why it could not be prepared, where that is known only after it was used."""
+        self._values = [
+            (name, PACKS.get(kind, as_text)) for name, kind in zip(statement.values, kinds, strict=True)
+        ]
+        self._reader = Transformer(connection)
+
+    def pack(self, given: Mapping[str, Any]) -> list[bytes | None]:
+        return [None if (value := given[name]) is None else pack(value) for name, pack in self._values]
 
     def rows(self, result: PGresult) -> list[Row]:
-        self.reader.set_pgresult(result)
-        rows = self.reader.load_rows(0, result.ntuples, tuple)
-        self.reader.set_pgresult(None)
+        self._reader.set_pgresult(result)
+        rows = self._reader.load_rows(0, result.ntuples, tuple)
+        self._reader.set_pgresult(None)
         return rows
 
 
@@ -63,25 +74,22 @@ async def fetch(
     prepared = prepared_here.get(statement)
     if prepared is None:
         name = f"fetch_{len(prepared_here)}".encode()
-        prepared = prepared_here[statement] = await prepare(connection, name, statement)
-    values = [
-        None if (value := given[name]) is None else pack(value)
-        for name, pack in zip(statement.values, prepared.packs, strict=True)
-    ]
+        await prepare(connection, name, statement)
+        prepared = prepared_here[statement] = Prepared(name, connection, statement)
     connection.pgconn.send_query_prepared(
-        prepared.name, values, param_formats=prepared.formats, result_format=Format.BINARY
+        prepared.name, prepared.pack(given), param_formats=prepared.formats, result_format=Format.BINARY
     )
     return prepared.rows(await answer(connection.pgconn))
 
 
-async def prepare(connection: AsyncConnection[Any], name: bytes, statement: Statement) -> Prepared:
+async def prepare(connection: AsyncConnection[Any], name: bytes, statement: Statement) -> None:
     """PostgreSQL says of which type each value is."""
     pgconn = connection.pgconn
     pgconn.send_prepare(name, statement.sql)
     await answer(pgconn)
     pgconn.send_describe_prepared(name)
     described = await answer(pgconn)
-    return Prepared(name, connection, [described.param_type(at) for at in range(described.nparams)])
+    statement.kinds = [described.param_type(at) for at in range(described.nparams)]
 
 
 async def answer(pgconn: PGconn) -> PGresult:

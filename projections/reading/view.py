@@ -1,7 +1,8 @@
 """How a projection is read without missing what was acknowledged before, whichever process took it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -19,9 +20,9 @@ from projections.rows.tables import raw
 
 T = TypeVar("T")
 
-LIVE: Final = b"""
+LIVE: Final = Statement("""
 SELECT generation FROM generations
-WHERE projection = %(projection)s AND version = %(version)s AND stage = 'live'"""
+WHERE projection = %(projection)s AND version = %(version)s AND stage = 'live'""")
 
 # One statement is one snapshot: what it says of the checkpoint is true of the rows that it gives. The last
 # position is looked up only where the projection is not written with the append.
@@ -42,6 +43,8 @@ ORDER BY {order}"""
 MARKS: Final = 3
 """The columns of `mark`; the ones after it are the query's."""
 
+SHORT: Final = 200
+"""The largest limit with which a read is short."""
 FIRST_POLL: Final = 0.01
 LAST_POLL: Final = 0.1
 
@@ -56,6 +59,9 @@ class Query(Struct, Generic[T], frozen=True, eq=False):
     sql: str
     order: str
     """The SELECT's own order once more, of its columns: joining it to the mark promises none."""
+    short: bool = False
+    """Whether it is as quick whatever there is: it finds by key, and its limit says how much. Then it may go
+    over the connections that all requests share."""
 
 
 class Headway:
@@ -80,11 +86,15 @@ class Headway:
             pass
 
 
+Fetch = Callable[[Statement, Mapping[str, Any]], Awaitable[list[tuple[Any, ...]]]]
+
+
 class View:
     """Reads the live generation of one projection.
 
     The pool's connections are in autocommit mode and went through `configure`. No connection is held while a
-    read waits for the follower.
+    read waits for the follower. `shared` asks over connections that others share; without it, everything goes
+    over the pool's.
     """
 
     def __init__(
@@ -93,9 +103,11 @@ class View:
         projection: Projection,
         progress: Headway | None = None,
         patience: float = 2.0,
+        shared: Fetch | None = None,
     ) -> None:
         self.projection = projection
         self._pool = pool
+        self._shared = shared
         self._progress = progress or Headway()
         self._patience = patience
         self._generation: int | None = None
@@ -136,26 +148,31 @@ class View:
             poll = min(poll * 1.5, LAST_POLL)
 
     async def _attempt(self, query: Query[Any], given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """A generation without checkpoints is not live any more, and its tables may be gone."""
+        if self._shared is not None and query.short and given.get("limit", 0) <= SHORT:
+            return await self._found(query, given, self._shared)
         async with self._pool.connection() as connection:
-            while True:
-                if (before := self._generation) is None:
-                    before = self._generation = await self._live(connection)
-                try:
-                    if found := await fetch(connection, self._statement(query, before), given):
-                        return found
-                except UndefinedTable:
-                    pass
-                self._generation = await self._live(connection)
-                if self._generation == before:
-                    raise self._not_built()
+            return await self._found(query, given, partial(fetch, connection))
 
-    async def _live(self, connection: AsyncConnection[Any]) -> int:
-        asked = {"projection": self.projection.name, "version": self.projection.version}
-        found = await (await connection.execute(LIVE, asked)).fetchone()
-        if found is None:
+    async def _found(self, query: Query[Any], given: Mapping[str, Any], ask: Fetch) -> list[tuple[Any, ...]]:
+        """A generation without checkpoints is not live any more, and its tables may be gone."""
+        while True:
+            if (before := self._generation) is None:
+                before = self._generation = await self._live(ask)
+            try:
+                if found := await ask(self._statement(query, before), given):
+                    return found
+            except UndefinedTable:
+                pass
+            self._generation = await self._live(ask)
+            if self._generation == before:
+                raise self._not_built()
+
+    async def _live(self, ask: Fetch) -> int:
+        projection = self.projection
+        found = await ask(LIVE, {"projection": projection.name, "version": projection.version})
+        if not found:
             raise self._not_built()
-        return int(found[0])
+        return int(found[0][0])
 
     def _not_built(self) -> ProjectionNotBuilt:
         return ProjectionNotBuilt(projection=self.projection.name, version=self.projection.version)

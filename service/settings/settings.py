@@ -59,7 +59,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="The most bytes of content that one message may hold.")
     ] = 1_000_000
     pool_size: Annotated[
-        int, Meta(ge=1, le=1000, description="How many connections each process keeps for reading.")
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="How many connections each process keeps for reads that may take long, "
+            "beside the two that all short reads share.",
+        ),
     ] = 8
     queue_limit: Annotated[
         int, Meta(ge=1, description="How many appends may wait in a process before it answers 503.")
