@@ -1,5 +1,6 @@
 """An event as it stands in the log: the fact, and the envelope that the log put around it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -45,6 +46,8 @@ class Recorded(Struct, frozen=True):
     user_id: str | None = None
     actor: str | None = None
     request_id: str | None = None
+    tags: Sequence[str] | None = None
+    """What the taggers find in its words, where that was looked for on the way into the log."""
 
     @property
     def originator_id(self) -> UUID:

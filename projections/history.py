@@ -1,9 +1,7 @@
 """The words: each conversation's messages in order, and each user's messages in order across all of them."""
 
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -24,6 +22,7 @@ from domain.recorded import Recorded
 from projections.reading.view import Query, View
 from projections.rows.changes import Change, Delete, Insert, Update
 from projections.rows.tables import Json, Small, Table
+from projections.taggers import Taggers
 
 
 class Row(Struct):
@@ -77,8 +76,8 @@ class History:
 
     def __init__(self, taggers: Mapping[str, str] | None = None) -> None:
         """Taggers are regular expressions by name; a message gets the names of those that are found in it."""
-        self.taggers = {name: re.compile(pattern) for name, pattern in sorted((taggers or {}).items())}
-        self.version = "1" + digest(self.taggers)
+        self.taggers = Taggers(taggers or {})
+        self.version = f"1-{self.taggers.digest}" if self.taggers else "1"
 
     def changes(self, recorded: Recorded) -> Iterable[Change]:
         shard, conversation_id = recorded.shard, recorded.conversation_id
@@ -102,7 +101,7 @@ class History:
 
     def row(self, recorded: Recorded, added: MessageAdded) -> Row:
         """By place and not by name, which takes half the time; this is where a replay spends most of it."""
-        tags = self.tags(added.content) if self.taggers else ()
+        tags = self.tags(recorded, added.content)
         return Row(
             recorded.shard,
             recorded.conversation_id,
@@ -124,7 +123,7 @@ class History:
         )
 
     def revision(self, recorded: Recorded, revised: MessageRevised) -> dict[str, Any]:
-        tags = self.tags(revised.content)
+        tags = self.tags(recorded, revised.content)
         return {
             "content": as_json(revised.content),
             "kind": revised.kind,
@@ -136,15 +135,11 @@ class History:
             "revised_at": recorded.recorded_at,
         }
 
-    def tags(self, content: str) -> list[str]:
-        return [name for name, tagger in self.taggers.items() if tagger.search(content)]
-
-
-def digest(taggers: Mapping[str, re.Pattern[str]]) -> str:
-    if not taggers:
-        return ""
-    patterns = {name: tagger.pattern for name, tagger in taggers.items()}
-    return "-" + sha256(encode_json(patterns)).hexdigest()[:12]
+    def tags(self, recorded: Recorded, content: str) -> Sequence[str]:
+        """An append brings those that were looked for before it took the lane's lock."""
+        if not self.taggers:
+            return ()
+        return self.taggers.find(content) if recorded.tags is None else recorded.tags
 
 
 def as_json(value: Any) -> str:

@@ -134,7 +134,8 @@ async def add(
     position, version = position_of(caller, changed), version_of(changed)
     for fact in await writing.facts(caller, changed):
         if isinstance(fact.event, events.MessageAdded):
-            body = as_added(fact, fact.event, conversation_id, caller, writing.tags, position)
+            tags = await writing.tags(fact, fact.event.content)
+            body = as_added(fact, fact.event, conversation_id, caller, tags, position)
             return answer(body, 201, etag(version))
     return answer(await known(writing, caller, conversation_id, str(data.id)), 201, etag(version))
 

@@ -1,6 +1,5 @@
 """Every setting of Hansard: one frozen Struct, read from `HANSARD_*` and from flags of the same name."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -11,6 +10,7 @@ import msgspec.inspect
 from msgspec import Meta, Struct
 
 from domain.retention import Policy, Retention
+from projections.taggers import BadTagger, Taggers
 from service.settings.retention_rules import MOST_DAYS, check_order, rules_of
 
 PREFIX = "HANSARD_"
@@ -51,8 +51,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     taggers: Annotated[
         str,
         Meta(
-            description="Regular expressions by name, as a JSON object; a message gets the names of those "
-            "that are found in it, and the one named fortune also sets is_fortune."
+            description="Regular expressions of RE2's syntax by name, as a JSON object; a message gets the "
+            "names of those that are found in it, and the one named fortune also sets is_fortune."
         ),
     ] = "{}"
     message_limit: Annotated[
@@ -240,9 +240,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 def taggers_of(settings: Settings) -> dict[str, str]:
     try:
         taggers = msgspec.json.decode(settings.taggers, type=dict[str, str])
-        for pattern in taggers.values():
-            re.compile(pattern)
-    except (msgspec.DecodeError, re.error) as wrong:
+        Taggers(taggers)
+    except BadTagger as wrong:
+        raise BadSetting(f"HANSARD_TAGGERS: {wrong}; it takes RE2's syntax, without look-around") from None
+    except msgspec.DecodeError as wrong:
         raise BadSetting(
             f"HANSARD_TAGGERS is {settings.taggers!r}, but it must be a JSON object of names and regular "
             f'expressions, such as {{"fortune": "luck(y)?"}}: {wrong}'

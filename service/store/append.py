@@ -54,6 +54,8 @@ class Stored(Struct, frozen=True):
     digest: bytes
     recorded_at: datetime | None = None
     """Where it happened at another time than the append: it was recorded elsewhere, and is taken in now."""
+    tags: Sequence[str] | None = None
+    """What the taggers find in it; None where nobody has looked."""
 
     @property
     def size(self) -> int:
@@ -135,13 +137,19 @@ def append_of(
     )
 
 
-def stored_event(event: Event, recorded_at: datetime | None = None, salt: bytes | None = None) -> Stored:
+def stored_event(
+    event: Event,
+    recorded_at: datetime | None = None,
+    salt: bytes | None = None,
+    tags: Sequence[str] | None = None,
+) -> Stored:
     salt = os.urandom(SALT_BYTES) if salt is None else salt
     if isinstance(event, Redacted):
         # Nobody keeps the salt, so that its digest tells nothing, as where the words were erased.
         return Stored(event, event.topic, None, None, None, state_digest(salt, b""), recorded_at)
     topic, state = encode(event)
-    return Stored(event, topic, state, message_id_of(event), salt, state_digest(salt, state), recorded_at)
+    digest = state_digest(salt, state)
+    return Stored(event, topic, state, message_id_of(event), salt, digest, recorded_at, tags)
 
 
 def salts() -> Iterator[bytes]:

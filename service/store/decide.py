@@ -86,9 +86,8 @@ class Decided:
                 append.user_id, append.actor, append.person_salt, append.person_digest,
                 append.request_id, *named, recorded_at, digest,
             ))  # fmt: skip
-            self.recorded.append(
-                Recorded(shard, position, conversation_id, version, event.event, recorded_at, *told)
-            )
+            where = (shard, position, conversation_id, version)
+            self.recorded.append(Recorded(*where, event.event, recorded_at, *told, event.tags))
             named = UNNAMED
         if digest is not None:
             append.placed = Placed(version, position, digest)

@@ -1,5 +1,6 @@
 """What a command has stored, as its answer tells it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ class Fact(Struct, frozen=True):
     event: Event
     version: int
     recorded_at: datetime
+    tags: Sequence[str] | None = None
+    """What the taggers find in it; None where that has to be looked for."""
 
 
 async def facts(pool: AsyncConnectionPool[Any], shard: int, changed: Changed) -> list[Fact]:
@@ -32,7 +35,9 @@ async def facts(pool: AsyncConnectionPool[Any], shard: int, changed: Changed) ->
         with once_stored():
             return await stored_before(pool, shard, appended)
     first = appended.version - appended.size + 1
-    return [Fact(event, first + at, changed.recorded_at) for at, event in enumerate(changed.events)]
+    return [
+        Fact(each.event, first + at, changed.recorded_at, each.tags) for at, each in enumerate(changed.events)
+    ]
 
 
 async def stored_before(pool: AsyncConnectionPool[Any], shard: int, appended: Appended) -> list[Fact]:

@@ -19,9 +19,10 @@ from domain.events import Event
 from domain.message import Message, fold_message
 from domain.recorded import Recorded
 from service.store.afterwards import once_stored
-from service.store.append import Append, Appended, CommandKey, append_of
+from service.store.append import Append, Appended, CommandKey, Stored, append_of
 from service.store.log import conversation_after, events_of_messages, stored_command
 from service.store.store import Store
+from service.store.tagging import Tagging
 
 ATTEMPTS: Final = 20
 PAGE: Final = 2_000
@@ -63,7 +64,7 @@ class Changed(Struct, frozen=True):
 
     conversation: Conversation | None
     appended: Appended | None
-    events: Sequence[Event] = ()
+    events: Sequence[Stored] = ()
     """What was stored now; nothing if the wish changed nothing or had been carried out before."""
     recorded_at: datetime | None = None
     """When that was."""
@@ -122,6 +123,7 @@ class Repository:
         """
         shard = self.store.shard_of(caller.user_id)
         doubted = bool(about)
+        tagging = Tagging(self.store.find_tags)
         for _ in range(ATTEMPTS):
             known = None if doubted else self._remembered(shard, conversation_id)
             loaded = known is None
@@ -141,8 +143,9 @@ class Repository:
             except Refusal as refusal:
                 refused = refusal
             if events:
+                stored = await tagging.stored(events)
                 try:
-                    return await self._append(caller, shard, conversation_id, known, events, command, as_user)
+                    return await self._append(caller, shard, conversation_id, known, stored, command, as_user)
                 except VersionConflict:
                     doubted = bool(about)
             elif not loaded:
@@ -176,7 +179,7 @@ class Repository:
         shard: int,
         conversation_id: UUID,
         known: Known,
-        events: Sequence[Event],
+        events: Sequence[Stored],
         command: CommandKey | None,
         as_user: str | None,
     ) -> Changed:
@@ -195,7 +198,7 @@ class Repository:
             based_on=known.pending,
             command=command,
         )
-        after = foreseen(before, append, events)
+        after = foreseen(before, append)
         self._remember(shard, conversation_id, Known(known.stored, after, append))
         try:
             appended = await self.store.append(append)
@@ -304,17 +307,12 @@ def older(one: Conversation | None, other: Conversation) -> bool:
     return one is None or one.version < other.version
 
 
-def foreseen(before: Conversation | None, append: Append, events: Sequence[Event]) -> Conversation:
+def foreseen(before: Conversation | None, append: Append) -> Conversation:
     """The state once the append is stored: positions are not known yet, and the state does not hold them."""
-    state, version = before, append.expected or 0
-    for event in events:
-        version += 1
-        state = evolve(
-            state,
-            Recorded(
-                append.shard, 0, append.conversation_id, version, event, append.recorded_at, append.user_id
-            ),
-        )
+    state, at = before, append.recorded_at
+    for version, each in enumerate(append.events, start=(append.expected or 0) + 1):
+        event = Recorded(append.shard, 0, append.conversation_id, version, each.event, at, append.user_id)
+        state = evolve(state, event)
     if state is None:
         raise ValueError("an append without events")
     return state

@@ -11,6 +11,7 @@ from service.store.append import Append, Appended
 from service.store.connections import Database
 from service.store.migrations import check_migrated
 from service.store.observer import Observer
+from service.store.tagging import find_tags_of
 from service.store.writer import Committed, LaneWriter
 
 LANES: Final = "SELECT shard, min(shard) OVER (PARTITION BY lane) FROM lanes"
@@ -29,6 +30,7 @@ class Store:
             check_migrated(connection)
             lane_of = dict(connection.execute(LANES).fetchall())
         self.shards = len(lane_of)
+        self.find_tags = find_tags_of(projections)
         writers = {
             lane: LaneWriter(database, lane, projections, committed, queue_limit, observer)
             for lane in set(lane_of.values())

@@ -24,6 +24,7 @@ from service.store.append import Append, Appended, append_of, salts, stored_even
 from service.store.codec import encode, topic_of
 from service.store.connections import Database
 from service.store.store import Store
+from service.store.tagging import tagged
 from service.transfer.fitting import Fitting
 from service.transfer.incoming import Incoming, Skipped
 from service.transfer.piece import Piece, Run, chunks, runs
@@ -221,7 +222,7 @@ class Importing:
         append = append_of(
             standing.shard,
             first.conversation_id,
-            [piece.stored for piece in run],
+            [tagged(piece.stored, self._store.find_tags) for piece in run],
             datetime.now(UTC),
             user_id=first.user_id,
             actor=first.actor,

@@ -112,7 +112,9 @@ class Model:
             assert not isinstance(expected, Refusal | Appended), (
                 f"{asked.wish} should be refused: {expected!r}"
             )
-            assert list(outcome.events) == list(expected), f"{asked.wish} stored something else"
+            assert [each.event for each in outcome.events] == list(expected), (
+                f"{asked.wish} stored something else"
+            )
             assert outcome.appended == self.accept(asked, expected), f"{asked.wish} is told another place"
             others = self.not_so_now(others)
         wrong = [f"{asked.wish} → {outcome!r}, not {self.expected(asked)!r}" for asked, outcome in others]

@@ -1,6 +1,6 @@
 """What a write answers, made of the events that it stored: nothing has to be read back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import UNSET
@@ -13,8 +13,6 @@ from service.api.answering.wire import ConversationBody, MessageBody, links, mom
 from service.store.append import Appended
 from service.store.facts import Fact
 from service.store.repository import Caller, Changed
-
-Tags = Callable[[str], list[str]]
 
 
 def version_of(changed: Changed) -> int:
@@ -67,9 +65,13 @@ def as_changed(state: Conversation, appended: Appended, caller: Caller) -> Conve
 
 
 def as_added(
-    fact: Fact, added: MessageAdded, conversation_id: UUID, caller: Caller, tags: Tags, position: str | None
+    fact: Fact,
+    added: MessageAdded,
+    conversation_id: UUID,
+    caller: Caller,
+    tags: Sequence[str],
+    position: str | None,
 ) -> MessageBody:
-    found = tags(added.content)
     return MessageBody(
         added.message_id,
         conversation_id,
@@ -78,10 +80,10 @@ def as_added(
         added.kind,
         added.content,
         moment(fact.recorded_at),
-        added.is_fortune or "fortune" in found,
+        added.is_fortune or "fortune" in tags,
         added.metadata,
         added.status,
-        found,
+        list(tags),
         fact.version,
         UNSET if added.in_reply_to is None else added.in_reply_to,
         position=UNSET if position is None else position,

@@ -1,6 +1,7 @@
 """Everything that a request says of who asks: one thing to ask for, since Litestar runs each of several at
 once in a task of its own, and that costs more than reading a page."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -31,6 +32,7 @@ from service.hansard import Hansard
 from service.store.append import CommandKey
 from service.store.facts import Fact, facts
 from service.store.repository import Caller, Changed
+from service.store.tagging import look
 
 
 class Asking(Struct, frozen=True):
@@ -94,10 +96,12 @@ class Writing(Asking, frozen=True):
     async def facts(self, caller: Caller, changed: Changed) -> list[Fact]:
         return await facts(self.hansard.pool, self.shard_of(caller), changed)
 
-    def tags(self, content: str) -> list[str]:
+    async def tags(self, fact: Fact, content: str) -> Sequence[str]:
         """What the taggers find in a message."""
-        projection = self.hansard.views["history"].projection
-        return projection.tags(content) if isinstance(projection, history.History) else []
+        find = self.hansard.store.find_tags
+        if find is None or fact.tags is not None:
+            return fact.tags or ()
+        return await look(find, content)
 
     def terms(self, caller: Caller, expected_version: int | None = None) -> Terms:
         return Terms(expected_from(self.headers, expected_version), self.command(caller))
