@@ -187,6 +187,51 @@ def test_the_whole_test_run_names_no_test() -> None:
     assert "tests" not in run
 
 
+def test_what_runs_before_a_commit_is_make_check() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (hook,) = repository["hooks"]
+    assert (repository["repo"], hook["language"]) == ("local", "system")
+    assert (hook["entry"], hook["pass_filenames"], hook["always_run"]) == ("make check", False, True)
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name
+)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_file_that_the_glossary_names_is_there() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    named = re.findall(r"`((?:domain|projections|service|tests)/[a-z_/]*(?:\.py)?)`", glossary)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_class_that_the_glossary_names_is_there() -> None:
+    """Of a row's last column; `Draft.is_orphan` is of a class, too."""
+    column = re.findall(r"\| ([^|]+) \|$", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE)
+    named = {name for cell in column for name in re.findall(r"`([A-Z][a-z]+[A-Za-z]*)(?:\.\w+)?`", cell)}
+    code = "\n".join(
+        file.read_text("utf-8")
+        for top in ("domain", "projections", "service")
+        for file in (ROOT / top).rglob("*.py")
+    )
+    assert len(named) > 30
+    assert {name for name in named if not re.search(rf"^(class )?{name}\b", code, re.MULTILINE)} == set()
+
+
 def test_every_dependency_is_held_to_one_version() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert lines
