@@ -35,7 +35,7 @@ class Ask:
             self.answer.set_exception(why)
 
 
-class Step:
+class PipelineStep:
     """Something that was sent and is answered: a question; without an ask, a statement to prepare;
     with nothing, the end of a group."""
 
@@ -46,11 +46,13 @@ class Step:
         self.prepared = prepared
 
 
-class Line:
+class SharedLine:
     """What is asked in one turn of the event loop goes as one group. PostgreSQL skips what stands behind a
     statement that fails, up to the end of its group: that is sent again, so that each fails alone."""
 
-    def __init__(self, connection: AsyncConnection[Any], lost: Callable[["Line", Exception], None]) -> None:
+    def __init__(
+        self, connection: AsyncConnection[Any], lost: Callable[["SharedLine", Exception], None]
+    ) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._lost = lost
@@ -58,7 +60,7 @@ class Line:
         self._known: dict[Statement, Prepared] = {}
         self._names = 0
         self._unsent: list[Ask] = []
-        self._steps: deque[Step] = deque()
+        self._steps: deque[PipelineStep] = deque()
         self._result: PGresult | None = None
         self._open = True
         self.heard_at = self._loop.time()
@@ -111,7 +113,7 @@ class Line:
                 if not ask.answer.done():
                     self._send_one(ask)
             self._pgconn.pipeline_sync()
-            self._steps.append(Step())
+            self._steps.append(PipelineStep())
             self._flush()
         except OperationalError as lost:
             self._unsent = asks
@@ -128,14 +130,14 @@ class Line:
         self._pgconn.send_query_prepared(
             prepared.name, values, param_formats=prepared.formats, result_format=Format.BINARY
         )
-        self._steps.append(Step(ask, prepared))
+        self._steps.append(PipelineStep(ask, prepared))
 
     def _prepare(self, statement: Statement) -> Prepared:
         self._names += 1
         prepared = Prepared(f"line_{self._names}".encode(), self._connection, statement)
         self._pgconn.send_prepare(prepared.name, statement.sql)
         self._known[statement] = prepared
-        self._steps.append(Step(None, prepared))
+        self._steps.append(PipelineStep(None, prepared))
         return prepared
 
     def _flush(self) -> None:
@@ -171,7 +173,7 @@ class Line:
         else:
             self._result = result
 
-    def _settle(self, step: Step, result: PGresult | None) -> None:
+    def _settle(self, step: PipelineStep, result: PGresult | None) -> None:
         prepared = step.prepared
         if prepared is None or result is None:
             raise OperationalError("the connection ended before an answer came")

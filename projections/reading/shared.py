@@ -13,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from projections.reading.line import Ask, Line
+from projections.reading.line import Ask, SharedLine
 from projections.reading.prepared import Row, Statement, prepare
 from projections.reading.view import configure
 
@@ -47,7 +47,7 @@ class SharedConnections:
         self._size = size
         self._patience = patience
         self._silence = silence
-        self._lines: list[Line] = []
+        self._lines: list[SharedLine] = []
         self._waiting: list[Ask] = []
         """Asked while there is no connection at all."""
         self._opening: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class SharedConnections:
         else:
             self._waiting.append(ask)
 
-    async def _connect(self) -> Line:
+    async def _connect(self) -> SharedLine:
         connection: AsyncConnection[Any] = await AsyncConnection.connect(
             self._conninfo, autocommit=True, application_name=NAME
         )
@@ -107,9 +107,9 @@ class SharedConnections:
         except BaseException:
             await connection.close()
             raise
-        return Line(connection, self._lost)
+        return SharedLine(connection, self._lost)
 
-    def _lost(self, line: Line, why: Exception) -> None:
+    def _lost(self, line: SharedLine, why: Exception) -> None:
         """The answers that it owes are asked for once more: all of them are reads."""
         self._lines.remove(line)
         log.warning("a connection for reading was lost: %s", " ".join(str(why).split()))
@@ -156,5 +156,5 @@ class SharedConnections:
         return psycopg.OperationalError(f"the database did not answer within {self._patience:.1f} s")
 
 
-def waiting_at(line: Line) -> tuple[bool, int]:
+def waiting_at(line: SharedLine) -> tuple[bool, int]:
     return line.doubtful, len(line)
