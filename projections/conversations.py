@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from domain.events import (
 )
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
 from domain.title import opening_of
+from projections.reading.pages import JsonPage, json_page
 from projections.reading.view import Query, View
 from projections.rows.changes import Change, Delete, Insert, Update
 from projections.rows.tables import Json, Small, Table
@@ -227,8 +229,11 @@ SELECT: Final = """
 SELECT c.conversation_id, c.user_id, COALESCE(c.title, c.opening) AS title, c.started_at, c.last_activity_at,
     c.last_position, c.message_count, c.ended_at, c.metadata, c.version, c.ended_reason
 FROM {conversations} AS c"""
+SOURCE: Final = """
+FROM {conversations} AS c"""
 OF_USER: Final = """
-WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s
+WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s"""
+BEFORE: Final = """
     AND c.stretch <= %(before)s::bigint >> 8 AND c.last_position < %(before)s"""
 ACTIVE: Final = """
     AND c.ended_at IS NULL"""
@@ -241,6 +246,8 @@ TITLED: Final = """
     AND COALESCE(c.title, c.opening) ILIKE %(like)s"""
 MOST_RECENT: Final = """
 ORDER BY c.stretch DESC, c.last_position DESC LIMIT %(limit)s"""
+BELOW: Final = """
+    AND c.stretch <= page.lowest >> 8 AND c.last_position < page.lowest"""
 LEAST_RECENT: Final = """
 WHERE c.shard = %(shard)s AND c.user_id = %(user_id)s
     AND c.stretch >= %(after)s::bigint >> 8 AND c.last_position > %(after)s
@@ -280,45 +287,73 @@ SELECT conversation_id, kind, target FROM {conversation_links}
 WHERE shard = %(shard)s AND conversation_id = ANY(%(conversation_ids)s)""",
     "conversation_id, kind, target",
 )
-PAGES: Final = {
-    (active, linked, titled): Query(
-        ListedConversation,
-        SELECT + OF_USER + ACTIVE * active + LINKED * linked + TITLED * titled + MOST_RECENT,
-        "last_position DESC",
-        short=not linked and not titled,
-    )
-    for active in (False, True)
-    for linked in (False, True)
-    for titled in (False, True)
-}
-
 END: Final = 2**63 - 1
 """Before this are the most recent."""
 LONG_AGO: Final[Place] = (date.min, UUID(int=0))
 
 
+class Wanted(Struct, frozen=True):
+    """Which of a user's conversations: all, or only what is active, linked to this, or called like that."""
+
+    active_only: bool = False
+    link: Link | None = None
+    title: str | None = None
+
+    @property
+    def filters(self) -> str:
+        return (
+            ACTIVE * self.active_only + LINKED * (self.link is not None) + TITLED * (self.title is not None)
+        )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        kind, target = (None, None) if self.link is None else (self.link.kind, self.link.target)
+        return {"kind": kind, "target": target, "like": containing(self.title or "")}
+
+
+ALL: Final = Wanted()
+
+
+@cache
+def listed(filters: str) -> Query[ListedConversation]:
+    sql = SELECT + OF_USER + filters + BEFORE + MOST_RECENT
+    return Query(ListedConversation, sql, "last_position DESC", short=filters in ("", ACTIVE))
+
+
 async def page(
-    view: View,
-    shard: int,
-    user_id: str,
-    limit: int,
-    before: int = END,
-    active_only: bool = False,
-    link: Link | None = None,
-    title: str | None = None,
+    view: View, shard: int, user_id: str, limit: int, before: int = END, wanted: Wanted = ALL
 ) -> list[ListedConversation]:
     """A user's conversations, most recent activity first, before a `last_position`."""
-    query = PAGES[active_only, link is not None, title is not None]
-    return await view.rows(
-        query,
-        shard,
-        user_id=user_id,
-        before=before,
-        limit=limit,
-        kind=link.kind if link else None,
-        target=link.target if link else None,
-        like=containing(title or ""),
-    )
+    query = listed(wanted.filters)
+    return await view.rows(query, shard, user_id=user_id, before=before, limit=limit, **wanted.given)
+
+
+class ConversationPages:
+    """The same pages as bytes: `json` is the SQL that makes of a row what a client is shown."""
+
+    def __init__(self, json: str) -> None:
+        self._json = json
+        self._queries: dict[str, Query[JsonPage]] = {}
+
+    async def of_user(
+        self, view: View, shard: int, user_id: str, limit: int, before: int = END, wanted: Wanted = ALL
+    ) -> JsonPage:
+        query = self._query(wanted.filters)
+        return await view.one(query, shard, user_id=user_id, before=before, limit=limit, **wanted.given)
+
+    def _query(self, filters: str) -> Query[JsonPage]:
+        if (known := self._queries.get(filters)) is None:
+            known = self._queries[filters] = json_page(
+                self._json,
+                SOURCE,
+                OF_USER + filters,
+                BEFORE + MOST_RECENT,
+                BELOW,
+                place="c.last_position",
+                highest_first=True,
+                short=filters in ("", ACTIVE),
+            )
+        return known
 
 
 async def page_after(

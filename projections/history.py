@@ -19,6 +19,7 @@ from domain.events import (
 )
 from domain.message import SHOWN
 from domain.recorded import Recorded
+from projections.reading.pages import JsonPage, json_page
 from projections.reading.view import Query, View
 from projections.rows.changes import Change, Delete, Insert, Update
 from projections.rows.tables import Json, Small, Table
@@ -186,11 +187,15 @@ class SaidLine(Struct, frozen=True):
     content: bytes
 
 
-MESSAGES: Final = """
+SOURCE: Final = """
+FROM {history}"""
+MESSAGES: Final = (
+    """
 SELECT message_id, conversation_id, position, version, user_id, role, kind, content,
     is_fortune OR tagged_fortune AS is_fortune, metadata, in_reply_to, status, payload, tags,
-    recorded_at, revised_at, rating, comment
-FROM {history}"""
+    recorded_at, revised_at, rating, comment"""
+    + SOURCE
+)
 LINES: Final = """
 SELECT position, role, content FROM {history}"""
 OF_CONVERSATION: Final = """
@@ -205,6 +210,8 @@ OLDER: Final = """
     AND position < %(before)s ORDER BY position DESC LIMIT %(limit)s"""
 NEWER: Final = """
     AND position > %(after)s ORDER BY position LIMIT %(limit)s"""
+BELOW: Final = """
+    AND position < page.lowest"""
 
 CONVERSATION_OLDER: Final = Query(
     HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + OLDER, "position DESC", short=True
@@ -252,6 +259,38 @@ async def page_of_user(
         return await view.rows(USER_NEWER, shard, user_id=user_id, after=after, limit=limit)
     found = await view.rows(USER_OLDER, shard, user_id=user_id, before=before, limit=limit)
     return found[::-1]
+
+
+class MessagePages:
+    """The same pages as bytes: `json` is the SQL that makes of a row what a client is shown."""
+
+    def __init__(self, json: str) -> None:
+        def query(where: str, asked: str) -> Query[JsonPage]:
+            return json_page(json, SOURCE, where + FOR_CLIENTS, asked, BELOW)
+
+        self._of_conversation = query(OF_CONVERSATION, OLDER), query(OF_CONVERSATION, NEWER)
+        self._of_user = query(OF_USER, OLDER), query(OF_USER, NEWER)
+
+    async def of_conversation(
+        self,
+        view: View,
+        shard: int,
+        conversation_id: UUID,
+        user_id: str,
+        limit: int,
+        before: int = END,
+        after: int | None = None,
+    ) -> JsonPage:
+        query = self._of_conversation[after is not None]
+        return await view.one(
+            query, shard, conversation_id, user_id=user_id, before=before, after=after, limit=limit
+        )
+
+    async def of_user(
+        self, view: View, shard: int, user_id: str, limit: int, before: int = END, after: int | None = None
+    ) -> JsonPage:
+        query = self._of_user[after is not None]
+        return await view.one(query, shard, user_id=user_id, before=before, after=after, limit=limit)
 
 
 async def entries_before(

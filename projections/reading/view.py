@@ -127,6 +127,11 @@ class View:
         rows = await self.rows(query, shard, conversation_id, **given)
         return rows[0] if rows else None
 
+    async def one(self, query: Query[T], shard: int, conversation_id: UUID | None = None, **given: Any) -> T:
+        """Of a SELECT that always has a row."""
+        (row,) = await self.rows(query, shard, conversation_id, **given)
+        return row
+
     async def _read(self, query: Query[Any], given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         deadline = monotonic() + self._patience
         poll = FIRST_POLL

@@ -22,9 +22,9 @@ from service.api.answering.wire import (
     links,
     message,
     moment,
+    raw,
     unfit,
 )
-from service.api.answering.wire import json as raw
 from service.api.asking.asking import Asking
 from service.api.asking.seeing import seen
 from service.api.asking.terms import etag
@@ -78,7 +78,7 @@ async def as_it_stood(
     found, linked = await conversation_at(pool, whose.shard, conversation_id, version)
     projection = asking.hansard.views[history.History.name].projection
     stood = Stood(pool, projection, whose.shard, conversation_id, version, whose.everything)
-    page = await page_at(place, stood.page)
+    rows, around = await page_at(place, stood.page)
     position = position_as_cursor(whose.user_id or "", found.last_position)
     told = ConversationRead(
         found.conversation_id,
@@ -94,9 +94,9 @@ async def as_it_stood(
         position,
         at=moment(recorded_at),
         current_version=bounds.version,
-        messages=[message(row) for row in page.rows],
-        older=page.older,
-        newer=page.newer,
+        messages=[message(row) for row in rows],
+        older=around.older,
+        newer=around.newer,
     )
     return answer(told, headers=etag(version))
 

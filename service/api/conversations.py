@@ -28,13 +28,14 @@ from service.api.answering.documented import (
     Limited,
     parameter,
 )
+from service.api.answering.entries import SUMMARIES
 from service.api.answering.examples import gives
 from service.api.answering.paging import (
     After,
     Before,
     Cursor,
     Limit,
-    first_of,
+    cursor_after,
     place_of,
     position_as_cursor,
     recent,
@@ -48,7 +49,7 @@ from service.api.answering.wire import (
     conversation,
     link_in,
     links_from,
-    summary,
+    raw_list,
 )
 from service.api.answering.written import as_changed, as_started
 from service.api.as_of import At, ConversationRead, as_it_stood
@@ -191,18 +192,15 @@ async def listed(
     caller = asking.caller()
     if title:
         check_name("q", title, LIMITS.title)
-    rows = await conversations.page(
+    page = await SUMMARIES.of_user(
         asking.hansard.views["conversations"],
         asking.shard_of(caller),
         caller.user_id,
-        limit + 1,
+        limit,
         recent(caller.user_id, cursor),
-        active_only,
-        link,
-        title or None,
+        conversations.Wanted(active_only, link, title or None),
     )
-    page, next_cursor = first_of(rows, caller.user_id, limit)
-    return answer(ConversationList([summary(row) for row in page], next_cursor))
+    return answer(ConversationList(raw_list(page), cursor_after(page, caller.user_id)))
 
 
 @get(

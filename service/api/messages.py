@@ -17,9 +17,10 @@ from projections import history
 from service import commands
 from service.api.answering import examples
 from service.api.answering.documented import BATCH, MESSAGE_ID, TOKENS, USER_ID
+from service.api.answering.entries import MESSAGES
 from service.api.answering.examples import gives
-from service.api.answering.paging import After, Before, Limit, place_of
-from service.api.answering.wire import MessageBody, Sent, answer, message
+from service.api.answering.paging import After, Before, Limit, cursors_at, place_of
+from service.api.answering.wire import MessageBody, Sent, answer, message, raw_list
 from service.api.answering.written import as_added, version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.terms import etag, position_of
@@ -96,8 +97,9 @@ async def read(
     """The newest `limit` messages, the page `before` one, or what came `after` one."""
     caller = await asking.caller_for(conversation_id)
     place = place_of(caller.user_id, limit, before, after)
-    page = await asking.messages(caller, conversation_id, place)
-    return answer(MessagePage([message(row) for row in page.rows], page.older, page.newer))
+    page = await asking.messages(caller, conversation_id, place, MESSAGES)
+    around = cursors_at(place, page.lowest, page.highest, page.more)
+    return answer(MessagePage(raw_list(page), around.older, around.newer))
 
 
 @post(

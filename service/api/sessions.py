@@ -11,17 +11,20 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from projections import conversations
+from projections.reading.pages import JsonPage
 from service import commands
 from service.api.answering import examples
 from service.api.answering.documented import AN_ID, USER_ID, parameter
+from service.api.answering.entries import SESSION_MESSAGES, SESSIONS
 from service.api.answering.examples import gives
 from service.api.answering.paging import (
     After,
     Before,
     Cursor,
     Limit,
-    Page,
-    first_of,
+    PagePlace,
+    cursor_after,
+    cursors_at,
     place_of,
     position_as_cursor,
     recent,
@@ -32,8 +35,8 @@ from service.api.answering.wire import (
     SessionMessage,
     answer,
     id_in,
+    raw_list,
     session,
-    session_message,
 )
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
@@ -135,9 +138,9 @@ async def list_sessions(
     caller = asking.caller()
     view, shard = asking.hansard.views["conversations"], asking.shard_of(caller)
     before = recent(caller.user_id, cursor)
-    rows = await conversations.page(view, shard, caller.user_id, limit + 1, before, active_only)
-    page, next_cursor = first_of(rows, caller.user_id, limit)
-    return answer(Sessions(True, [session(row) for row in page], len(page), next_cursor))
+    wanted = conversations.Wanted(active_only)
+    page = await SESSIONS.of_user(view, shard, caller.user_id, limit, before, wanted)
+    return answer(Sessions(True, raw_list(page), page.number, cursor_after(page, caller.user_id)))
 
 
 @get(
@@ -161,7 +164,7 @@ async def read_history(
         return await of_session(asking, wanted, limit, before, after)
     caller = asking.caller()
     place = place_of(caller.user_id, limit, before, after)
-    return told(None, await asking.messages_of_user(caller, place))
+    return told(None, place, await asking.messages_of_user(caller, place, SESSION_MESSAGES))
 
 
 @get(
@@ -187,12 +190,13 @@ async def of_session(
     caller = await asking.caller_for(session_id)
     place = place_of(caller.user_id, limit, before, after)
     found = await asking.conversation(caller, session_id)
-    return told(session(found), await asking.messages(caller, session_id, place))
+    page = await asking.messages(caller, session_id, place, SESSION_MESSAGES)
+    return told(session(found), place, page)
 
 
-def told(of: Session | None, page: Page) -> ASGIResponse:
-    messages = [session_message(row) for row in page.rows]
-    return answer(SessionHistory(True, of, messages, len(messages), page.older, page.newer))
+def told(of: Session | None, place: PagePlace, page: JsonPage) -> ASGIResponse:
+    around = cursors_at(place, page.lowest, page.highest, page.more)
+    return answer(SessionHistory(True, of, raw_list(page), page.number, around.older, around.newer))
 
 
 @post(

@@ -59,7 +59,8 @@ async def next_of(
         case "link" if wish.link is not None:
             view = hansard.views["conversations"]
             if wish.user_id is not None:
-                page = await conversations.page(view, shard, wish.user_id, limit, link=wish.link)
+                linked = conversations.Wanted(link=wish.link)
+                page = await conversations.page(view, shard, wish.user_id, limit, wanted=linked)
                 return [(shard, row.conversation_id) for row in page]
             for each in range(hansard.store.shards):
                 if found := await conversations.with_link(view, each, wish.link):

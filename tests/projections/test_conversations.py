@@ -30,7 +30,7 @@ from domain.events import (
 from domain.recorded import Foreign, Recorded
 from domain.title import title_from
 from projections import conversations
-from projections.conversations import CONVERSATIONS, LINKS, Conversations, LinkRow, Row
+from projections.conversations import CONVERSATIONS, END, LINKS, Conversations, LinkRow, Row, Wanted
 from projections.reading.view import View
 from tests.projections.given import (
     SHARD,
@@ -137,8 +137,8 @@ def started(log: Log, number: int, *events: Event, user_id: str = "ada", **how: 
     log.add(conversation(number), ConversationStarted(**how), *events, user_id=user_id)
 
 
-async def listed(view: View, limit: int = 10, **how: Any) -> list[int]:
-    page = await conversations.page(view, SHARD, "ada", limit, **how)
+async def listed(view: View, limit: int = 10, before: int = END, **wanted: Any) -> list[int]:
+    page = await conversations.page(view, SHARD, "ada", limit, before, Wanted(**wanted))
     return [each.conversation_id.int for each in page]
 
 

@@ -7,6 +7,7 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from projections import conversations, history
+from projections.reading.pages import JsonPage
 from service.api.answering.cursors import decode, encode
 from service.api.answering.documented import CURSOR, parameter
 from service.api.answering.wire import unfit
@@ -51,16 +52,14 @@ class PagePlace(Struct, frozen=True):
     after: int | None = None
 
 
-class Page(Struct, frozen=True):
-    """Oldest first. `older` leads to the page before and is None at the beginning; `newer` leads to what has
-    come since."""
+class PageCursors(Struct, frozen=True):
+    """`older` leads to the page before and is None at the beginning; `newer` leads to what has come since."""
 
-    rows: Sequence[history.HistoryMessage]
     older: str | None
     newer: str
 
 
-Look = Callable[..., Awaitable[list[history.HistoryMessage]]]
+Look = Callable[..., Awaitable[Sequence[history.HistoryMessage]]]
 
 
 def place_of(user_id: str, limit: int, before: str | None, after: str | None) -> PagePlace:
@@ -82,33 +81,40 @@ def position_as_cursor(user_id: str, position: int) -> str:
     return encode(MESSAGES, user_id, (position,))
 
 
-async def page_at(place: PagePlace, look: Look) -> Page:
-    """Of what `look` finds before or after a position, so many messages at most."""
-    if place.after is not None:
-        return await page_after(place, place.after, look)
-    rows = await look(place.limit + 1, place.before)
-    has_older = len(rows) > place.limit
-    rows = rows[-place.limit :]
-    newest = 0 if place.before == history.END else place.before - 1
-    return page_of(place, rows, rows[0].position if has_older else None, newest)
+def cursors_at(place: PagePlace, lowest: int | None, highest: int | None, more: bool) -> PageCursors:
+    """Of a page with these places on it, below which there is more or nothing."""
+    if highest is None:
+        return cursors_of_nothing(place)
+    older = lowest if more and place.after != 0 else None
+    return cursors(place, older, highest)
 
 
-async def page_after(place: PagePlace, after: int, look: Look) -> Page:
-    rows = await look(place.limit, after=after)
-    if not rows:
-        # Somebody has asked whether anything is new. What is here already she has seen.
-        return page_of(place, rows, after + 1 if after > 0 else None, after)
-    begins = rows[0].position
-    has_older = after > 0 and await look(1, begins)
-    return page_of(place, rows, begins if has_older else None, after)
+def cursors_of_nothing(place: PagePlace) -> PageCursors:
+    if place.after is None:
+        return cursors(place, None, 0 if place.before == history.END else place.before - 1)
+    # Somebody has asked whether anything is new. What is here already she has seen.
+    return cursors(place, place.after + 1 if place.after > 0 else None, place.after)
 
 
-def page_of(place: PagePlace, rows: Sequence[history.HistoryMessage], older: int | None, newest: int) -> Page:
-    return Page(
-        rows,
+def cursors(place: PagePlace, older: int | None, newer: int) -> PageCursors:
+    return PageCursors(
         None if older is None else position_as_cursor(place.user_id, older),
-        position_as_cursor(place.user_id, rows[-1].position if rows else newest),
+        position_as_cursor(place.user_id, newer),
     )
+
+
+async def page_at(place: PagePlace, look: Look) -> tuple[Sequence[history.HistoryMessage], PageCursors]:
+    """Oldest first: of what `look` finds before or after a position, so many messages at most."""
+    if place.after is not None:
+        rows = await look(place.limit, after=place.after)
+        more = bool(rows) and place.after > 0 and bool(await look(1, rows[0].position))
+    else:
+        rows = await look(place.limit + 1, place.before)
+        more = len(rows) > place.limit
+        rows = rows[-place.limit :]
+    if not rows:
+        return rows, cursors_of_nothing(place)
+    return rows, cursors_at(place, rows[0].position, rows[-1].position, more)
 
 
 def recent(user_id: str, cursor: str | None) -> int:
@@ -119,11 +125,6 @@ def recent(user_id: str, cursor: str | None) -> int:
     return position
 
 
-def first_of(
-    rows: Sequence[conversations.ListedConversation], user_id: str, limit: int
-) -> tuple[Sequence[conversations.ListedConversation], str | None]:
-    """Of one row more than the page holds: the page, and the cursor of the next if there is one."""
-    if len(rows) <= limit:
-        return rows, None
-    page = rows[:limit]
-    return page, encode(CONVERSATIONS, user_id, (page[-1].last_position,))
+def cursor_after(page: JsonPage, user_id: str) -> str | None:
+    """What leads to the next page of a list of conversations, if there is one."""
+    return encode(CONVERSATIONS, user_id, (page.lowest,)) if page.more else None

@@ -17,10 +17,11 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from domain import events
 from domain.content import check_link
 from projections import conversations, history
+from projections.reading.pages import JsonPage
 from service.api.answering.documented import LINK_KIND, LINK_TARGET
 
 encode: Final = msgspec.json.Encoder().encode
-json: Final[Any] = Raw
+raw: Final[Any] = Raw
 """For a field that is declared as what the client gets, the bytes that she gets."""
 RFC3339: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -116,7 +117,12 @@ def moment(at: datetime) -> datetime:
     """Is always written in UTC and with its microseconds; the encoder would leave zeros out."""
     if at.microsecond and at.tzinfo is UTC:
         return at
-    return cast(datetime, at.astimezone(UTC).strftime(RFC3339))
+    return cast(datetime, at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"))
+
+
+def raw_list(page: JsonPage) -> Any:
+    """The entries of a page, where they are declared as what the client gets."""
+    return Raw(b"[%b]" % (page.entries or b""))
 
 
 def session(row: conversations.ListedConversation) -> Session:
@@ -128,21 +134,7 @@ def session(row: conversations.ListedConversation) -> Session:
         row.ended_at is None,
         row.title,
         row.message_count,
-        json(row.metadata),
-    )
-
-
-def summary(row: conversations.ListedConversation) -> Summary:
-    return Summary(
-        row.conversation_id,
-        row.user_id,
-        row.title,
-        moment(row.started_at),
-        moment(row.last_activity_at),
-        row.ended_at is not None,
-        row.message_count,
-        json(row.metadata),
-        row.version,
+        raw(row.metadata),
     )
 
 
@@ -157,7 +149,7 @@ def conversation(
         moment(row.last_activity_at),
         row.ended_at is not None,
         row.message_count,
-        json(row.metadata),
+        raw(row.metadata),
         links(linked),
         row.version,
         position,
@@ -175,10 +167,10 @@ def session_message(row: history.HistoryMessage) -> SessionMessage:
         row.conversation_id,
         row.user_id,
         row.role,
-        json(row.content),
+        raw(row.content),
         moment(row.recorded_at),
         row.is_fortune,
-        json(row.metadata),
+        raw(row.metadata),
     )
 
 
@@ -190,17 +182,17 @@ def message(row: history.HistoryMessage) -> MessageBody:
         row.user_id,
         row.role,
         row.kind,
-        json(row.content),
+        raw(row.content),
         moment(row.recorded_at),
         row.is_fortune,
-        json(row.metadata),
+        raw(row.metadata),
         row.status,
-        json(row.tags),
+        raw(row.tags),
         row.version,
         UNSET if row.in_reply_to is None else row.in_reply_to,
         UNSET if row.revised_at is None else moment(row.revised_at),
         UNSET if row.rating is None else row.rating,
-        UNSET if row.comment is None else json(row.comment),
+        UNSET if row.comment is None else raw(row.comment),
     )
 
 

@@ -2,7 +2,6 @@
 once in a task of its own, and that costs more than reading a page."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,9 +12,11 @@ from litestar.params import HeaderParameter, QueryParameter
 from msgspec import Struct
 
 from domain.errors import ConversationNotFound
-from projections import conversations, history
+from projections import conversations
+from projections.history import MessagePages
+from projections.reading.pages import JsonPage
 from service.api.answering.documented import ETAG, KEY, USER_ID, parameter
-from service.api.answering.paging import Page, PagePlace, page_at
+from service.api.answering.paging import PagePlace
 from service.api.asking.principal import (
     Principal,
     caller_for,
@@ -64,19 +65,28 @@ class Asking(Struct, frozen=True):
             raise ConversationNotFound
         return found
 
-    async def messages(self, caller: Caller, conversation_id: UUID, place: PagePlace) -> Page:
+    async def messages(
+        self, caller: Caller, conversation_id: UUID, place: PagePlace, pages: MessagePages
+    ) -> JsonPage:
         """Of a conversation of the caller's: each says whose it is, so that one look is mostly enough."""
-        view, shard = self.hansard.views["history"], self.shard_of(caller)
-        page = await page_at(place, partial(history.page, view, shard, conversation_id))
-        if not page.rows:
+        page = await pages.of_conversation(
+            self.hansard.views["history"],
+            self.shard_of(caller),
+            conversation_id,
+            caller.user_id,
+            place.limit,
+            place.before,
+            place.after,
+        )
+        if not page.number:
             await self.conversation(caller, conversation_id)
-        elif page.rows[0].user_id != caller.user_id:
+        elif not page.own:
             raise ConversationNotFound
         return page
 
-    async def messages_of_user(self, caller: Caller, place: PagePlace) -> Page:
+    async def messages_of_user(self, caller: Caller, place: PagePlace, pages: MessagePages) -> JsonPage:
         view, shard = self.hansard.views["history"], self.shard_of(caller)
-        return await page_at(place, partial(history.page_of_user, view, shard, caller.user_id))
+        return await pages.of_user(view, shard, caller.user_id, place.limit, place.before, place.after)
 
 
 class Writing(Asking, frozen=True):

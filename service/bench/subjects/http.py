@@ -19,7 +19,7 @@ from service.bench.pgbench import CLIENTS, pgbench
 from service.bench.place import Place
 from service.bench.serving import serving, serving_plain
 from service.bench.subjects.appends import INSERT, TABLE
-from service.bench.subjects.reads import CONVERSATIONS, LIST, LISTED, NEWEST, PAGE, PLAIN, READ, fill, script
+from service.bench.subjects.reads import CONVERSATIONS, LIST, LISTED, NEWEST, PAGE, READ, fill, script
 from service.hansard import projections_of
 from service.settings.settings import Settings
 
@@ -52,7 +52,7 @@ def sides_of(
     place: Place, hansard: str, plain: str, dsn: str, raw: str, talks: list[Talk]
 ) -> dict[tuple[str, str], Side]:
     page = script(dsn, history.History(), history.CONVERSATION_OLDER, talks[0], PAGE)
-    listed = script(dsn, conversations.Conversations(), conversations.PAGES[PLAIN], talks[0], LIST)
+    listed = script(dsn, conversations.Conversations(), conversations.listed(""), talks[0], LIST)
     seconds, folder = place.seconds, place.folder
     return {
         (WRITTEN, "hansard"): lambda tasks: asyncio.run(write(hansard, seconds, tasks)),

@@ -41,7 +41,7 @@ def run(place: Place, rounds: int) -> list[Figure]:
             NEWEST: [
                 script(dsn, history.History(), history.CONVERSATION_OLDER, talk, PAGE) for talk in talks
             ],
-            LISTED: [script(dsn, conversations.Conversations(), conversations.PAGES[PLAIN], talks[0], LIST)],
+            LISTED: [script(dsn, conversations.Conversations(), conversations.listed(""), talks[0], LIST)],
         }
         found: dict[tuple[str, int, str], list[Timing]] = defaultdict(list)
         for number in range(rounds):
@@ -63,10 +63,6 @@ def run(place: Place, rounds: int) -> list[Figure]:
         for what in scripts
         for tasks in (TASKS, 1)
     ]
-
-
-PLAIN: Final = (False, False, False)
-"""All of the user's, whatever they are linked to or called."""
 
 
 async def fill(dsn: str) -> list[Talk]:
