@@ -1,5 +1,6 @@
 """Takes one build of a projection one page further: rows and checkpoint in one transaction."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from projections.following.parking import PARKED, Applying, Skipped, also, skipp
 from projections.generations import Generation, named
 from projections.log import Log
 from projections.projection import Projection
+from projections.rows.arrays import Array, integer
+from projections.rows.exchange import Exchange, Failed
 
 CLAIM: Final = """
     SELECT shard, position FROM checkpoints
@@ -19,6 +22,8 @@ CLAIM: Final = """
     ORDER BY shard
     FOR UPDATE SKIP LOCKED
 """
+
+RELAX: Final = b"SET LOCAL synchronous_commit = off"
 
 MOVE: Final = """
     UPDATE checkpoints AS c SET position = given.position
@@ -30,6 +35,9 @@ PUT_IN_STEP: Final = """
     UPDATE checkpoints SET position = NULL
     WHERE projection = %(projection)s AND generation = %(number)s AND shard = ANY(%(shards)s::smallint[])
 """
+
+PATIENCE: Final = 30.0
+"""Seconds for the database's answer."""
 
 
 class Step(Struct, frozen=True):
@@ -71,12 +79,21 @@ def claim_and_look(
     connection: Connection[Any], generation: Generation, shards: Sequence[int]
 ) -> tuple[dict[int, int], Skipped]:
     """In one round trip: a thread that gives way to a busy one at each of them is soon late."""
-    given = named(generation) | {"shards": list(shards)}
-    with connection.pipeline():
-        connection.execute("SET LOCAL synchronous_commit = off")
-        claimed = connection.execute(CLAIM, given)
-        parked = connection.execute(PARKED, given)
-    return dict(claimed.fetchall()), skipped_of(parked)
+    exchange = Exchange(connection, prepares=False)
+    given = {
+        "projection": generation.projection.encode(),
+        "number": integer(generation.number),
+        "shards": Array("smallint", shards).data,
+    }
+    exchange.send(RELAX)
+    exchange.send(CLAIM.encode(), given)
+    exchange.send(PARKED.encode(), given)
+    exchange.end_round()
+    try:
+        _, claimed, parked = map(exchange.rows, exchange.receive(time.monotonic() + PATIENCE))
+    except Failed as failed:
+        raise failed.error from None
+    return dict(claimed), skipped_of(parked)
 
 
 def put_in_step(

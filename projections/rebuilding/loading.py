@@ -14,7 +14,7 @@ from projections.following.parking import Poison, Skipped, changes_of, poison_of
 from projections.generations import Generation, is_held, named
 from projections.log import Log
 from projections.projection import Projection
-from projections.rows.apply import apply, copy_rows
+from projections.rows.apply import apply, carry_out, copying
 from projections.rows.changes import Change, Delete, Fold, TableFold, Update
 
 CLAIM: Final = """
@@ -130,7 +130,7 @@ class Load:
         """The chunk's rows of large tables."""
         for name, fold in self._large.items():
             if fold.inserts:
-                copy_rows(connection, fold, self.build.generation.number)
+                carry_out(connection, copying(fold, self.build.generation.number))
                 self._large[name] = self.fold.tables[name] = TableFold(fold.table)
 
     def finish(self, connection: Connection[Any]) -> None:

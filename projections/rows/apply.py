@@ -1,15 +1,16 @@
 """Writes folded changes into the tables of one generation: the same way for an append and for a follower."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from msgspec import Struct
 from msgspec.structs import astuple
 from psycopg import Connection
 
 from projections.rows import statements
-from projections.rows.arrays import Array
+from projections.rows.arrays import Array, copied
 from projections.rows.changes import Fold, Key, Pending, TableFold, Update
 from projections.rows.tables import Table
 
@@ -21,15 +22,46 @@ Shape = tuple[Columns, Columns, Columns]
 Row = tuple[Any, ...]
 
 
+class Execute(Struct, frozen=True):
+    """A statement, and its parameters: a column of values each."""
+
+    statement: bytes
+    columns: Sequence[Array]
+
+
+class Copy(Struct, frozen=True):
+    """The same as a statement with arrays, and faster for many rows; it shares a round trip with nothing."""
+
+    statement: bytes
+    data: bytes
+
+
+Write = Execute | Copy
+
+
 def apply(connection: Connection[Any], fold: Fold, generation: int) -> None:
     """All in the caller's transaction."""
+    for write in writes(fold, generation):
+        carry_out(connection, write)
+
+
+def carry_out(connection: Connection[Any], write: Write) -> None:
+    if isinstance(write, Execute):
+        connection.execute(write.statement, write.columns)
+    else:
+        with connection.cursor() as cursor, cursor.copy(write.statement) as copy:
+            copy.write(write.data)
+
+
+def writes(fold: Fold, generation: int) -> Iterator[Write]:
+    """What has to be done, in this order."""
     for table in fold.tables.values():
         if table.wide:
-            apply_wide(connection, table, generation)
-        apply_rows(connection, table, generation)
+            yield from wide_writes(table, generation)
+        yield from row_writes(table, generation)
 
 
-def apply_wide(connection: Connection[Any], fold: TableFold, generation: int) -> None:
+def wide_writes(fold: TableFold, generation: int) -> Iterator[Write]:
     """In their order, but those that follow each other and do the same as one: their keys are of one length,
     so either they concern different rows, or the later one is as good as both."""
     table = fold.table
@@ -37,43 +69,40 @@ def apply_wide(connection: Connection[Any], fold: TableFold, generation: int) ->
         key = table.key[:size]
         if columns is None:
             rows = dict.fromkeys(change.key for change in run)
-            connection.execute(statements.delete(table, generation, key), arrays(table, key, rows))
+            yield Execute(statements.delete(table, generation, key), arrays(table, key, rows))
         else:
             values = {change.key: (*change.key, *change.put.values()) for change in run}  # type: ignore[union-attr]
             statement = statements.update(table, generation, key, columns, (), ())
-            connection.execute(statement, arrays(table, (*key, *columns), values.values()))
+            yield Execute(statement, arrays(table, (*key, *columns), values.values()))
 
 
 def wide_shape(change: Any) -> tuple[int, Columns | None]:
     return len(change.key), tuple(change.put) if isinstance(change, Update) else None
 
 
-def apply_rows(connection: Connection[Any], fold: TableFold, generation: int) -> None:
+def row_writes(fold: TableFold, generation: int) -> Iterator[Write]:
     table = fold.table
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
-        connection.execute(statement, arrays(table, table.key, fold.deletes))
+        yield Execute(statement, arrays(table, table.key, fold.deletes))
     if len(fold.inserts) >= COPY_FROM:
-        copy_rows(connection, fold, generation)
+        yield copying(fold, generation)
     elif fold.inserts:
         statement = statements.insert(table, generation)
-        connection.execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
+        yield Execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
     if fold.tallies:
         statement = statements.tally(table, generation)
-        connection.execute(statement, arrays(table, table.columns, map(astuple, fold.tallies.values())))
+        yield Execute(statement, arrays(table, table.columns, map(astuple, fold.tallies.values())))
     for (put, add, fill), rows in by_shape(fold.updates).items():
         statement = statements.update(table, generation, table.key, put, add, fill)
-        connection.execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
+        yield Execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
 
 
-def copy_rows(connection: Connection[Any], fold: TableFold, generation: int) -> None:
-    """The same as the statement with arrays, and faster for many rows; it cannot be part of a pipeline."""
+def copying(fold: TableFold, generation: int) -> Copy:
+    """Of the rows that are inserted."""
     table = fold.table
-    with connection.cursor() as cursor, cursor.copy(table.copy(generation)) as copy:
-        copy.set_types(table.copy_types)
-        write = copy.write_row
-        for row in fold.inserts.values():
-            write(astuple(row))
+    rows = map(astuple, fold.inserts.values())
+    return Copy(statements.copy(table, generation), copied([*table.columns.values()], rows))
 
 
 def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:

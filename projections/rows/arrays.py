@@ -1,11 +1,12 @@
-"""Columns of values as PostgreSQL's own binary arrays.
+"""Columns of values as PostgreSQL's own binary arrays, and as the data of a COPY.
 
 They are packed in a third of the time that the driver takes, and are always of the column's type, so that a
 statement is prepared once, whatever the values are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain, repeat
 from struct import Struct
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ NULL: Final = b"\xff\xff\xff\xff"
 TRUE: Final = b"\0\0\0\x01\x01"
 FALSE: Final = b"\0\0\0\x01\0"
 SIXTEEN: Final = b"\0\0\0\x10"
+COPY_BEGINS: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_ENDS: Final = b"\xff\xff"
+FIELDS: Final = Struct("!h").pack
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 FIRST_DAY: Final = EPOCH.toordinal()
 
@@ -36,6 +40,18 @@ class Array:
     def __init__(self, kind: str, values: Sequence[Any]) -> None:
         oid, packed = KINDS[kind]
         self.data = HEAD(1, 1, oid, len(values), 1) + b"".join(packed(values))
+
+
+def copied(kinds: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> bytes:
+    """The whole data of a binary COPY."""
+    columns = [KINDS[kind][1](values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
+    fields = chain.from_iterable(zip(repeat(FIELDS(len(kinds))), *columns, strict=False))
+    return COPY_BEGINS + b"".join(fields) + COPY_ENDS
+
+
+def integer(value: int) -> bytes:
+    """One value of that type, as a parameter."""
+    return INT4(4, value)[4:]
 
 
 class ArrayDumper(Dumper):
@@ -70,21 +86,11 @@ def of_uuids(values: Sequence[Any]) -> list[bytes]:
 
 
 def of_texts(values: Sequence[str | None]) -> list[bytes]:
-    packed = []
-    for value in values:
-        if value is None:
-            packed.append(NULL)
-        else:
-            data = value.encode()
-            packed += (LENGTH(len(data)), data)
-    return packed
+    return of_bytes([None if value is None else value.encode() for value in values])
 
 
 def of_bytes(values: Sequence[bytes | None]) -> list[bytes]:
-    packed: list[bytes] = []
-    for value in values:
-        packed += (NULL,) if value is None else (LENGTH(len(value)), value)
-    return packed
+    return [NULL if value is None else LENGTH(len(value)) + value for value in values]
 
 
 def of_times(values: Sequence[datetime | None]) -> list[bytes]:

@@ -16,6 +16,11 @@ def insert(table: Table, generation: int) -> bytes:
 
 
 @cache
+def copy(table: Table, generation: int) -> bytes:
+    return table.copy(generation).as_bytes(None)
+
+
+@cache
 def tally(table: Table, generation: int) -> bytes:
     """Adds to the row where there is one."""
     physical = table.physical(generation)

@@ -1,6 +1,6 @@
 """A projection's table: its columns, its key, and its physical name in one generation."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import cached_property
 from operator import attrgetter
@@ -77,11 +77,6 @@ class Table(Struct, frozen=True, dict=True, eq=False):
         return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
             self.physical(generation), names(self.columns)
         )
-
-    @cached_property
-    def copy_types(self) -> Sequence[str]:
-        """For the COPY's `set_types`: in binary, JSON goes over the wire as the text that it is."""
-        return ["text" if kind == "json" else kind for kind in self.columns.values()]
 
 
 def names(columns: Iterable[str]) -> sql.Composed:

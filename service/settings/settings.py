@@ -70,6 +70,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_limit: Annotated[
         int, Meta(ge=1, description="How many appends may wait in a process before it answers 503.")
     ] = 10_000
+    patience: Annotated[
+        float,
+        Meta(
+            ge=0.5,
+            le=600,
+            description="How many seconds a request waits for a database that does not answer.",
+        ),
+    ] = 5.0
+    patience_in_doubt: Annotated[
+        float,
+        Meta(
+            ge=0.5,
+            le=3600,
+            description="How many seconds a write that may have been stored waits while the database "
+            "refuses connections.",
+        ),
+    ] = 30.0
     auth: Annotated[
         Literal["dev", "token"],
         Meta(
@@ -316,10 +333,9 @@ def wanted(hint: Any) -> str:
     kind, meta = get_args(hint)
     if get_args(kind) and not isinstance(kind, UnionType):
         return "one of " + ", ".join(get_args(kind))
-    if kind is int:
-        return (
-            f"a whole number from {meta.ge} to {meta.le}" if meta.le else f"a whole number, {meta.ge} or more"
-        )
+    if kind in (int, float):
+        number = "a whole number" if kind is int else "a number"
+        return f"{number} from {meta.ge} to {meta.le}" if meta.le else f"{number}, {meta.ge} or more"
     return f"text that fits {meta.pattern}" if meta.pattern else "text"
 
 

@@ -86,6 +86,8 @@ class Append(Struct, eq=False):
     outcome: Any = None
     asked_at: float = 0.0
     placed: "Placed | None" = None
+    doubts: "list[tuple[Placed, ...]]" = []
+    """Where its parts went, for each time that it was sent and nobody knows what became of it."""
     also: "tuple[Append, ...]" = ()
     """Of the same shard, stored with this one or not at all, in this order."""
 
@@ -95,7 +97,7 @@ class Append(Struct, eq=False):
 
 
 class Placed(Struct, frozen=True):
-    """Where an append went when it was last sent to the database; its digest recognises it there."""
+    """Where an append's last event went when it was sent to the database; its digest recognises it there."""
 
     version: int
     position: int

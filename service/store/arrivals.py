@@ -71,10 +71,15 @@ class Arrivals:
         """So many appends took so long: the measure of how many to wait for next, and for how long."""
         self._usual, self._pause = size, min(LONGEST_GATHER, seconds / 2)
 
-    def overdue(self, patience: float) -> list[Append]:
-        """Takes out those that have waited for longer."""
+    def oldest(self) -> float | None:
+        """When the one that waits for longest was asked for."""
+        with self._changed:
+            return self._waiting[0].asked_at if self._waiting else None
+
+    def overdue(self, asked_before: float) -> list[Append]:
+        """Takes out those that were asked for so long ago."""
         gone = []
         with self._changed:
-            while self._waiting and time.monotonic() - self._waiting[0].asked_at > patience:
+            while self._waiting and self._waiting[0].asked_at <= asked_before:
                 gone.append(self._waiting.popleft())
         return gone

@@ -1,25 +1,54 @@
 """How Hansard connects to its database: its schema, the role that may only add to the log, and the one that
 may empty what was said in it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-import psycopg
 from msgspec import Struct
+from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from projections.rows.silence import PatientConnection
+from service.store.patience import Patience
 
 SCHEMA: Final = "hansard"
 RUNTIME_ROLE: Final = "hansard_runtime"
 ERASER_ROLE: Final = "hansard_eraser"
+BOUNDS_TRANSACTIONS: Final = 170_000
+"""From this version on PostgreSQL can end a transaction that lasts too long, whatever it waits for."""
 
 MAY_BE: Final = """
 SELECT rolname FROM pg_roles WHERE rolname = ANY(%(roles)s) AND pg_has_role(current_user, oid, 'MEMBER')"""
 
 RUNTIME_PARAMETERS: Final = {
     "search_path": SCHEMA,
-    # A process that is stopped in the middle of an append must not hold the lane's lock for ever.
+    # Appends look once more after they have got the lane's lock, and must see what was committed meanwhile.
+    "default_transaction_isolation": "read committed",
+    # A process that is stopped in the middle of a transaction must not hold what it has locked for ever.
     "idle_in_transaction_session_timeout": "30s",
+    # The database or the role may have been given limits of these; replays and idle connections take long.
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
     "jit": "off",
+    # By these PostgreSQL notices that a client's machine is gone.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "15s",
 }
+CLIENT_PARAMETERS: Final = {
+    "connect_timeout": "5",
+    # By these the client notices that the database's machine is gone.
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+"""The DSN may say otherwise."""
+
+
+NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Database(Struct, frozen=True):
@@ -30,35 +59,65 @@ class Database(Struct, frozen=True):
     """NULL where roles could not be made: then nothing but care keeps the log append-only."""
     eraser: str | None = None
     """What a process becomes for as long as it empties events. NULL beside a role: it may erase nothing."""
+    version: int = 0
+    patience: Patience = Patience()
 
     @classmethod
-    def open(cls, dsn: str) -> "Database":
-        with connect(dsn) as connection:
+    def open(cls, dsn: str, patience: Patience | None = None) -> "Database":
+        patience = patience or Patience()
+        with PatientConnection.connect(conninfo(dsn), application_name="hansard") as connection:
+            connection.patience = patience.asked
             found = connection.execute(MAY_BE, {"roles": [RUNTIME_ROLE, ERASER_ROLE]}).fetchall()
+            version = connection.info.server_version
         roles = {name for (name,) in found}
         return cls(
             dsn,
             RUNTIME_ROLE if RUNTIME_ROLE in roles else None,
             ERASER_ROLE if ERASER_ROLE in roles else None,
+            version,
+            patience,
         )
 
     @property
     def conninfo(self) -> str:
-        return conninfo(self.dsn, role=self.role)
+        return self.conninfo_with(NOTHING_MORE)
 
-    def connect(self, name: str = "hansard") -> psycopg.Connection[Any]:
-        return psycopg.connect(self.conninfo, autocommit=True, prepare_threshold=0, application_name=name)
+    def conninfo_with(self, parameters: Mapping[str, str]) -> str:
+        """Parameters of PostgreSQL's; one that it is too old to know is left out."""
+        given = {"transaction_timeout": "0", **parameters}
+        if self.role is not None:
+            given["role"] = self.role
+        if self.version < BOUNDS_TRANSACTIONS:
+            del given["transaction_timeout"]
+        return conninfo(self.dsn, given)
+
+    def connect(
+        self,
+        name: str = "hansard",
+        patience: float | None = None,
+        parameters: Mapping[str, str] = NOTHING_MORE,
+    ) -> Connection[Any]:
+        """With a patience the connection is given up when connecting or an answer takes longer."""
+        conninfo = self.conninfo_with(parameters)
+        if patience is not None:
+            conninfo = make_conninfo(conninfo, connect_timeout=max(1, round(patience)))
+        connection = PatientConnection.connect(
+            conninfo, autocommit=True, prepare_threshold=0, application_name=name
+        )
+        connection.patience = patience
+        return connection
 
 
-def connect(dsn: str) -> psycopg.Connection[Any]:
+def connect(dsn: str) -> Connection[Any]:
     """As the DSN's own user: for migrations."""
-    return psycopg.connect(conninfo(dsn), autocommit=True, application_name="hansard")
+    return Connection.connect(conninfo(dsn), autocommit=True, application_name="hansard")
 
 
-def conninfo(dsn: str, role: str | None = None) -> str:
-    given: dict[str, Any] = conninfo_to_dict(dsn)
-    parameters = dict(RUNTIME_PARAMETERS, **({"role": role} if role else {}))
-    options = " ".join(f"-c {name}={value}" for name, value in parameters.items())
-    given["options"] = f"{given.get('options') or ''} {options}".strip()
-    given.setdefault("connect_timeout", "10")
+def conninfo(dsn: str, parameters: Mapping[str, str] | None = None) -> str:
+    given: dict[str, Any] = {**CLIENT_PARAMETERS, **conninfo_to_dict(dsn)}
+    options = [given.get("options") or ""]
+    for name, value in {**RUNTIME_PARAMETERS, **(parameters or {})}.items():
+        escaped = value.replace(" ", r"\ ")
+        options.append(f"-c {name}={escaped}")
+    given["options"] = " ".join(options).strip()
     return make_conninfo(**given)

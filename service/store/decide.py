@@ -1,6 +1,6 @@
 """Decides, without touching the database, what becomes of each append of a batch, and where its events go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -23,19 +23,18 @@ class Decided:
         self.before = dict(look.heads)
         self.rows: list[Row] = []
         self.recorded: list[Recorded] = []
-        self.outcomes: list[Outcome] = []
+        self.placed: list[Append] = []
+        """Those that this batch stores."""
         self._look = look
         for append in batch:
             append.outcome = self._decide(append)
-            self.outcomes.append(append.outcome)
 
     def _decide(self, append: Append) -> Outcome:
         command = append.command
-        if append.placed and append.placed.digest in self._look.digests:
-            # Sent before, and the connection was lost before the answer: it is there.
-            return Appended(
-                append.conversation_id, append.placed.version, append.placed.position, len(append.events)
-            )
+        for doubt in append.doubts:
+            if doubt[0].digest in self._look.digests:
+                # Sent before, and the connection was lost before the answer: it is there.
+                return taken(append, doubt)
         if command and (known := self._look.commands.get((append.shard, command.id))):
             if known.digest != command.digest:
                 return CommandReused()
@@ -45,8 +44,9 @@ class Decided:
             )
         if conflict := self._conflict(append):
             return conflict
-        placed = [self._place(part) for part in append.parts]
-        return placed[0]
+        outcomes = [self._place(part) for part in append.parts]
+        self.placed.append(append)
+        return outcomes[0]
 
     def _conflict(self, append: Append) -> VersionConflict | None:
         """All parts are looked at before the first is placed: each on top of the ones before it."""
@@ -94,6 +94,12 @@ class Decided:
             self._look.tips[shard, conversation_id] = Tip(version, digest)
             self._look.heads[shard] = position
         return Appended(conversation_id, version, position, size)
+
+
+def taken(append: Append, places: Sequence[Placed]) -> Appended:
+    for part, placed in zip(append.parts, places, strict=True):
+        part.placed = placed
+    return Appended(append.conversation_id, places[0].version, places[0].position, len(append.events))
 
 
 def fits(append: Append, version: int | None) -> bool:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from psycopg import Connection
-
-from projections.rows.apply import COPY_FROM
-from projections.rows.arrays import Array
+from projections.rows.apply import COPY_FROM, Copy, Execute, Write
+from projections.rows.arrays import Array, copied
 
 TYPES: Final = {
     "shard": "smallint",
@@ -30,6 +28,7 @@ TYPES: Final = {
     "digest": "bytea",
 }
 COLUMNS: Final = ", ".join(TYPES)
+KINDS: Final = tuple(TYPES.values())
 INSERT: Final = (
     f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - of the names above
     + ", ".join(f"%b::{kind}[]" for kind in TYPES.values())
@@ -40,13 +39,9 @@ COPY: Final = f"COPY events ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()
 Row = tuple[Any, ...]
 
 
-def insert(connection: Connection[Any], rows: Sequence[Row]) -> None:
-    """Many rows go by COPY, which is twice as fast and cannot be part of a pipeline."""
-    if len(rows) < COPY_FROM:
-        columns = zip(TYPES.values(), zip(*rows, strict=True), strict=True)
-        connection.execute(INSERT, [Array(kind, values) for kind, values in columns])
-        return
-    with connection.cursor() as cursor, cursor.copy(COPY) as copy:
-        copy.set_types(list(TYPES.values()))
-        for row in rows:
-            copy.write_row(row)
+def insertion(rows: Sequence[Row]) -> Write:
+    """Many rows go by COPY, which is twice as fast and shares a round trip with nothing."""
+    if len(rows) >= COPY_FROM:
+        return Copy(COPY, copied(KINDS, rows))
+    columns = zip(KINDS, zip(*rows, strict=True), strict=True)
+    return Execute(INSERT, [Array(kind, values) for kind, values in columns])

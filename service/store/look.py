@@ -1,31 +1,36 @@
 """Lock and look: what an append needs to know, read under the lane's lock."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from psycopg import Connection
+from psycopg.pq.abc import PGresult
 
 from projections.rows.arrays import Array
+from projections.rows.exchange import Exchange, Values
 from service.store.append import Append
 from service.store.log import StoredCommand
 
-LOCK: Final = b"SELECT shard FROM lanes WHERE shard = %(shard)s FOR NO KEY UPDATE"
+BEGIN: Final = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+
+LOCK: Final = b"SELECT shard FROM lanes WHERE shard = ANY(%(lane)b::smallint[]) FOR NO KEY UPDATE"
 """A statement of its own: what it waits for must be over before the next one takes its snapshot."""
 
 HEADS: Final = b"""
-SELECT given.shard, COALESCE(
-    (SELECT e.position FROM events e WHERE e.shard = given.shard ORDER BY e.position DESC LIMIT 1), 0)
-FROM unnest(%(shards)b::smallint[]) AS given (shard)"""
+SELECT l.shard, COALESCE((
+    SELECT e.position FROM events e
+    WHERE e.shard = l.shard AND e.shard = ANY(%(shards)b::smallint[]) ORDER BY e.position DESC LIMIT 1), 0)
+FROM lanes l WHERE l.shard = ANY(%(shards)b::smallint[])"""
 
 CONVERSATIONS: Final = b"""
 SELECT given.shard, given.conversation_id, last.version, last.digest
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
 CROSS JOIN LATERAL (
     SELECT e.version, e.digest FROM events e
-    WHERE e.shard = given.shard AND e.conversation_id = given.conversation_id
+    WHERE e.shard = given.shard AND e.shard = ANY(%(shards)b::smallint[])
+        AND e.conversation_id = given.conversation_id
     ORDER BY e.version DESC LIMIT 1
 ) AS last"""
 
@@ -33,10 +38,12 @@ COMMANDS: Final = b"""
 SELECT e.shard, e.command_id, e.conversation_id, e.version, e.position, e.command_digest, e.command_size
 FROM unnest(%(shards)b::smallint[], %(commands)b::uuid[]) AS given (shard, command_id)
 JOIN events e ON e.shard = given.shard AND e.command_id = given.command_id
+WHERE e.shard = ANY(%(shards)b::smallint[])
 UNION ALL
 SELECT r.shard, r.command_id, r.id, 0::bigint, 0::bigint, r.command_digest, 1
 FROM unnest(%(shards)b::smallint[], %(commands)b::uuid[]) AS given (shard, command_id)
-JOIN receipts r ON r.shard = given.shard AND r.command_id = given.command_id AND r.kind <> 'conversation'"""
+JOIN receipts r ON r.shard = given.shard AND r.command_id = given.command_id
+WHERE r.shard = ANY(%(shards)b::smallint[]) AND r.kind <> 'conversation'"""
 """An erasure of many conversations is asked for under a key that none of its events has; nothing that is
 appended can be the same request."""
 
@@ -49,16 +56,23 @@ GROUP BY 1, 2, 3"""
 PARKED: Final = b"""
 SELECT p.projection, p.generation, p.shard, p.conversation_id, p.position
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
-JOIN parked p ON p.shard = given.shard AND p.conversation_id = given.conversation_id"""
+JOIN parked p ON p.shard = given.shard AND p.conversation_id = given.conversation_id
+WHERE p.shard = ANY(%(shards)b::smallint[])"""
 
 AT_PLACE: Final = b"""
 SELECT e.digest
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
     AS given (shard, conversation_id, version)
-JOIN events e USING (shard, conversation_id, version)"""
+JOIN events e USING (shard, conversation_id, version)
+WHERE e.shard = ANY(%(shards)b::smallint[])"""
 
-
-TYPES: Final = {"shards": "smallint", "conversations": "uuid", "commands": "uuid", "versions": "bigint"}
+TYPES: Final = {
+    "lane": "smallint",
+    "shards": "smallint",
+    "conversations": "uuid",
+    "commands": "uuid",
+    "versions": "bigint",
+}
 
 
 class Tip(Struct):
@@ -88,39 +102,42 @@ class Look(Struct):
     """Of what earlier attempts may have stored, those that are there."""
 
 
-def lock_and_look(connection: Connection[Any], lane: int, batch: list[Append]) -> Look:
+def lock_and_look(exchange: Exchange, lane: int, batch: Iterable[Append], until: float) -> Look:
     """Begins the transaction. One round trip: the statements are sent together."""
-    commands = [(append.shard, append.command.id) for append in batch if append.command]
-    placed = [(a.shard, a.conversation_id, a.placed.version) for a in batch if a.placed]
-    shards = columns(("shards",), {(append.shard,) for append in batch})
+    batch = list(batch)
     parts = [part for append in batch for part in append.parts]
+    shards = columns(("shards",), {(append.shard,) for append in batch})
     conversations = columns(
         ("shards", "conversations"), {(part.shard, part.conversation_id) for part in parts}
     )
-    with connection.pipeline():
-        cursors = [connection.cursor(binary=True) for _ in range(6)]
-        connection.execute(b"BEGIN", prepare=False)
-        connection.execute(LOCK, {"shard": lane})
-        cursors[0].execute(HEADS, shards)
-        cursors[1].execute(CONVERSATIONS, conversations)
-        cursors[2].execute(IN_STEP, shards)
-        cursors[3].execute(PARKED, conversations)
-        if commands:
-            cursors[4].execute(COMMANDS, columns(("shards", "commands"), commands))
-        if placed:
-            cursors[5].execute(AT_PLACE, columns(("shards", "conversations", "versions"), placed))
-    heads, tips, in_step, parked = (cursor.fetchall() for cursor in cursors[:4])
+    commands = [(append.shard, append.command.id) for append in batch if append.command]
+    doubts = [(a.shard, a.conversation_id, doubt[0].version) for a in batch for doubt in a.doubts]
+    exchange.send(BEGIN)
+    exchange.send(LOCK, columns(("lane",), [(lane,)]))
+    exchange.send(HEADS, shards)
+    exchange.send(CONVERSATIONS, conversations)
+    exchange.send(IN_STEP, shards)
+    exchange.send(PARKED, conversations)
+    if commands:
+        exchange.send(COMMANDS, columns(("shards", "commands"), commands))
+    if doubts:
+        exchange.send(AT_PLACE, columns(("shards", "conversations", "versions"), doubts))
+    exchange.end_round()
+    found = rows_of(exchange, exchange.receive(until)[2:])
     return Look(
-        heads=dict(heads),
-        tips={(shard, id): Tip(version, digest) for shard, id, version, digest in tips},
+        heads=dict(next(found)),
+        tips={(shard, id): Tip(version, digest) for shard, id, version, digest in next(found)},
+        in_step=[InStep(name, number, version, frozenset(of)) for name, number, version, of in next(found)],
+        parked=by_build(next(found)),
         commands={
-            (shard, id): StoredCommand(*stored)
-            for shard, id, *stored in (cursors[4].fetchall() if commands else ())
+            (shard, id): StoredCommand(*stored) for shard, id, *stored in (next(found) if commands else ())
         },
-        in_step=[InStep(name, number, version, frozenset(of)) for name, number, version, of in in_step],
-        parked=by_build(parked),
-        digests={digest for (digest,) in (cursors[5].fetchall() if placed else ())},
+        digests={digest for (digest,) in (next(found) if doubts else ())},
     )
+
+
+def rows_of(exchange: Exchange, results: Iterable[PGresult]) -> Iterator[Any]:
+    return map(exchange.rows, results)
 
 
 def by_build(
@@ -132,7 +149,7 @@ def by_build(
     return found
 
 
-def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> dict[str, Array]:
+def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Values:
     """As arrays, by the name of what they are of."""
     values = zip(*rows, strict=True)
-    return {name: Array(TYPES[name], column) for name, column in zip(names, values, strict=True)}
+    return {name: Array(TYPES[name], column).data for name, column in zip(names, values, strict=True)}

@@ -3,71 +3,40 @@
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
-from psycopg import Connection
 
 from domain.recorded import Recorded
-from projections.following.parking import fold_or_raise
 from projections.following.wake import CHANNEL
 from projections.projection import Projection
-from projections.rows.apply import COPY_FROM, apply
+from projections.rows.exchange import Failed, Values
+from projections.rows.silence import Silence
 from service.store.answers import answer
 from service.store.append import Append
 from service.store.arrivals import Arrivals
+from service.store.commit import PASSING, Commit, ProjectionRefused
 from service.store.connections import Database
 from service.store.decide import Decided
 from service.store.errors import OutcomeUnknown, StoreUnavailable
-from service.store.insert import insert
-from service.store.look import InStep, Look, lock_and_look
+from service.store.look import InStep
 from service.store.observer import Observer
+from service.store.session import Session
 
 log = logging.getLogger("hansard.writer")
 
-PIPELINE_BYTES: Final = 100_000
-"""What is larger is sent statement by statement: in its pipeline mode libpq can stop for ever when both sides
-wait for the other to read."""
-PATIENCE: Final = 5.0
-"""How long an append waits for a database that is gone before its caller is told that nothing was stored."""
-PATIENCE_IN_DOUBT: Final = 30.0
-"""The same for one that may have been stored: only the database can tell, so it is asked for longer."""
 NOTIFY_INTERVAL: Final = 0.05
-
-SETTINGS: Final = (
-    b"SET lock_timeout = '10s'",
-    # All that an append looks up, it looks up by key; plans made while a table was small would scan it.
-    b"SET enable_seqscan = off",
-    b"SET enable_hashjoin = off",
-    b"SET enable_mergejoin = off",
-)
-
-MARK_BEHIND: Final = b"""
-UPDATE checkpoints AS c SET position = given.position
-FROM unnest(%(shards)b::smallint[], %(positions)b::bigint[]) AS given (shard, position)
-WHERE c.shard = given.shard AND c.projection = %(projection)s AND c.generation = %(generation)s"""
+PROBE_EVERY: Final = 1.0
+"""How often a writer that could store nothing looks whether it could again, while nothing is asked of it."""
 
 # A hint need not wait for the disk.
 NOTIFY: Final = b"""
-SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(shards)s)"""
+SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)b::text, %(shards)b::text)"""
+PROBE: Final = b"SELECT 1"
 
 Committed = Callable[[Sequence[Recorded]], None]
-PASSING: Final = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.IntegrityError,
-    psycopg.InternalError,  # among them a transaction that was ended because it stood still for too long
-)
-"""The connection is lost, or the database is stopping, full or busy: the same append may go through later."""
-
-
-class ProjectionRefused(Exception):
-    """PostgreSQL would not take a projection's rows; the batch goes in again without that projection."""
-
-    def __init__(self, refused: InStep) -> None:
-        self.refused = refused
 
 
 class LaneWriter:
@@ -82,14 +51,15 @@ class LaneWriter:
         queue_limit: int = 10_000,
         observer: Observer | None = None,
     ) -> None:
-        self._database = database
+        self._patience = database.patience
         self._lane = lane
         """The shard whose row in `lanes` is locked."""
         self._projections = {(each.name, each.version): each for each in projections if each.with_append}
         self._committed = committed
         self._observer = observer or Observer()
         self._arrivals = Arrivals(queue_limit)
-        self._connection: Connection[Any] | None = None
+        self._session = Session(database)
+        self._failing_since: float | None = None
         self._notify_due = 0.0
         self._to_notify: set[int] = set()
         self._thread = threading.Thread(target=self._run, name=f"hansard-writer-{lane}", daemon=True)
@@ -106,18 +76,25 @@ class LaneWriter:
     def waiting(self) -> int:
         return len(self._arrivals)
 
+    def failing_for(self) -> float:
+        """For how many seconds it could store nothing; 0 if all is well, as far as it knows."""
+        since = self._failing_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def submit(self, append: Append) -> None:
         self._arrivals.put(append)
 
     def _run(self) -> None:
-        while (batch := self._arrivals.take(self._until_notify())) is not None:
+        while (batch := self._arrivals.take(self._until_due())) is not None:
             if batch:
                 started = time.monotonic()
                 self._store(batch)
                 self._arrivals.stored(len(batch), time.monotonic() - started)
                 self._answer(batch)
+            elif self._failing_since is not None:
+                self._probe()
             self._notify_others()
-        self._disconnect()
+        self._session.close()
 
     def _answer(self, appends: list[Append]) -> None:
         answer(appends)
@@ -136,144 +113,115 @@ class LaneWriter:
         while batch:
             try:
                 self._store_once(batch)
-                return
-            except PASSING as lost:
+            except Exception as failed:
+                why = failed.error if isinstance(failed, Failed) else failed
+                if not isinstance(why, PASSING):
+                    self._store_each(batch, why)
+                    return
                 # Look again, by identity, once the database is back: what was sent may be stored.
-                self._disconnect()
-                batch = self._still_patient(batch, lost)
+                batch = self._still_patient(batch, why)
                 time.sleep(delay)
                 delay = min(delay * 2, 0.5)
-            except Exception as failed:
-                self._disconnect()
-                if len(batch) == 1:
-                    log.exception("an append failed")
-                    batch[0].outcome = failed
-                    return
-                for append in batch:
-                    self._store([append])
+            else:
+                self._failing_since = None
                 return
 
+    def _store_each(self, batch: list[Append], failed: Exception) -> None:
+        """One of them cannot be stored, and must not take its neighbours with it."""
+        if len(batch) == 1:
+            log.error("an append failed", exc_info=failed)
+            batch[0].outcome = failed
+            return
+        for append in batch:
+            self._store([append])
+
     def _store_once(self, batch: list[Append]) -> None:
-        """Together in one round trip; if something is refused, once more step by step, to find out what."""
         started = time.monotonic()
-        events = sum(len(append.events) for append in batch)
-        together = events < COPY_FROM and sum(append.size for append in batch) < PIPELINE_BYTES
         without: list[InStep] = []
         while True:
             try:
-                decided = self._transact(batch, together, without)
+                decided = self._attempt(batch, without)
                 break
-            except PASSING:
-                raise
             except ProjectionRefused as refusal:
-                log.exception("projection %s refused rows and is behind now", refusal.refused.projection)
                 without.append(refusal.refused)
-            except psycopg.Error:
-                if not together:
-                    raise
-                together = False
-            self._disconnect()
         if decided.recorded:
             self._to_notify |= {recorded.shard for recorded in decided.recorded}
             self._tell(self._observer.stored, len(decided.recorded), time.monotonic() - started)
             self._tell(self._committed, decided.recorded)
 
-    def _transact(self, batch: list[Append], together: bool, without: list[InStep]) -> Decided:
-        """Whatever is raised here, the connection is given up, and the transaction with it."""
-        connection = self._connected()
-        look = lock_and_look(connection, self._lane, batch)
-        decided = Decided(look, batch)
-        if together:
-            with connection.pipeline():
-                self._write(connection, look, decided, without)
-                connection.execute(b"COMMIT", prepare=False)
-        else:
-            self._write(connection, look, decided, without)
-            connection.execute(b"COMMIT", prepare=False)
-        return decided
+    def _attempt(self, batch: list[Append], without: list[InStep]) -> Decided:
+        until = self._until_answers_are_due(batch)
+        with self._trusting():
+            commit = Commit(self._session.exchange(until), self._lane, self._projections, until)
+            return commit.store(batch, without)
 
-    def _write(
-        self, connection: Connection[Any], look: Look, decided: Decided, without: list[InStep]
-    ) -> None:
-        if not decided.rows:
-            return
-        insert(connection, decided.rows)
-        by_shard: dict[int, list[Recorded]] = defaultdict(list)
-        for recorded in decided.recorded:
-            by_shard[recorded.shard].append(recorded)
-        for build in look.in_step:
-            shards = [shard for shard in by_shard if shard in build.shards]
-            events = [recorded for shard in shards for recorded in by_shard[shard]]
-            if events and (build in without or not self._project(connection, build, look, events)):
-                connection.execute(
-                    MARK_BEHIND,
-                    {
-                        "shards": shards,
-                        "positions": [decided.before[shard] for shard in shards],
-                        "projection": build.projection,
-                        "generation": build.generation,
-                    },
-                )
-
-    def _project(
-        self, connection: Connection[Any], build: InStep, look: Look, events: list[Recorded]
-    ) -> bool:
-        """Whether the projection's rows are written; if not, its follower sees to them."""
-        projection = self._projections.get((build.projection, build.version))
-        if projection is None:
-            return False
-        parked = look.parked.get((build.projection, build.generation), {})
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """A connection on which something was not answered as it should be is not used again."""
         try:
-            changes = fold_or_raise(projection, events, parked)
-        except Exception:
-            log.exception("projection %s could not take an append and is behind now", build.projection)
-            return False
-        try:
-            apply(connection, changes, build.generation)
-        except PASSING:
+            yield
+        except (Failed, ProjectionRefused):
             raise
-        except psycopg.Error as refused:
-            raise ProjectionRefused(build) from refused
-        return True
+        except BaseException:
+            self._session.give_up()
+            raise
 
-    def _connected(self) -> Connection[Any]:
-        if self._connection is None:
-            connection = self._database.connect("hansard writer")
-            for setting in SETTINGS:
-                connection.execute(setting)
-            self._connection = connection
-        return self._connection
+    def _until_answers_are_due(self, batch: list[Append]) -> float:
+        """Whoever waits for longest, here or in the queue, must be answered in time."""
+        now, silence = time.monotonic(), self._patience.silence
+        due = [self._patience.gives_up(append.asked_at, bool(append.doubts)) for append in batch]
+        if (oldest := self._arrivals.oldest()) is not None:
+            due.append(self._patience.gives_up(oldest, in_doubt=False))
+        return max(min(*due, now + silence), now + silence / 4)
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _still_patient(self, batch: list[Append], lost: psycopg.Error) -> list[Append]:
-        """Those that go on waiting; the others are told the truth."""
+    def _still_patient(self, batch: list[Append], lost: Exception) -> list[Append]:
+        """Those that go on waiting; the others are told the truth. A database that refuses connections may be
+        back soon, and can tell then; one that says nothing may say nothing for long."""
         now, why = time.monotonic(), " ".join(str(lost).split())
+        self._failing_since = self._failing_since or now
         log.warning("the database does not take appends: %s", why)
         patient: list[Append] = []
-        gone = self._arrivals.overdue(PATIENCE)
+        gone = self._arrivals.overdue(now - self._patience.gives_up(0, in_doubt=False))
         for append in batch:
-            in_time = now - append.asked_at <= (PATIENCE_IN_DOUBT if append.placed else PATIENCE)
+            in_doubt = bool(append.doubts) and not isinstance(lost, Silence)
+            in_time = now < self._patience.gives_up(append.asked_at, in_doubt)
             (patient if in_time else gone).append(append)
         for append in gone:
-            append.outcome = OutcomeUnknown() if append.placed else StoreUnavailable(why=why, retry_after=1)
+            append.outcome = OutcomeUnknown() if append.doubts else StoreUnavailable(why=why, retry_after=1)
         self._answer(gone)
         return patient
 
-    def _until_notify(self) -> float | None:
-        if not self._to_notify:
-            return None
-        return max(0.001, self._notify_due - time.monotonic())
+    def _until_due(self) -> float | None:
+        """How long nothing has to be done if nothing is asked."""
+        if self._to_notify:
+            return max(0.001, self._notify_due - time.monotonic())
+        return None if self._failing_since is None else PROBE_EVERY
+
+    def _probe(self) -> None:
+        try:
+            self._say(PROBE)
+        except psycopg.Error as lost:
+            log.debug("the database does not answer yet: %s", lost)
+        else:
+            self._failing_since = None
 
     def _notify_others(self) -> None:
         """A hint to other processes, outside every append and at most twenty times a second."""
-        if self._to_notify and time.monotonic() >= self._notify_due and self._connection is not None:
+        if self._to_notify and time.monotonic() >= self._notify_due and self._session.is_open:
             shards, self._to_notify = self._to_notify, set()
             self._notify_due = time.monotonic() + NOTIFY_INTERVAL
+            with suppress(psycopg.Error):
+                self._say(
+                    NOTIFY, {"channel": CHANNEL.encode(), "shards": ",".join(map(str, shards)).encode()}
+                )
+
+    def _say(self, statement: bytes, values: Values = ()) -> None:
+        until = time.monotonic() + self._patience.silence
+        with self._trusting():
+            exchange = self._session.exchange(until)
+            exchange.send(statement, values)
+            exchange.end_round()
             try:
-                self._connection.execute(NOTIFY, {"channel": CHANNEL, "shards": ",".join(map(str, shards))})
-            except psycopg.Error:
-                self._disconnect()
+                exchange.receive(until)
+            except Failed as failed:
+                raise failed.error from None

@@ -73,7 +73,7 @@ def test_a_server_that_is_killed_and_comes_back_is_written_to_by_the_same_proces
 
 def test_of_what_was_refused_while_the_server_was_gone_nothing_is_there(durable: EmbeddedPostgres) -> None:
     told = Told()
-    with Writing(durable.dsn, told, patience=0.2, patience_in_doubt=0.4) as process:
+    with Writing(durable.dsn, told, patience=1.0, patience_in_doubt=1.5) as process:
         for _ in range(ROUNDS):
             told.wait_for_more(random.randint(20, 200))  # noqa: S311
             a_random_moment(0.05)

@@ -1,6 +1,7 @@
 """Listens to a writing process, and holds what it was told against what is in the log."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -86,11 +87,9 @@ class Told:
                     self.stopped = True
             self._changed.notify_all()
 
-    def wait(self, until: Callable[["Told"], bool]) -> None:
+    def wait(self, until: Callable[["Told"], bool], seconds: float = PATIENCE) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: until(self), PATIENCE), (
-                "the writing process came no further"
-            )
+            assert self._changed.wait_for(lambda: until(self), seconds), "the writing process came no further"
 
     def wait_for_more(self, answers: int) -> None:
         wanted = len(self.done) + answers
@@ -109,6 +108,8 @@ class Writing:
     def __init__(self, dsn: str, told: Told, patience: float = 5.0, patience_in_doubt: float = 30.0) -> None:
         command = [sys.executable, "-m", writing.__name__, dsn, str(patience), str(patience_in_doubt)]
         self.told = told
+        self.done = 0
+        """How many of what was told were its own."""
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -116,10 +117,23 @@ class Writing:
     def _listen(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            self.told.hear(json.loads(line))
+            told = json.loads(line)
+            self.done += "done" in told
+            self.told.hear(told)
+
+    def wait_for_more(self, answers: int, seconds: float = PATIENCE) -> None:
+        wanted = self.done + answers
+        self.told.wait(lambda _: self.done >= wanted, seconds)
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()
+        self.thaw()
         self._end()
 
     def stop(self) -> None:

@@ -20,7 +20,6 @@ from service import commands
 from service.commands import Terms
 from service.hansard import Hansard, running
 from service.settings.settings import Settings
-from service.store import writer
 from service.store.append import CommandKey
 from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreUnavailable
 from service.store.repository import Caller, Changed
@@ -31,11 +30,10 @@ PAUSE = 0.02
 
 
 async def main(dsn: str, patience: float, patience_in_doubt: float) -> None:
-    writer.PATIENCE = patience  # type: ignore[misc]
-    writer.PATIENCE_IN_DOUBT = patience_in_doubt  # type: ignore[misc]
+    settings = Settings(patience=patience, patience_in_doubt=patience_in_doubt)
     asking = asyncio.Event()
     asking.set()
-    async with running(Settings(), dsn) as hansard:
+    async with running(settings, dsn) as hansard:
         callers = [Caller(f"user {number // 2}") for number in range(TASKS)]
         theirs: dict[str, list[UUID]] = {caller.user_id: [] for caller in callers}
         busy = [

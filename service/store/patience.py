@@ -1,0 +1,41 @@
+"""How long anything waits for a database: so long that a slow one is used, and a dead one noticed in time."""
+
+from typing import Final
+
+from msgspec import Struct
+
+ANSWERS_TAKE: Final = 0.1
+"""The share of a caller's wait that is left for the way of the answer."""
+
+
+class Patience(Struct, frozen=True):
+    """All in seconds."""
+
+    asked: float = 5.0
+    """A caller, until it is told that the database does not answer."""
+    in_doubt: float = 30.0
+    """The same for an append that may be stored, while the database refuses connections: only it can tell."""
+
+    @property
+    def silence(self) -> float:
+        """Without an answer, until a connection is given up for another one."""
+        return self.asked * 0.4
+
+    @property
+    def lock(self) -> float:
+        """A session, for a lane's lock: less than its process waits for it, so that none is left waiting."""
+        return self.asked * 0.3
+
+    @property
+    def standstill(self) -> float:
+        """PostgreSQL, for a process that has begun an append and goes on with nothing."""
+        return self.asked * 0.4
+
+    @property
+    def append(self) -> float:
+        """PostgreSQL, for all of an append: also one whose process stopped while it was sending it."""
+        return self.asked * 0.8
+
+    def gives_up(self, asked_at: float, in_doubt: bool) -> float:
+        """When whoever asked at that time is answered at the latest."""
+        return asked_at + (self.in_doubt if in_doubt else self.asked) * (1 - ANSWERS_TAKE)
