@@ -54,6 +54,7 @@ from service.api.answering.wire import (
 from service.api.answering.written import as_changed, as_started
 from service.api.as_of import At, ConversationRead, as_it_stood
 from service.api.asking.asking import Asking, Writing
+from service.api.asking.quick import UsualRequest, quickly
 from service.api.asking.terms import etag, is_known
 from service.api.messages import NewMessage, wish
 from service.api.privacy import erase_one
@@ -150,8 +151,16 @@ async def start(
     return answer(body, 201, where | etag(body.version))
 
 
+async def list_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only("limit", "cursor", "active_only")
+    return await listed(
+        request.asking(), request.limit(20), request.text("cursor"), request.flag("active_only")
+    )
+
+
 @get(
     "/api/conversations",
+    before_request=quickly(list_quickly),
     tags=TAGS,
     summary="A user's conversations, most recent activity first",
     responses=gives(200, ConversationList, LISTED, "A page; next_cursor leads to the next."),
@@ -203,8 +212,16 @@ async def listed(
     return answer(ConversationList(raw_list(page), cursor_after(page, caller.user_id)))
 
 
+async def read_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only()
+    asking, conversation_id = request.asking(), request.id("conversation_id")
+    caller = await asking.caller_for(conversation_id)
+    return await now(asking, caller, conversation_id, request.header(b"if-none-match"))
+
+
 @get(
     "/api/conversations/{conversation_id:str}",
+    before_request=quickly(read_quickly),
     tags=TAGS,
     summary="One conversation",
     responses={
@@ -239,6 +256,12 @@ async def read(
         return await as_it_stood(asking, conversation_id, at, limit, before, after)
     caller = await asking.caller_for(conversation_id)
     place_of(caller.user_id, limit, before, after)
+    return await now(asking, caller, conversation_id, if_none_match)
+
+
+async def now(
+    asking: Asking, caller: Caller, conversation_id: UUID, if_none_match: str | None
+) -> ASGIResponse:
     found = await asking.conversation(caller, conversation_id)
     if is_known(if_none_match, found.version):
         return ASGIResponse(status_code=304, headers=etag(found.version))

@@ -10,6 +10,7 @@ from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, FromPath
 from litestar.response.base import ASGIResponse
 from msgspec import Struct, field
+from msgspec.json import Decoder
 
 from domain import events
 from domain.errors import MessageNotFound
@@ -23,6 +24,7 @@ from service.api.answering.paging import After, Before, Limit, cursors_at, place
 from service.api.answering.wire import MessageBody, Sent, answer, message, raw_list
 from service.api.answering.written import as_added, version_of
 from service.api.asking.asking import Asking, Writing
+from service.api.asking.quick import UsualRequest, quickly
 from service.api.asking.terms import etag, position_of
 from service.store.facts import Fact
 from service.store.ids import new_id
@@ -71,12 +73,25 @@ class Added(Struct, frozen=True):
     position: str | None
 
 
+ONE_MESSAGE: Final = Decoder(OneMessage)
 QUESTION: Final = {"role": "user", "content": "How tall is the Eiffel Tower?"}
 ANSWER: Final = {"role": "assistant", "content": "330 metres, antennas included."}
 
 
+async def read_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only("limit", "before", "after")
+    return await page_of(
+        request.asking(),
+        request.id("conversation_id"),
+        request.limit(50),
+        request.text("before"),
+        request.text("after"),
+    )
+
+
 @get(
     "/api/conversations/{conversation_id:str}/messages",
+    before_request=quickly(read_quickly),
     tags=TAGS,
     summary="The messages of a conversation",
     responses=gives(
@@ -95,6 +110,12 @@ async def read(
     after: After = None,
 ) -> ASGIResponse:
     """The newest `limit` messages, the page `before` one, or what came `after` one."""
+    return await page_of(asking, conversation_id, limit, before, after)
+
+
+async def page_of(
+    asking: Asking, conversation_id: UUID, limit: int, before: str | None, after: str | None
+) -> ASGIResponse:
     caller = await asking.caller_for(conversation_id)
     place = place_of(caller.user_id, limit, before, after)
     page = await asking.messages(caller, conversation_id, place, MESSAGES)
@@ -102,8 +123,15 @@ async def read(
     return answer(MessagePage(raw_list(page), around.older, around.newer))
 
 
+async def add_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only()
+    conversation_id, writing = request.id("conversation_id"), request.writing()
+    return await added(conversation_id, await request.body(ONE_MESSAGE), writing)
+
+
 @post(
     "/api/conversations/{conversation_id:str}/messages",
+    before_request=quickly(add_quickly),
     status_code=201,
     tags=TAGS,
     summary="Put a message on the record",
@@ -124,6 +152,10 @@ async def add(
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """For applications that call their own model: both sides are recorded here, and nobody replies."""
+    return await added(conversation_id, data, writing)
+
+
+async def added(conversation_id: UUID, data: OneMessage, writing: Writing) -> ASGIResponse:
     caller = await writing.caller_for(conversation_id, data.user_id)
     changed = await commands.add_messages(
         writing.hansard.repository,

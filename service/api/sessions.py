@@ -40,6 +40,7 @@ from service.api.answering.wire import (
 )
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
+from service.api.asking.quick import UsualRequest, id_as_it_is_written, quickly
 from service.api.asking.terms import etag, position_of
 from service.api.privacy import erase_one
 from service.privacy import forget
@@ -117,8 +118,16 @@ ENDED: Final = {
 }
 
 
+async def list_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only("limit", "active_only", "cursor")
+    return await list_of(
+        request.asking(), request.limit(20), request.flag("active_only"), request.text("cursor")
+    )
+
+
 @get(
     "/api/chat/sessions",
+    before_request=quickly(list_quickly),
     tags=TAGS,
     summary="A user's sessions, most recent activity first",
     responses=gives(
@@ -135,6 +144,10 @@ async def list_sessions(
     cursor: Cursor = None,
 ) -> ASGIResponse:
     """Sessions are conversations; `session_data` is their metadata."""
+    return await list_of(asking, limit, active_only, cursor)
+
+
+async def list_of(asking: Asking, limit: int, active_only: bool, cursor: str | None) -> ASGIResponse:
     caller = asking.caller()
     view, shard = asking.hansard.views["conversations"], asking.shard_of(caller)
     before = recent(caller.user_id, cursor)
@@ -143,8 +156,18 @@ async def list_sessions(
     return answer(Sessions(True, raw_list(page), page.number, cursor_after(page, caller.user_id)))
 
 
+async def read_history_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only("session_id", "limit", "before", "after")
+    asking, session_id = request.asking(), request.text("session_id")
+    place = request.limit(50), request.text("before"), request.text("after")
+    if session_id is None:
+        return await of_user(asking, *place)
+    return await of_session(asking, id_as_it_is_written(session_id), *place)
+
+
 @get(
     "/api/chat/history",
+    before_request=quickly(read_history_quickly),
     tags=TAGS,
     summary="What was said in one session, or in all of a user's",
     responses=gives(200, SessionHistory, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
@@ -162,13 +185,29 @@ async def read_history(
     """The newest `limit` messages, the page `before` one, or what came `after` one."""
     if wanted := id_in("session_id", session_id):
         return await of_session(asking, wanted, limit, before, after)
+    return await of_user(asking, limit, before, after)
+
+
+async def of_user(asking: Asking, limit: int, before: str | None, after: str | None) -> ASGIResponse:
     caller = asking.caller()
     place = place_of(caller.user_id, limit, before, after)
     return told(None, place, await asking.messages_of_user(caller, place, SESSION_MESSAGES))
 
 
+async def read_session_quickly(request: UsualRequest) -> ASGIResponse:
+    request.only("limit", "before", "after")
+    return await of_session(
+        request.asking(),
+        request.id("session_id"),
+        request.limit(50),
+        request.text("before"),
+        request.text("after"),
+    )
+
+
 @get(
     "/api/chat/{session_id:str}/history",
+    before_request=quickly(read_session_quickly),
     tags=TAGS,
     summary="What was said in one session",
     responses=gives(200, SessionHistory, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),

@@ -3,6 +3,7 @@
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
@@ -18,6 +19,7 @@ from service.api.asking.address import check_address, check_names_one_user
 from service.api.asking.origins import check_from_here
 from service.api.asking.principal import Principal
 from service.api.asking.rate_limit import Buckets
+from service.api.asking.requests import headers_of
 from service.attachment import Attachment
 from service.settings.origins import allowed_origins
 from service.settings.settings import Settings
@@ -27,6 +29,9 @@ OPEN: Final[dict[str, Any]] = {NEEDS: None}
 """For the `opt` of a handler that everybody may call: nobody is asked who he is."""
 NOBODY_IS_ASKED: Final[list[SecurityRequirement]] = [{}]
 """The same for the API document."""
+OF_A_BROWSER: Final = tuple(
+    (name.encode(), name) for name in ("host", "origin", "sec-fetch-site", "sec-fetch-mode")
+)
 READING: Final = frozenset({"GET", "HEAD"})
 
 SECURITY: Final = Components(
@@ -46,13 +51,15 @@ BELIEVED_FOR: Final = 1.0
 MOST_KEYS: Final = 1_000
 
 
-def check_body(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler, limit: int) -> None:
+def check_body(given: Mapping[bytes, bytes], handler: BaseRouteHandler, limit: int) -> None:
     """By what the headers say of it; a body that says nothing is measured when it is read."""
-    size = connection.headers.get("content-length", "")
-    if size.isdecimal() and int(size) > limit:
+    size = given.get(b"content-length", b"")
+    if size.isdigit() and int(size) > limit:
         raise BodyTooLong(limit=limit)
-    content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type and handler.parsed_data_field is not None and not JSON.fullmatch(content_type):
+    if handler.parsed_data_field is None:
+        return
+    content_type = given.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    if content_type and not JSON.fullmatch(content_type):
         raise BodyNotJson(content_type=content_type)
 
 
@@ -80,27 +87,31 @@ class Authentication:
 
     async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """A guard. What it finds is the request's `user`."""
+        given = headers_of(connection.scope)
         if self._dev:
-            check_from_here(connection.headers, self._origins)
+            check_from_here(
+                {name: given[raw].decode("latin-1") for raw, name in OF_A_BROWSER if raw in given},
+                self._origins,
+            )
         check_address(connection)
-        check_body(connection, handler, self._body_limit)
+        check_body(given, handler, self._body_limit)
         method = str(connection.scope.get("method"))
         needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
         if needed is None or method == "OPTIONS":
             return
-        principal = DEV if self._dev else await self._principal(connection.headers.get("authorization"))
+        principal = DEV if self._dev else await self._principal(given.get(b"authorization"))
         self._buckets.take((principal.mode, principal.name))
         if needed not in principal.scopes:
             raise ScopeMissing(scope=needed)
         check_names_one_user(connection)
         connection.scope["user"] = principal
 
-    async def _principal(self, authorization: str | None) -> Principal:
+    async def _principal(self, authorization: bytes | None) -> Principal:
         if not authorization:
             raise NotAuthenticated(
                 why="Nobody is named: send Authorization: Bearer and a user's token or a service key"
             )
-        scheme, _, shown = authorization.partition(" ")
+        scheme, _, shown = authorization.decode("latin-1").partition(" ")
         shown = shown.strip()
         if scheme.lower() != "bearer" or not shown:
             raise NotAuthenticated(why="Authorization must be Bearer and a user's token or a service key")

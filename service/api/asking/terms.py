@@ -30,6 +30,9 @@ class WriteHeaders(Struct, frozen=True):
     if_match: int | None
 
 
+NO_HEADERS: Final = WriteHeaders(None, b"", None)
+
+
 async def headers_of(
     request: Request[Any, Any, Any], idempotency_key: str | None, if_match: str | None
 ) -> WriteHeaders:

@@ -1,0 +1,140 @@
+"""The usual request of an operation that is asked all the time, read without the framework's machinery.
+
+It stands before the operation's own handler, as its `before_request`. Whatever is unusual about a request is
+left to the handler: that reads the request from the start, and refuses in its words what is wrong with it.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from litestar import Request
+from litestar.response.base import ASGIResponse
+from msgspec import MsgspecError
+from msgspec.json import Decoder
+
+from service.api.answering.paging import MOST
+from service.api.asking.asking import Asking, Writing
+from service.api.asking.principal import named_user
+from service.api.asking.requests import headers_of
+from service.api.asking.terms import NO_HEADERS
+from service.watch.logs import REQUEST_ID
+
+T = TypeVar("T")
+
+PLAIN: Final = re.compile(rb"[a-z_]+=[\w.~-]+(?:&[a-z_]+=[\w.~-]+)*", re.ASCII)
+"""A query in which nothing is escaped, and nothing empty."""
+NO_VALUE: Final = "null"
+"""What the framework takes for a value that was left out."""
+AN_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LIMITS: Final = {str(limit): limit for limit in range(1, MOST + 1)}
+FLAGS: Final = {"true": True, "false": False}
+WITH_KEY_OR_VERSION: Final = (b"idempotency-key", b"if-match")
+
+
+class Unusual(Exception):
+    """Something for the framework to read."""
+
+
+class UsualRequest:
+    def __init__(self, request: Request[Any, Any, Any]) -> None:
+        self._request = request
+        self._query = query_of(request.scope["query_string"])
+        self._path: dict[str, str] = request.scope["path_params"]
+
+    def id(self, name: str) -> UUID:
+        return id_as_it_is_written(self._path[name])
+
+    def limit(self, default: int) -> int:
+        given = self._query.get("limit")
+        if given is None:
+            return default
+        return known(LIMITS, given)
+
+    def flag(self, name: str) -> bool:
+        given = self._query.get(name)
+        return given is not None and known(FLAGS, given)
+
+    def text(self, name: str) -> str | None:
+        given = self._query.get(name)
+        if given == NO_VALUE:
+            raise Unusual
+        return given
+
+    def header(self, name: bytes) -> str | None:
+        given = headers_of(self._request.scope).get(name)
+        return None if given is None else given.decode("latin-1")
+
+    def only(self, *names: str) -> None:
+        """Has no other parameters, which may be of the same handler's."""
+        if not self._query.keys() <= {"user_id", *names}:
+            raise Unusual
+
+    @cached_property
+    def _named(self) -> str | None:
+        return named_user(self.header(b"x-user-id"), self.text("user_id"))
+
+    def asking(self) -> Asking:
+        return Asking(
+            self._request.app.state["attachment"], self._request.user, self._named, REQUEST_ID.get()
+        )
+
+    def writing(self) -> Writing:
+        given = headers_of(self._request.scope)
+        if any(name in given for name in WITH_KEY_OR_VERSION):
+            raise Unusual
+        return Writing(
+            self._request.app.state["attachment"],
+            self._request.user,
+            self._named,
+            REQUEST_ID.get(),
+            NO_HEADERS,
+        )
+
+    async def body(self, decoder: Decoder[T]) -> T:
+        """Straight into its Struct."""
+        whole = await self._request.body()
+        try:
+            return decoder.decode(whole)
+        except (MsgspecError, UnicodeError, RecursionError):
+            raise Unusual from None
+
+
+def id_as_it_is_written(given: str) -> UUID:
+    if AN_ID.fullmatch(given) is None:
+        raise Unusual
+    return UUID(given)
+
+
+def known(values: dict[str, T], given: str) -> T:
+    if given not in values:
+        raise Unusual
+    return values[given]
+
+
+def query_of(query: bytes) -> dict[str, str]:
+    if not query:
+        return {}
+    if PLAIN.fullmatch(query) is None:
+        raise Unusual
+    pairs = [pair.split("=") for pair in query.decode().split("&")]
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Unusual
+    return found
+
+
+def quickly(
+    answer: Callable[[UsualRequest], Awaitable[ASGIResponse]],
+) -> Callable[[Request[Any, Any, Any]], Awaitable[ASGIResponse | None]]:
+    """For an operation's `before_request`: an answer, or None for the handler to give it."""
+
+    async def before(request: Request[Any, Any, Any]) -> ASGIResponse | None:
+        try:
+            return await answer(UsualRequest(request))
+        except Unusual:
+            return None
+
+    return before
