@@ -7,7 +7,12 @@ Refusal
 └── ReplayIsRunning
 """
 
+from typing import Final
+
 from domain.errors import Refusal
+
+ASIDE: Final = "it is being rewritten"
+"""Stands where a parked conversation has its error, while an anonymising brings its rows back."""
 
 
 class ProjectionBehind(Refusal):

@@ -31,10 +31,10 @@ class Log(Protocol):
         every shard gives its share; none after `until`."""
         ...
 
-    def conversation(
-        self, connection: Connection[Any], shard: int, conversation_id: UUID, from_position: int
-    ) -> Iterable[Recorded]:
-        """One conversation's events from a position on, in order."""
+    def piece(
+        self, connection: Connection[Any], shard: int, conversation_id: UUID, from_position: int, limit: int
+    ) -> list[Recorded]:
+        """One conversation's events from a position on: at most `limit`, fewer if they are large."""
         ...
 
     def at(self, connection: Connection[Any], shard: int, positions: Sequence[int]) -> list[Recorded]:

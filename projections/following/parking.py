@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from domain.errors import EventUnreadable
 from domain.events import ConversationAnonymised, ConversationErased
 from domain.recorded import Recorded, Unreadable
+from projections.errors import ASIDE
 from projections.generations import Generation, named
 from projections.projection import Projection
 from projections.rows.apply import apply
@@ -33,7 +34,7 @@ LIST: Final = """
     SELECT p.projection, p.generation, p.shard, p.conversation_id, p.position, p.error, p.parked_at
     FROM parked AS p
     JOIN generations AS g USING (projection, generation)
-    WHERE g.stage = 'live'
+    WHERE g.stage = 'live' AND p.error <> %(aside)s
     ORDER BY p.projection, p.generation, p.shard, p.conversation_id
 """
 
@@ -237,6 +238,6 @@ def skipped_of(rows: Iterable[tuple[Any, ...]]) -> Skipped:
 
 
 def every(connection: Connection[Any]) -> list[Parked]:
-    """All that is parked in what is read now."""
+    """All that is parked in what is read now, and waits for somebody."""
     with connection.cursor(row_factory=class_row(Parked)) as cursor:
-        return cursor.execute(LIST).fetchall()
+        return cursor.execute(LIST, {"aside": ASIDE}).fetchall()

@@ -13,7 +13,7 @@ from psycopg.errors import UndefinedTable
 from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool
 
-from projections.errors import ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
+from projections.errors import ASIDE, ConversationIsParked, ProjectionBehind, ProjectionNotBuilt
 from projections.projection import Projection
 from projections.reading.prepared import Statement, fetch
 from projections.rows.tables import raw
@@ -139,6 +139,8 @@ class View:
         while True:
             found = await self._attempt(query, given)
             reached, error, head = found[0][:MARKS]
+            if error == ASIDE:
+                return []
             if error is not None:
                 raise ConversationIsParked(projection=self.projection.name, error=error)
             if reached is None:

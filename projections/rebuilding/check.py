@@ -8,7 +8,7 @@ from msgspec import Struct
 from psycopg import Connection, IsolationLevel
 
 from projections import generations
-from projections.errors import ProjectionNotBuilt
+from projections.errors import ASIDE, ProjectionNotBuilt
 from projections.generations import Generation, named
 from projections.log import Log
 from projections.projection import Projection
@@ -29,7 +29,7 @@ COPY_PARKED: Final = """
 """
 
 PARKED: Final = """
-    SELECT shard, conversation_id, position FROM parked
+    SELECT shard, conversation_id, position, error FROM parked
     WHERE projection = %(projection)s AND generation = %(number)s
 """
 
@@ -118,7 +118,7 @@ class Check:
         build = self._to_live(connection, live, build)
         catch_up(connection, self._log, build, lambda events: None)
         skipped, ours = parked_of(connection, live), parked_of(connection, build.generation)
-        changed = [key for key in {*skipped, *ours} if skipped.get(key) != ours.get(key)]
+        changed = [key for key in {*skipped, *ours} if is_moving(skipped.get(key), ours.get(key))]
         tables = [t for t in build.projection.tables if not changed or "conversation_id" in t.columns]
         return CheckResult(
             build.projection.name,
@@ -128,6 +128,15 @@ class Check:
         )
 
 
-def parked_of(connection: Connection[Any], generation: Generation) -> dict[tuple[int, UUID], int]:
+Stopped = tuple[int, str]
+"""At which position, and why."""
+
+
+def parked_of(connection: Connection[Any], generation: Generation) -> dict[tuple[int, UUID], Stopped]:
     rows = connection.execute(PARKED, named(generation)).fetchall()
-    return {(shard, conversation_id): position for shard, conversation_id, position in rows}
+    return {(shard, conversation_id): (position, why) for shard, conversation_id, position, why in rows}
+
+
+def is_moving(live: Stopped | None, built: Stopped | None) -> bool:
+    """Whether it was parked or taken meanwhile, or its rows are just being brought back."""
+    return live != built or (live is not None and live[1] == ASIDE)

@@ -44,7 +44,7 @@ def update(table: Table, generation: int, key: Columns, put: Columns, add: Colum
         table.physical(generation),
         sql.SQL(", ").join(changes),
         rows_given(table, (*key, *put, *add, *fill)),
-        same_key(key),
+        same_key(key) if len(key) == len(table.key) else same_key_and_differs(table, key, put),
     )
     return statement.as_bytes(None)
 
@@ -69,6 +69,17 @@ def rows_given(table: Table, columns: Iterable[str]) -> sql.Composed:
     """The parameters as rows: one array a column."""
     arrays = sql.SQL(", ").join(raw(f"%b::{table.columns[column]}[]") for column in columns)
     return sql.SQL("unnest({}) AS given ({})").format(arrays, names(columns))
+
+
+def same_key_and_differs(table: Table, key: Columns, put: Columns) -> sql.Composed:
+    """Of many rows most may be as they are to be, and need not be written. JSON is compared as its text."""
+    differs = (
+        sql.SQL("t.{0}{1} IS DISTINCT FROM given.{0}{1}").format(
+            sql.Identifier(column), sql.SQL("::text" if table.columns[column] == "json" else "")
+        )
+        for column in put
+    )
+    return sql.SQL("{} AND ({})").format(same_key(key), sql.SQL(" OR ").join(differs))
 
 
 def same_key(key: Sequence[str]) -> sql.Composed:

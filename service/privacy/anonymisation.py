@@ -20,7 +20,7 @@ from domain.events import Event
 from domain.message import Message
 from domain.recorded import Recorded
 from projections import generations
-from projections.following.refolding import take_again
+from projections.following.refolding import Refolding, set_aside, take_again
 from projections.projection import Projection
 from projections.rebuilding.guard import guarded
 from service.commands import owned
@@ -106,6 +106,14 @@ class Anonymity:
             version = page[-1].version
         return found
 
+    async def prepare(self, shard: int, conversation_ids: Sequence[UUID]) -> None:
+        """Nobody is shown them from here on. And the append, which gives every message to the pseudonym,
+        finds no rows that it would have to change while others wait for it."""
+        await asyncio.to_thread(self._of_each_projection, set_aside, shard, conversation_ids)
+
+    async def leave(self, shard: int, conversation_id: UUID) -> None:
+        await asyncio.to_thread(self._of_each_projection, take_again, shard, [conversation_id])
+
     async def append(
         self, shard: int, conversation_id: UUID, command: CommandKey, expected: int | None
     ) -> Appended | None:
@@ -155,14 +163,16 @@ class Anonymity:
     async def settle(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
         """In this order: once the log is rewritten, whoever reads it reads of the pseudonym."""
         counts: dict[UUID, dict[str, int]] = {}
-        for conversation_id in conversation_ids:
-            given = {"shard": shard, "conversation_id": conversation_id}
-            cut = await self._cut(given)
+        cuts = {each: await self._cut({"shard": shard, "conversation_id": each}) for each in conversation_ids}
+        for conversation_id, cut in cuts.items():
+            if cut is not None:
+                await self._hansard.replies.forget(shard, conversation_id)
+                await self._rewrite(shard, conversation_id, cut)
+        await asyncio.to_thread(self._take_again, shard, conversation_ids)
+        for conversation_id, cut in cuts.items():
             if cut is None:
-                continue
-            await self._hansard.replies.forget(shard, conversation_id)
-            await self._rewrite(shard, conversation_id, cut)
-            await asyncio.to_thread(self._take_again, shard, conversation_id)
+                continue  # somebody has erased it
+            given = {"shard": shard, "conversation_id": conversation_id}
             await forget_elsewhere(self._connection, self._hansard.projections, given)
             state = await self._hansard.repository.settle(shard, conversation_id)
             messages = state.message_count if state else 0
@@ -192,20 +202,22 @@ class Anonymity:
                         await self._connection.execute(REWRITE, given | asdict(left))
             version = page[-1].version
 
-    def _take_again(self, shard: int, conversation_id: UUID) -> None:
+    def _take_again(self, shard: int, conversation_ids: Sequence[UUID]) -> None:
         """Builds that were begun and left lying are begun anew by the next replay; one that is under way has
         read what was there before, and has to be done first."""
-        database, log = self._hansard.database, self._hansard.log
-        with database.connect("hansard eraser") as connection:
+        with self._hansard.database.connect("hansard eraser") as connection:
             for projection in self._hansard.projections:
                 if generations.building(connection, projection) is not None:
                     with guarded(connection, [projection]):
                         begun = generations.building(connection, projection)
                         if begun is not None:
                             generations.drop(connection, begun)
-                live = generations.live(connection, projection)
-                if live is not None:
-                    take_again(connection, log, projection, live, shard, conversation_id)
+        self._of_each_projection(take_again, shard, conversation_ids)
+
+    def _of_each_projection(self, work: Refolding, shard: int, conversation_ids: Sequence[UUID]) -> None:
+        with self._hansard.database.connect("hansard eraser") as connection:
+            for projection in self._hansard.projections:
+                work(connection, self._hansard.log, projection, shard, conversation_ids)
 
 
 def left_of(recorded: Recorded, user_id: str, pseudonym: str) -> WhatIsLeft:

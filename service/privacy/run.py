@@ -63,6 +63,12 @@ class Work(Protocol):
     async def count(self, shard: int, conversation_ids: Sequence[UUID]) -> Mapping[UUID, dict[str, int]]:
         """What there is of those that are not done yet."""
 
+    async def prepare(self, shard: int, conversation_ids: Sequence[UUID]) -> None:
+        """Whatever would take long in the append."""
+
+    async def leave(self, shard: int, conversation_id: UUID) -> None:
+        """Undoes that: the append was refused."""
+
     async def append(
         self, shard: int, conversation_id: UUID, command: CommandKey, expected: int | None
     ) -> Appended | None:
@@ -188,6 +194,7 @@ class ReceiptRun:
         notes = [Noted(shard, conversation_id, counts) for conversation_id, counts in there.items()]
         await receipts.note(self._connection, self._receipt, notes)
         known |= there
+        await self._work.prepare(shard, list(known))
         appended = await asyncio.gather(*(self._append(shard, each) for each in known))
         after = await self._work.settle(shard, list(known))
         for conversation_id, ours in zip(known, appended, strict=True):
@@ -202,6 +209,7 @@ class ReceiptRun:
                 shard, conversation_id, self._command(conversation_id), self._wish.expected
             )
         except VersionConflict:
+            await self._work.leave(shard, conversation_id)
             await receipts.withdraw(self._connection, self._receipt)  # it is of one conversation only
             raise
 

@@ -1,7 +1,7 @@
 """Reads the log: one conversation, one message's events, a shard in order, and where every shard ends."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from domain.recorded import Recorded, Unreadable
 from service.store.codec import decode
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
+PIECE_BYTES: Final = 1024 * 1024
 END: Final = 2**63 - 1
 """Further than any position."""
 
@@ -55,9 +56,15 @@ WHERE before IS NULL OR before < %(bytes)s
 ORDER BY shard, position"""  # noqa: S608
 AT: Final = f"""
 SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position = ANY(%(positions)s) ORDER BY position"""  # noqa: S608
-CONVERSATION_FROM_POSITION: Final = f"""
-SELECT {COLUMNS} FROM events
-WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND position >= %(position)s
+PIECE: Final = f"""
+SELECT {COLUMNS} FROM (
+    SELECT {COLUMNS}, sum(octet_length(state)) OVER (
+        ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM (SELECT {COLUMNS} FROM events
+          WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND position >= %(position)s
+          ORDER BY version LIMIT %(limit)s) AS page
+) AS measured
+WHERE before IS NULL OR before < %(bytes)s
 ORDER BY version"""  # noqa: S608
 CONVERSATION_AFTER_VERSION: Final = f"""
 SELECT {COLUMNS} FROM events
@@ -129,11 +136,12 @@ class DatabaseLog:
         given = {"shard": shard, "positions": list(positions)}
         return [recorded(row) for row in binary(connection, AT, given)]
 
-    def conversation(
-        self, connection: Connection[Any], shard: int, conversation_id: UUID, from_position: int
-    ) -> Iterator[Recorded]:
+    def piece(
+        self, connection: Connection[Any], shard: int, conversation_id: UUID, from_position: int, limit: int
+    ) -> list[Recorded]:
         given = {"shard": shard, "conversation_id": conversation_id, "position": from_position}
-        return map(recorded, binary(connection, CONVERSATION_FROM_POSITION, given))
+        most = {"limit": limit, "bytes": PIECE_BYTES}
+        return [recorded(row) for row in binary(connection, PIECE, given | most)]
 
     def lock(self, connection: Connection[Any], shards: Iterable[int]) -> None:
         connection.execute(LOCK, {"shards": list(shards)})

@@ -185,7 +185,7 @@ def test_a_conversation_as_it_stood_is_the_fold_of_its_first_events(dsn: str) ->
         ids = append(store, history)
         with database.connect() as connection:
             for conversation_id in ids.values():
-                log = list(DatabaseLog().conversation(connection, SHARD, conversation_id, 0))
+                log = DatabaseLog().piece(connection, SHARD, conversation_id, 0, 1_000)
                 runner.run(each_version(log, limit))
 
     async def each_version(log: list[Recorded], limit: int) -> None:

@@ -229,7 +229,7 @@ async def test_a_long_conversation_is_loaded_from_its_snapshot(dsn: str) -> None
     async with repository_on(dsn) as later:
         loaded = await later.load(shard_of("ann", 8), conversation)
     with connect(dsn) as connection:
-        history = DatabaseLog().conversation(connection, shard_of("ann", 8), conversation, 1)
+        history = DatabaseLog().piece(connection, shard_of("ann", 8), conversation, 1, 1_000)
         assert loaded == decisions.fold(history)
     assert loaded
     assert loaded.message_count == 3 * (SNAPSHOT_EVERY // 2) + 1
