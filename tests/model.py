@@ -92,6 +92,12 @@ class Model:
         """The next request is answered so; without a script the answer is short."""
         self._answers.append(steps)
 
+    def forget(self) -> None:
+        """What was scripted and heard so far was another test's."""
+        with self._lock:
+            for each in (self.asked, self.keys, self._answers):
+                each.clear()
+
     def take(self, asked: dict[str, Any], key: str | None) -> tuple[Step, ...]:
         with self._lock:
             self.asked.append(asked)

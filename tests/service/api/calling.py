@@ -1,5 +1,7 @@
 """Asks the real application on a real database, as anybody would over HTTP."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from service.settings.settings import Settings
 from service.store.connections import Database
 from service.worker.app import create_app
 from tests.conftest import SHARDS
+from tests.serving import LONGEST_START
 
 SECRET = "a secret of forty characters for the tests"
 HERE = "http://127.0.0.1"
@@ -29,7 +32,16 @@ async def calling(dsn: str, **settings: Any) -> AsyncIterator[Client]:
     """Enter it in the test, not in a fixture: the application belongs to the test's event loop."""
     app = create_app(Settings(dsn=dsn, shards=SHARDS, **settings))
     async with AsyncTestClient(app, base_url=HERE) as client:
+        await until_attached(app)
         yield client
+
+
+async def until_attached(app: Litestar) -> None:
+    """An application answers before it has its database, where that takes longer than a moment."""
+    deadline = time.monotonic() + LONGEST_START
+    while not app.state["attachment"].is_there:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

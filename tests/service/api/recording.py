@@ -11,7 +11,7 @@ from service.hansard import Hansard
 from service.settings.settings import Settings
 from service.worker.app import create_app
 from tests.conftest import SHARDS
-from tests.service.api.calling import HERE
+from tests.service.api.calling import HERE, until_attached
 
 ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -24,6 +24,7 @@ async def at_once(dsn: str, **settings: Any) -> AsyncIterator[tuple[httpx.AsyncC
     app = create_app(Settings(dsn=dsn, shards=SHARDS, **settings))
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # the same protocol by another name
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url=HERE, timeout=60) as client:
+        await until_attached(app)
         yield client, app.state["attachment"].hansard
 
 

@@ -18,7 +18,7 @@ from service.settings.settings import Settings
 from service.store.repository import Caller
 from service.worker.app import create_app
 from tests.conftest import SHARDS
-from tests.service.api.calling import HERE, Client
+from tests.service.api.calling import HERE, Client, until_attached
 
 
 class Wish(Struct, forbid_unknown_fields=True):
@@ -70,6 +70,8 @@ async def telling(dsn: str | None, *more: Any, **settings: Any) -> AsyncIterator
     for each in handlers(more):
         app.register(each)
     async with AsyncTestClient(app, base_url=HERE) as client:
+        if dsn is not None:
+            await until_attached(app)
         yield client
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import httpx
 
-from tests.listening import eventually
+from tests.listening import draft, eventually
 from tests.model import Model
+from tests.service.chatkit.speaking import Widget, widget_at
 from tests.serving import Service, serving
 
 ROOT = str(Path(__file__).parents[3])
@@ -25,3 +27,18 @@ def served(dsn: str, model: Model, place: Path, **environ: str) -> Iterator[Serv
 
 def ready(service: Service) -> bool:
     return httpx.get(f"{service.url}/health/ready").status_code == 200
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A service that many tests speak to, each as a user of its own."""
+
+    url: str
+    dsn: str
+
+    @contextmanager
+    def widget_of(self, user_id: str) -> Iterator[Widget]:
+        """When the test is over nothing of it goes on."""
+        with widget_at(self.url, user_id) as widget:
+            yield widget
+        eventually(lambda: draft(self.dsn, user_id) is None)

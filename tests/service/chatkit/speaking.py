@@ -112,11 +112,12 @@ class Widget:
 
     def __init__(self, client: httpx.Client, user_id: str = "ann", **headers: str) -> None:
         self.client = client
+        self.user_id = user_id
         self.headers = {"X-User-Id": user_id, **headers}
 
-    def of(self, user_id: str) -> "Widget":
+    def strangers(self) -> "Widget":
         """Another user's."""
-        return Widget(self.client, user_id)
+        return Widget(self.client, f"not {self.user_id}")
 
     def send(self, body: dict[str, Any], **headers: str) -> httpx.Response:
         return self.client.post(PATH, json=body, headers=self.headers | headers)

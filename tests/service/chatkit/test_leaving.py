@@ -18,8 +18,9 @@ from service.hansard import running
 from service.settings.settings import Settings
 from service.store.repository import Caller
 from tests.conftest import SHARDS
-from tests.listening import draft, events, eventually
+from tests.listening import events, eventually
 from tests.model import Hold, Model
+from tests.service.chatkit.record import Record
 from tests.service.chatkit.serving import KITCHEN, served
 from tests.service.chatkit.speaking import (
     LONGEST_WAIT,
@@ -31,21 +32,6 @@ from tests.service.chatkit.speaking import (
     request,
     widget_at,
 )
-
-
-def stored(dsn: str) -> list[tuple[str, str]]:
-    """What the log says of messages and of replies that there are not."""
-    found = []
-    for each in events(dsn):
-        if each["topic"] == "message_added":
-            found.append((each["content"], each.get("status", "complete")))
-        elif each["topic"] == "reply_failed":
-            found.append(("", each["reason"]))
-    return found
-
-
-def is_quiet(dsn: str) -> bool:
-    return draft(dsn) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +46,7 @@ def is_quiet(dsn: str) -> bool:
     ],
 )
 def test_whoever_goes_away_at_any_point_stops_the_reply_and_keeps_what_was_said(
-    widget: Widget, model: Model, dsn: str, point: str, kept: list[Any]
+    widget: Widget, model: Model, record: Record, point: str, kept: list[Any]
 ) -> None:
     hold = Hold()
     steps: list[Any] = ["Once ", hold, "upon a time."] if kept else [hold, "Certainly."]
@@ -68,22 +54,17 @@ def test_whoever_goes_away_at_any_point_stops_the_reply_and_keeps_what_was_said(
     with widget.listen(creating("Tell me.")) as heard:
         heard.until_event(point)
     thread_id = heard.thread_id
-    eventually(lambda: is_over(dsn))
-    assert stored(dsn)[0] == ("Tell me.", "complete")
-    assert [each for each in stored(dsn)[1:] if each != ("", "stopped")] == kept
+    eventually(record.is_over)
+    assert record.stored()[0] == ("Tell me.", "complete")
+    assert [each for each in record.stored()[1:] if each != ("", "stopped")] == kept
     assert widget.lines(thread_id) == ["Tell me.", *(text for text, _ in kept)]
     hold.go()
     assert widget.hear(adding(thread_id, "Go on.")).text == "Certainly."
     assert widget.lines(thread_id) == ["Tell me.", *(text for text, _ in kept), "Go on.", "Certainly."]
-    assert not [each for each in events(dsn) if each.get("kind", "message") != "message"]
+    assert not [each for each in record.events() if each.get("kind", "message") != "message"]
 
 
-def is_over(dsn: str) -> bool:
-    """The question is stored, and what was replied to it too, or that nothing was."""
-    return is_quiet(dsn) and len(stored(dsn)) > 1
-
-
-def test_after_a_stop_the_next_message_goes_at_once(widget: Widget, model: Model, dsn: str) -> None:
+def test_after_a_stop_the_next_message_goes_at_once(widget: Widget, model: Model, record: Record) -> None:
     """The service may not have noticed yet that the client of the message before is gone."""
     hold = Hold()
     model.answers("Once ", hold)
@@ -94,7 +75,7 @@ def test_after_a_stop_the_next_message_goes_at_once(widget: Widget, model: Model
         heard.all()
     assert heard.errors == []
     assert widget.lines(heard.thread_id) == ["One?", "Once ", "Two?", "Certainly."]
-    assert stored(dsn)[1] == ("Once ", "interrupted")
+    assert record.stored()[1] == ("Once ", "interrupted")
     hold.go()
 
 
@@ -108,21 +89,23 @@ def test_where_the_settings_say_so_the_reply_is_finished(dsn: str, model: Model,
         with widget.listen(creating("Tell me.")) as heard:
             heard.until("Once ")
         hold.go()
-        eventually(lambda: stored(dsn)[1:] == [("Once upon a time.", "complete")])
-        eventually(lambda: is_quiet(dsn))
+        record = Record(dsn)
+        eventually(lambda: record.stored()[1:] == [("Once upon a time.", "complete")])
+        eventually(record.is_quiet)
         assert widget.lines(heard.thread_id) == ["Tell me.", "Once upon a time."]
 
 
 @contextmanager
-def slow(url: str, body: dict[str, Any]) -> Iterator[socket.socket]:
+def slow(widget: Widget, body: dict[str, Any]) -> Iterator[socket.socket]:
     """A client who sends a request and reads nothing of the answer."""
-    host, port = url.removeprefix("http://").split(":")
+    host, port = widget.client.base_url.host, widget.client.base_url.port
+    assert port is not None
     raw = msgspec.json.encode(body)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect((host, int(port)))
+        connection.connect((host, port))
         connection.sendall(
-            f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nX-User-Id: ann\r\n"
+            f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nX-User-Id: {widget.user_id}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
             + raw
         )
@@ -130,37 +113,35 @@ def slow(url: str, body: dict[str, Any]) -> Iterator[socket.socket]:
 
 
 def test_a_slow_reader_who_goes_away_blocked_keeps_what_was_said_to_her(
-    dsn: str, model: Model, tmp_path: Path
+    widget: Widget, model: Model, record: Record
 ) -> None:
     word = "word " * 2_000
-    with served(dsn, model, tmp_path) as service, widget_at(service.url) as widget:
-        hold = Hold()
-        model.answers(*[word] * 90, hold, "and the rest.")
-        with slow(service.url, creating("Tell me.")):
-            hold.reached()
-            eventually(lambda: draft(dsn) == word * 90)
-        eventually(lambda: is_over(dsn))
-        assert stored(dsn) == [("Tell me.", "complete"), (word * 90, "interrupted")]
-        (thread,) = widget.threads()
-        assert widget.lines(thread.id) == ["Tell me.", word * 90]
-        hold.go()
+    hold = Hold()
+    model.answers(*[word] * 90, hold, "and the rest.")
+    with slow(widget, creating("Tell me.")):
+        hold.reached()
+        eventually(lambda: record.draft() == word * 90)
+    eventually(record.is_over)
+    assert record.stored() == [("Tell me.", "complete"), (word * 90, "interrupted")]
+    (thread,) = widget.threads()
+    assert widget.lines(thread.id) == ["Tell me.", word * 90]
+    hold.go()
 
 
 def test_a_slow_reader_holds_up_neither_the_reply_nor_anybody_else(
-    dsn: str, model: Model, tmp_path: Path
+    widget: Widget, model: Model, record: Record
 ) -> None:
     word = "word " * 2_000
-    with served(dsn, model, tmp_path) as service, widget_at(service.url) as widget:
-        model.answers(*[word] * 90)
-        with slow(service.url, creating("Tell me.")) as connection:
-            eventually(lambda: stored(dsn)[1:] == [(word * 90, "complete")])
-            assert widget.of("bob").hear(creating("And I?")).text == "Certainly."
-            connection.settimeout(30)
-            answer = b""
-            while not answer.endswith(b"0\r\n\r\n"):
-                answer += connection.recv(65_536)
-        text = b"".join(chunks(answer.partition(b"\r\n\r\n")[2])).decode()
-        assert Heard(iter(text.splitlines())).all().text == word * 90
+    model.answers(*[word] * 90)
+    with slow(widget, creating("Tell me.")) as connection:
+        eventually(lambda: record.stored()[1:] == [(word * 90, "complete")])
+        assert widget.strangers().hear(creating("And I?")).text == "Certainly."
+        connection.settimeout(30)
+        answer = b""
+        while not answer.endswith(b"0\r\n\r\n"):
+            answer += connection.recv(65_536)
+    text = b"".join(chunks(answer.partition(b"\r\n\r\n")[2])).decode()
+    assert Heard(iter(text.splitlines())).all().text == word * 90
 
 
 def chunks(body: bytes) -> Iterator[bytes]:
@@ -171,18 +152,14 @@ def chunks(body: bytes) -> Iterator[bytes]:
 
 
 def test_a_reply_of_an_applications_own_is_kept_as_far_as_it_came(
-    dsn: str, model: Model, tmp_path: Path
+    kitchen: Widget, kitchen_record: Record
 ) -> None:
     """By ChatKit's package, with the note beside it that it makes for models."""
-    with (
-        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
-        widget_at(service.url) as widget,
-    ):
-        with widget.listen(creating("/endless")) as heard:
-            heard.until("Once ")
-        eventually(lambda: len(stored(dsn)) == 3)
-        assert widget.lines(heard.thread_id) == ["/endless", "Once "]
-        assert [each.get("kind") for each in events(dsn)][-1] == "sdk_hidden_context"
+    with kitchen.listen(creating("/endless")) as heard:
+        heard.until("Once ")
+    eventually(lambda: len(kitchen_record.stored()) == 3)
+    assert kitchen.lines(heard.thread_id) == ["/endless", "Once "]
+    assert [each.get("kind") for each in kitchen_record.events()][-1] == "sdk_hidden_context"
 
 
 @pytest.mark.parametrize(("asked", "kind"), [("/form", "structured_input"), ("/tool", "client_tool_call")])
@@ -225,15 +202,14 @@ async def heard_from(server: Any, caller: Caller, body: dict[str, Any]) -> Heard
 
 @pytest.mark.parametrize("bytes_heard", [0, 1])
 def test_whoever_goes_away_before_anything_can_be_read_leaves_a_whole_thread(
-    widget: Widget, model: Model, dsn: str, bytes_heard: int
+    widget: Widget, model: Model, record: Record, bytes_heard: int
 ) -> None:
     hold = Hold()
     model.answers(hold, "Certainly.")
-    url = str(widget.client.base_url).rstrip("/")
-    with slow(url, creating("Tell me.")) as connection:
+    with slow(widget, creating("Tell me.")) as connection:
         assert len(connection.recv(bytes_heard)) == bytes_heard
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    eventually(lambda: is_over(dsn))
+    eventually(record.is_over)
     hold.go()
     (thread,) = widget.threads()
     assert widget.lines(thread.id) == ["Tell me."]
@@ -253,7 +229,7 @@ def test_a_stop_of_the_service_ends_streams_and_what_was_said_can_be_asked_again
             assert heard.types[-1] == "thread.item.done"
             assert service.process.wait(60) == 0
         hold.go()
-        assert stored(dsn) == [("Tell me.", "complete"), ("Once ", "interrupted")]
+        assert Record(dsn).stored() == [("Tell me.", "complete"), ("Once ", "interrupted")]
         with pytest.raises(httpx.TransportError):
             widget.send(request("threads.list"))
     question = heard.done[0]

@@ -153,56 +153,51 @@ def actions(widget: Widget, thread_id: str) -> None:
     assert updated.id == shown.id
 
 
-def test_what_only_the_server_should_see_reaches_no_client(dsn: str, model: Model, tmp_path: Path) -> None:
-    with serving(dsn, model, tmp_path) as widget:
-        answer = widget.send(creating("/hidden"))
-        thread_id = Heard(iter(answer.text.splitlines())).all().thread_id
-        answers = [
-            answer.text,
-            widget.send(request("items.list", thread_id=thread_id)).text,
-            widget.send(request("threads.get_by_id", thread_id=thread_id)).text,
-            widget.send(request("threads.list")).text,
-        ]
-        answers += [
-            widget.client.get(path, headers=widget.headers).text
-            for path in (
-                f"/api/conversations/{thread_id}/messages",
-                f"/api/chat/{thread_id}/history",
-                "/api/chat/history",
-                "/api/search?q=server",
-            )
-        ]
-        assert not [each for each in answers if SECRET in each or "hidden" in each.replace("/hidden", "")]
-        widget.hear(adding(thread_id, "Hello?"))
-        assert SECRET not in str(model.asked)
-
-
-def test_a_form_that_is_skipped_is_told_so(dsn: str, model: Model, tmp_path: Path) -> None:
-    with serving(dsn, model, tmp_path) as widget:
-        heard = widget.hear(creating("/form"))
-        here: dict[str, Any] = {"thread_id": heard.thread_id, "item_id": heard.done[1].id}
-        body = request("threads.add_structured_input", input={"status": "skipped"}, **here)
-        assert widget.hear(body).text == "Certainly."
-        assert model.heard()[-1] == ("user", "Where are you?\n(I would rather not say.)")
-        assert widget.items(heard.thread_id)[1].status == "skipped"
-
-
-def test_a_widget_full_of_actions_comes_back_as_it_was_sent(dsn: str, model: Model, tmp_path: Path) -> None:
-    with serving(dsn, model, tmp_path) as widget:
-        answer = widget.send(creating("/buttons"))
-        (sent,) = (
-            event["item"]
-            for event in map(json.loads, answer.text.replace("data: ", "").split("\n\n")[:-1])
-            if event["type"] == "thread.item.done" and event["item"]["type"] == "widget"
+def test_what_only_the_server_should_see_reaches_no_client(kitchen: Widget, model: Model) -> None:
+    answer = kitchen.send(creating("/hidden"))
+    thread_id = Heard(iter(answer.text.splitlines())).all().thread_id
+    answers = [
+        answer.text,
+        kitchen.send(request("items.list", thread_id=thread_id)).text,
+        kitchen.send(request("threads.get_by_id", thread_id=thread_id)).text,
+        kitchen.send(request("threads.list")).text,
+    ]
+    answers += [
+        kitchen.client.get(path, headers=kitchen.headers).text
+        for path in (
+            f"/api/conversations/{thread_id}/messages",
+            f"/api/chat/{thread_id}/history",
+            "/api/chat/history",
+            "/api/search?q=server",
         )
-        assert sent["widget"] == buttons().model_dump(mode="json", by_alias=True, exclude_none=True)
-        page = widget.ask("items.list", thread_id=sent["thread_id"], order="desc", limit=1)
-        assert page["data"] == [sent]
-        action = sent["widget"]["children"][0]["onClickAction"]
-        pressed = request(
-            "threads.custom_action", thread_id=sent["thread_id"], item_id=sent["id"], action=action
-        )
-        assert widget.hear(pressed).types == ["stream_options", "thread.item.replaced"]
+    ]
+    assert not [each for each in answers if SECRET in each or "hidden" in each.replace("/hidden", "")]
+    kitchen.hear(adding(thread_id, "Hello?"))
+    assert SECRET not in str(model.asked)
+
+
+def test_a_form_that_is_skipped_is_told_so(kitchen: Widget, model: Model) -> None:
+    heard = kitchen.hear(creating("/form"))
+    here: dict[str, Any] = {"thread_id": heard.thread_id, "item_id": heard.done[1].id}
+    body = request("threads.add_structured_input", input={"status": "skipped"}, **here)
+    assert kitchen.hear(body).text == "Certainly."
+    assert model.heard()[-1] == ("user", "Where are you?\n(I would rather not say.)")
+    assert kitchen.items(heard.thread_id)[1].status == "skipped"
+
+
+def test_a_widget_full_of_actions_comes_back_as_it_was_sent(kitchen: Widget) -> None:
+    answer = kitchen.send(creating("/buttons"))
+    (sent,) = (
+        event["item"]
+        for event in map(json.loads, answer.text.replace("data: ", "").split("\n\n")[:-1])
+        if event["type"] == "thread.item.done" and event["item"]["type"] == "widget"
+    )
+    assert sent["widget"] == buttons().model_dump(mode="json", by_alias=True, exclude_none=True)
+    page = kitchen.ask("items.list", thread_id=sent["thread_id"], order="desc", limit=1)
+    assert page["data"] == [sent]
+    action = sent["widget"]["children"][0]["onClickAction"]
+    pressed = request("threads.custom_action", thread_id=sent["thread_id"], item_id=sent["id"], action=action)
+    assert kitchen.hear(pressed).types == ["stream_options", "thread.item.replaced"]
 
 
 def test_pages_of_threads_lead_from_the_most_recent_to_the_first_and_back(

@@ -140,7 +140,7 @@ def test_a_thread_is_linked_to_the_opportunity_that_was_active_when_it_began(
     assert [each["id"] for each in rest["conversations"]] == [third]
     same = widget.get("/api/links/opportunity/opp_1/conversations")
     assert [each["title"] for each in same["conversations"]] == ["One?", "Three?"]
-    bob = widget.of("bob")
+    bob = widget.strangers()
     bob.hear(creating("His."), **{"X-Opportunity-Id": "opp_1"})
     erased = widget.client.delete("/api/opportunities/opp_1", headers=widget.headers).json()
     assert erased["erased"] == {"conversations": 2, "messages": 6}

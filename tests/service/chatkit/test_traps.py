@@ -4,25 +4,22 @@ import os
 import signal
 from pathlib import Path
 
-from tests.listening import draft, events, eventually
+from tests.listening import draft, eventually
 from tests.model import CUT, Hold, Model, Status
-from tests.service.chatkit.serving import KITCHEN, served
+from tests.service.chatkit.record import Record
+from tests.service.chatkit.serving import served
 from tests.service.chatkit.speaking import Widget, adding, creating, request, widget_at
 
 
 def test_an_open_workflow_that_the_next_turn_closes_is_one_item_revised(
-    dsn: str, model: Model, tmp_path: Path
+    kitchen: Widget, kitchen_record: Record
 ) -> None:
-    with (
-        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
-        widget_at(service.url) as widget,
-    ):
-        thread_id = widget.create("/workflow")
-        widget.hear(adding(thread_id, "/close"))
-        assert widget.lines(thread_id) == ["/workflow", "workflow", "/close"]
-        (work,) = (each for each in widget.items(thread_id) if each.type == "workflow")
-        assert (work.workflow.expanded, work.workflow.tasks[0].status_indicator) == (False, "complete")
-        assert [each["topic"] for each in events(dsn)].count("message_revised") == 1
+    thread_id = kitchen.create("/workflow")
+    kitchen.hear(adding(thread_id, "/close"))
+    assert kitchen.lines(thread_id) == ["/workflow", "workflow", "/close"]
+    (work,) = (each for each in kitchen.items(thread_id) if each.type == "workflow")
+    assert (work.workflow.expanded, work.workflow.tasks[0].status_indicator) == (False, "complete")
+    assert [each["topic"] for each in kitchen_record.events()].count("message_revised") == 1
 
 
 def test_a_rename_while_a_reply_streams_survives_it_and_is_told(widget: Widget, model: Model) -> None:
@@ -38,41 +35,29 @@ def test_a_rename_while_a_reply_streams_survives_it_and_is_told(widget: Widget, 
     assert titles == ["Tell me a story.", "Stories"]
 
 
-def test_a_rename_survives_a_stream_that_saves_the_thread_in_the_end(
-    dsn: str, model: Model, tmp_path: Path
-) -> None:
+def test_a_rename_survives_a_stream_that_saves_the_thread_in_the_end(kitchen: Widget, model: Model) -> None:
     """The stream has loaded the thread under its old title, and saves all of it."""
     hold = Hold()
-    with (
-        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
-        widget_at(service.url) as widget,
-    ):
-        thread_id = widget.create("Before")
-        model.answers("Once ", hold)
-        with widget.listen(adding(thread_id, "/note")) as heard:
-            heard.until("Once ")
-            widget.ask("threads.update", thread_id=thread_id, title="Stories")
-            hold.go()
-            heard.all()
-        assert heard.errors == []
-        found = widget.get(f"/api/conversations/{thread_id}")
-        assert (found["title"], found["metadata"]["noted"]) == ("Stories", True)
+    thread_id = kitchen.create("Before")
+    model.answers("Once ", hold)
+    with kitchen.listen(adding(thread_id, "/note")) as heard:
+        heard.until("Once ")
+        kitchen.ask("threads.update", thread_id=thread_id, title="Stories")
+        hold.go()
+        heard.all()
+    assert heard.errors == []
+    found = kitchen.get(f"/api/conversations/{thread_id}")
+    assert (found["title"], found["metadata"]["noted"]) == ("Stories", True)
 
 
-def test_the_one_id_of_all_models_by_chat_completions_makes_two_items(
-    dsn: str, model: Model, tmp_path: Path
-) -> None:
-    with (
-        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
-        widget_at(service.url) as widget,
-    ):
-        heard = widget.hear(creating("/fake"))
-        widget.hear(adding(heard.thread_id, "/fake"))
-        one, other = (each for each in widget.items(heard.thread_id) if each.type == "assistant_message")
-        assert one.id != other.id
-        assert "__fake_id__" not in heard.events[-1].model_dump_json()
-        assert heard.added[0].id == heard.done[-1].id == one.id
-        assert {event.item_id for event in heard.events if event.type == "thread.item.updated"} == {one.id}
+def test_the_one_id_of_all_models_by_chat_completions_makes_two_items(kitchen: Widget) -> None:
+    heard = kitchen.hear(creating("/fake"))
+    kitchen.hear(adding(heard.thread_id, "/fake"))
+    one, other = (each for each in kitchen.items(heard.thread_id) if each.type == "assistant_message")
+    assert one.id != other.id
+    assert "__fake_id__" not in heard.events[-1].model_dump_json()
+    assert heard.added[0].id == heard.done[-1].id == one.id
+    assert {event.item_id for event in heard.events if event.type == "thread.item.updated"} == {one.id}
 
 
 def test_a_retry_that_was_left_half_done_is_mended_by_a_second_one(
@@ -117,21 +102,15 @@ def test_a_responder_that_fails_is_told_of_and_can_be_tried_again(widget: Widget
     assert widget.lines(thread_id) == ["Well?", "Certainly."]
 
 
-def test_short_pages_with_hidden_items_lead_on_to_all_the_others(
-    dsn: str, model: Model, tmp_path: Path
-) -> None:
-    with (
-        served(dsn, model, tmp_path, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
-        widget_at(service.url) as widget,
-    ):
-        thread_id = widget.create("/hidden")
-        for _ in range(3):
-            widget.hear(adding(thread_id, "/hidden"))
-        found, after = list[str](), None
-        while True:
-            page = widget.ask("items.list", thread_id=thread_id, order="asc", limit=1, after=after)
-            found += [each["type"] for each in page["data"]]
-            after = page.get("after")
-            if not page["has_more"]:
-                break
-        assert found == ["user_message"] * 4
+def test_short_pages_with_hidden_items_lead_on_to_all_the_others(kitchen: Widget) -> None:
+    thread_id = kitchen.create("/hidden")
+    for _ in range(3):
+        kitchen.hear(adding(thread_id, "/hidden"))
+    found, after = list[str](), None
+    while True:
+        page = kitchen.ask("items.list", thread_id=thread_id, order="asc", limit=1, after=after)
+        found += [each["type"] for each in page["data"]]
+        after = page.get("after")
+        if not page["has_more"]:
+            break
+    assert found == ["user_message"] * 4

@@ -68,7 +68,8 @@ class Conversing:
     async def ask(self, message: str, conversation_id: UUID | None = None, **more: Any) -> Reply:
         caller, terms = more.pop("caller", ANN), Terms(command=more.pop("command", None))
         wish = asked(caller, message, conversation_id=conversation_id, terms=terms, **more)
-        return await asyncio.wait_for(self.hansard.replies.ask(wish), LONGEST_WAIT)
+        async with asyncio.timeout(LONGEST_WAIT):
+            return await self.hansard.replies.ask(wish)
 
     async def said(self, message: str, conversation_id: UUID | None = None, **more: Any) -> HistoryMessage:
         """Asks, and waits for the reply."""
@@ -119,7 +120,8 @@ async def processes(dsn: str, number: int = 2, **settings: Any) -> AsyncIterator
 
 
 async def outcome(reply: Reply) -> HistoryMessage:
-    return await asyncio.wait_for(reply.outcome(), LONGEST_WAIT)
+    async with asyncio.timeout(LONGEST_WAIT):
+        return await reply.outcome()
 
 
 async def heard(reply: Reply, offset: int = 0) -> str:

@@ -26,7 +26,8 @@ async def again(
     one: Conversing, conversation_id: UUID, said: MessageAdded, told: Said | None = None
 ) -> Reply:
     wish = asked_before(ANN, conversation_id, said, str(new_id()), told)
-    return await asyncio.wait_for(one.hansard.replies.ask(wish), LONGEST_WAIT)
+    async with asyncio.timeout(LONGEST_WAIT):
+        return await one.hansard.replies.ask(wish)
 
 
 async def test_a_question_that_is_stored_is_replied_to_and_not_stored_again(dsn: str) -> None:
