@@ -7,14 +7,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.postgres.embedded import EmbeddedPostgres
+from tests.conftest import database
 from tests.listening import (
-    ANN,
+    LONGEST_WAIT,
+    Headers,
     chat,
     draft,
     events,
@@ -27,11 +32,45 @@ from tests.listening import (
 from tests.model import Hold, Model, scripted
 from tests.serving import Service, serving
 
+people = count(1)
 
-@pytest.fixture
-def model() -> Iterator[Model]:
+
+@pytest.fixture(scope="module")
+def standing_model() -> Iterator[Model]:
     with scripted() as model:
         yield model
+
+
+@pytest.fixture
+def model(standing_model: Model) -> Model:
+    """Each test scripts it anew."""
+    standing_model.forget()
+    return standing_model
+
+
+@pytest.fixture
+def ann() -> Headers:
+    """Another one in each test."""
+    return {"X-User-Id": f"ann-{next(people)}"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    dsn: str
+    one: Service
+    other: Service
+
+
+@pytest.fixture(scope="module")
+def standing(
+    postgres: EmbeddedPostgres, template: str, standing_model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Standing]:
+    """Two services that are neither stopped nor killed."""
+    with (
+        database(postgres, template) as dsn,
+        served(dsn, standing_model, tmp_path_factory.mktemp("standing"), 2) as (one, other),
+    ):
+        yield Standing(dsn, one, other)
 
 
 @contextmanager
@@ -55,15 +94,15 @@ def ready(service: Service) -> bool:
 
 
 def test_the_model_is_told_the_whole_history_in_order_across_conversations(
-    dsn: str, model: Model, tmp_path: Path
+    standing: Standing, model: Model, ann: Headers
 ) -> None:
-    with served(dsn, model, tmp_path) as (service,):
-        for each in ("One.", "Two.", "Three."):
-            model.answers(each)
-        first = chat(service.url, "First?").json()["session_id"]
-        with talking(service.url, "Second?") as listener:
-            listener.end()
-        chat(service.url, "Third?", session_id=first)
+    url = standing.one.url
+    for each in ("One.", "Two.", "Three."):
+        model.answers(each)
+    first = chat(url, "First?", who=ann).json()["session_id"]
+    with talking(url, "Second?", who=ann) as listener:
+        listener.end()
+    chat(url, "Third?", who=ann, session_id=first)
     assert [each["stream"] for each in model.asked] == [True] * 3
     assert model.heard() == [
         ("system", "You are a helpful assistant."),
@@ -77,81 +116,80 @@ def test_the_model_is_told_the_whole_history_in_order_across_conversations(
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
 def test_a_client_that_leaves_in_the_middle_does_not_keep_the_reply_from_being_stored(
-    dsn: str, model: Model, tmp_path: Path, path: str
+    standing: Standing, model: Model, ann: Headers, path: str
 ) -> None:
-    with served(dsn, model, tmp_path) as (service,):
-        hold = Hold()
-        model.answers("Once ", "upon ", hold, "a time.")
-        send_and_leave(service.url, path, {"message": "Tell me."}, hold.reached)
-        hold.go()
-        whole = [("user", "Tell me."), ("assistant", "Once upon a time.")]
-        eventually(lambda: history(service.url) == whole)
-        assert events(dsn)[-1].get("status", "complete") == "complete"
+    url = standing.one.url
+    hold = Hold()
+    model.answers("Once ", "upon ", hold, "a time.")
+    send_and_leave(url, path, {"message": "Tell me."}, hold.reached, ann)
+    hold.go()
+    whole = [("user", "Tell me."), ("assistant", "Once upon a time.")]
+    eventually(lambda: history(url, who=ann) == whole)
+    assert events(standing.dsn, ann["X-User-Id"])[-1].get("status", "complete") == "complete"
 
 
 def test_two_listeners_one_of_them_resumed_at_another_worker_get_the_same_text(
-    dsn: str, model: Model, tmp_path: Path
+    standing: Standing, model: Model, ann: Headers
 ) -> None:
-    with served(dsn, model, tmp_path, 2) as (one, other):
-        first, second = Hold(), Hold()
-        model.answers("Ein ", first, "Stück ", "Käse, ", second, "bitte. 😀")
-        with talking(one.url, "Was gibt es?") as listener:
-            cut_off = listener.until("Ein ")
-            session_id = listener.heard[0].data["session_id"]
-            first.go()
-            with resuming(other.url, session_id, cut_off.id) as resumed:
-                resumed.until("Stück Käse, ")
-                second.go()
-                assert resumed.end().data == listener.end().data
-        assert listener.text == "Ein Stück Käse, bitte. 😀"
-        assert "Ein " + resumed.text == listener.text
-        assert listener.heard[-1].data["reply"]["content"] == listener.text
-        for service in (one, other):
-            with resuming(service.url, session_id, cut_off.id) as late:
-                assert late.end() == listener.heard[-1]
-            assert late.text == resumed.text
-            assert after(service, session_id, late.heard[-1].id) == 204
+    one, other = standing.one, standing.other
+    first, second = Hold(), Hold()
+    model.answers("Ein ", first, "Stück ", "Käse, ", second, "bitte. 😀")
+    with talking(one.url, "Was gibt es?", who=ann) as listener:
+        cut_off = listener.until("Ein ")
+        session_id = listener.heard[0].data["session_id"]
+        first.go()
+        with resuming(other.url, session_id, cut_off.id, ann) as resumed:
+            resumed.until("Stück Käse, ")
+            second.go()
+            assert resumed.end().data == listener.end().data
+    assert listener.text == "Ein Stück Käse, bitte. 😀"
+    assert "Ein " + resumed.text == listener.text
+    assert listener.heard[-1].data["reply"]["content"] == listener.text
+    for service in (one, other):
+        with resuming(service.url, session_id, cut_off.id, ann) as late:
+            assert late.end() == listener.heard[-1]
+        assert late.text == resumed.text
+        assert after(service, session_id, late.heard[-1].id, ann) == 204
 
 
-def after(service: Service, session_id: str, last_event_id: str) -> int:
+def after(service: Service, session_id: str, last_event_id: str, who: Headers) -> int:
     path = f"{service.url}/api/chat/{session_id}/stream"
-    return httpx.get(path, headers=ANN | {"Last-Event-ID": last_event_id}).status_code
+    headers = {**who, "Last-Event-ID": last_event_id}
+    return httpx.get(path, headers=headers, timeout=LONGEST_WAIT).status_code
 
 
 def test_a_running_reply_refuses_the_next_message_unless_it_interrupts(
-    dsn: str, model: Model, tmp_path: Path
+    standing: Standing, model: Model, ann: Headers
 ) -> None:
-    with served(dsn, model, tmp_path, 2) as services:
-        for service, other in (services, services[::-1]):
-            hold = Hold()
-            model.answers("Once ", hold)
-            with talking(service.url, "One?") as listener:
-                listener.until("Once ")
-                session_id = listener.heard[0].data["session_id"]
-                refused = chat(other.url, "Two?", session_id=session_id)
-                assert (refused.status_code, refused.json()["type"]) == (409, "reply-in-progress")
-                assert refused.headers["Retry-After"] == "1"
-                told = chat(other.url, "Two?", session_id=session_id, interrupt=True)
-                assert told.json()["reply"]["content"] == "Certainly."
-                assert listener.end().data["reply"]["status"] == "interrupted"
-            said = ["One?", "Once ", "Two?", "Certainly."]
-            assert [line[1] for line in history(service.url, session_id)] == said
-            hold.go()
+    for service, other in ((standing.one, standing.other), (standing.other, standing.one)):
+        hold = Hold()
+        model.answers("Once ", hold)
+        with talking(service.url, "One?", who=ann) as listener:
+            listener.until("Once ")
+            session_id = listener.heard[0].data["session_id"]
+            refused = chat(other.url, "Two?", who=ann, session_id=session_id)
+            assert (refused.status_code, refused.json()["type"]) == (409, "reply-in-progress")
+            assert refused.headers["Retry-After"] == "1"
+            told = chat(other.url, "Two?", who=ann, session_id=session_id, interrupt=True)
+            assert told.json()["reply"]["content"] == "Certainly."
+            assert listener.end().data["reply"]["status"] == "interrupted"
+        said = ["One?", "Once ", "Two?", "Certainly."]
+        assert [line[1] for line in history(service.url, session_id, ann)] == said
+        hold.go()
 
 
-def test_a_running_reply_is_stopped_at_any_worker(dsn: str, model: Model, tmp_path: Path) -> None:
-    with served(dsn, model, tmp_path, 2) as services:
-        for service in services:
-            hold = Hold()
-            model.answers("Once ", hold)
-            with talking(services[0].url, "One?") as listener:
-                listener.until("Once ")
-                path = f"/api/chat/{listener.heard[0].data['session_id']}/stop"
-                stopped = httpx.post(service.url + path, headers=ANN, timeout=30).json()
-                assert (stopped["success"], stopped["stopped"]) == (True, True)
-                assert stopped["reply"] == listener.end().data["reply"]
-                assert stopped["reply"]["content"] == "Once "
-            hold.go()
+def test_a_running_reply_is_stopped_at_any_worker(standing: Standing, model: Model, ann: Headers) -> None:
+    for service in (standing.one, standing.other):
+        hold = Hold()
+        model.answers("Once ", hold)
+        with talking(standing.one.url, "One?", who=ann) as listener:
+            listener.until("Once ")
+            path = f"/api/chat/{listener.heard[0].data['session_id']}/stop"
+            stopped = httpx.post(service.url + path, headers=ann, timeout=LONGEST_WAIT).json()
+            assert (stopped["success"], stopped["stopped"]) == (True, True)
+            assert stopped["reply"] == listener.end().data["reply"]
+            assert stopped["reply"]["content"] == "Once "
+        hold.go()
 
 
 def test_after_a_kill_in_the_middle_the_text_so_far_is_there_and_the_conversation_goes_on(
@@ -179,19 +217,20 @@ def test_after_a_kill_in_the_middle_the_text_so_far_is_there_and_the_conversatio
 
 @pytest.mark.parametrize("is_new", [True, False])
 def test_one_request_ten_times_at_once_with_one_key_at_two_workers_is_stored_once(
-    dsn: str, model: Model, tmp_path: Path, is_new: bool
+    standing: Standing, model: Model, ann: Headers, is_new: bool
 ) -> None:
-    with served(dsn, model, tmp_path, 2) as services:
-        given = {} if is_new else {"session_id": chat(services[0].url, "Before?").json()["session_id"]}
-        urls = [services[each % 2].url for each in range(10)]
-        with ThreadPoolExecutor(10) as pool:
-            answers = list(pool.map(lambda url: chat(url, "Well?", "key-1", **given), urls))
-        assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
-        assert [line for line in history(services[0].url) if line == ("user", "Well?")] == [("user", "Well?")]
-        assert len(model.asked) == (1 if is_new else 2)
-        for service in services:
-            reused = chat(service.url, "Something else?", "key-1", **given)
-            assert (reused.status_code, reused.json()["type"]) == (409, "idempotency-key-reused")
+    services = (standing.one, standing.other)
+    given = {} if is_new else {"session_id": chat(standing.one.url, "Before?", who=ann).json()["session_id"]}
+    urls = [services[each % 2].url for each in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda url: chat(url, "Well?", "key-1", ann, **given), urls))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
+    told = history(standing.one.url, who=ann)
+    assert [line for line in told if line == ("user", "Well?")] == [("user", "Well?")]
+    assert len(model.asked) == (1 if is_new else 2)
+    for service in services:
+        reused = chat(service.url, "Something else?", "key-1", ann, **given)
+        assert (reused.status_code, reused.json()["type"]) == (409, "idempotency-key-reused")
 
 
 def test_a_stop_in_the_middle_lets_a_reply_end_in_its_grace(dsn: str, model: Model, tmp_path: Path) -> None:
