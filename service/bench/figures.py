@@ -33,6 +33,8 @@ class Timing(Struct, frozen=True):
     rate: float
     p50: float
     p99: float
+    busy: float = 0.0
+    """Seconds of a processor that the side itself used for one, where that was looked at."""
 
 
 def timing(latencies: Sequence[float], seconds: float, each: int = 1) -> Timing:
@@ -53,6 +55,7 @@ def middle(rounds: Sequence[Timing]) -> Timing:
         median(each.rate for each in rounds),
         median(each.p50 for each in rounds),
         median(each.p99 for each in rounds),
+        median(each.busy for each in rounds),
     )
 
 
@@ -80,7 +83,8 @@ def said(rounds: Sequence[Timing]) -> str:
     """The medians, and between which rates the rounds were."""
     known = middle(rounds)
     times = f"p50 {duration(known.p50)}, p99 {duration(known.p99)}" if known.p99 else duration(known.p50)
-    return f"{rates([each.rate for each in rounds])}, {times}"
+    busy = f", {duration(known.busy)} of a processor" if known.busy else ""
+    return f"{rates([each.rate for each in rounds])}, {times}{busy}"
 
 
 def rates(found: Sequence[float]) -> str:

@@ -21,6 +21,8 @@ ADDRESS: Final = re.compile(r"  page  (http://\S+)/\n")
 PLAIN: Final = "service.bench.plain"
 PLAIN_ADDRESS: Final = re.compile(r"Uvicorn running on (http://\S+)")
 PLAIN_NEEDS: Final = ("fastapi", "sqlmodel", "uvicorn")
+BARE: Final = "service.bench.bare"
+BARE_ADDRESS: Final = re.compile(r"Bare framework on (http://\S+)")
 LONGEST: Final = 60.0
 
 
@@ -43,6 +45,10 @@ class Service(Struct, frozen=True):
         first = psutil.Process(self.pid)
         return [first, *(each for each in first.children(recursive=True) if each.name() != "postgres")]
 
+    def busy(self) -> float:
+        """Seconds of a processor that they have used so far, whichever of their threads."""
+        return sum(sum(each.cpu_times()[:2]) for each in self.processes())
+
     def get(self, path: str) -> bytes:
         return got(self.url + path)
 
@@ -61,6 +67,13 @@ def serving_plain(dsn: str, said: Path) -> Iterator[Service]:
     if missing := [name for name in PLAIN_NEEDS if find_spec(name) is None]:
         raise NotInstalled(f"{', '.join(missing)}: `make bench` installs it, or pip install 'hansard[bench]'")
     with running(["-m", PLAIN], said, PLAIN_ADDRESS, "/openapi.json", PLAIN_DSN=dsn) as service:
+        yield service
+
+
+@contextmanager
+def serving_bare(said: Path) -> Iterator[Service]:
+    """The framework by itself, under the same server."""
+    with running(["-m", BARE], said, BARE_ADDRESS, "/api/conversations?limit=1") as service:
         yield service
 
 

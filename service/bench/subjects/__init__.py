@@ -16,7 +16,7 @@ SUBJECTS: Final = {
     "replay": "Projections built anew from the whole log, idle and under load.",
     "conversation": "One very long conversation beside short ones.",
     "reads": "The newest messages of a conversation, and the newest conversations of a user.",
-    "http": "Messages written and read over HTTP, beside the same service as it is written most often.",
+    "http": "Messages over HTTP, beside the usual way to write such a service and the bare framework.",
     "search": "One user's words among those of all users.",
     "transfer": "The whole record written to a file, and taken in by an empty database.",
     "growth": "The same work on a large log and on a small one.",

@@ -1,95 +1,109 @@
-"""Messages written and read over HTTP, beside the same service as it is written most often."""
+"""Messages over HTTP, beside the usual way to write such a service and the bare framework."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psycopg
 
-from projections import conversations, history
 from service.bench.asking import Connection, getting, posting
 from service.bench.figures import Figure, Timing, duration, faster, middle, said
 from service.bench.logs import Talk, prepare
-from service.bench.measuring import at_once
+from service.bench.measuring import WARM_UP, at_once
 from service.bench.messages import content
-from service.bench.pgbench import CLIENTS, pgbench
 from service.bench.place import Place
-from service.bench.serving import serving, serving_plain
-from service.bench.subjects.appends import INSERT, TABLE
-from service.bench.subjects.reads import CONVERSATIONS, LIST, LISTED, NEWEST, PAGE, READ, fill, script
+from service.bench.serving import Service, serving, serving_bare, serving_plain
+from service.bench.subjects.reads import CONVERSATIONS, LIST, LISTED, NEWEST, PAGE, READ, fill
 from service.hansard import projections_of
 from service.settings.settings import Settings
 
 WRITTEN: Final = "durable messages"
+BATCHED: Final = "durable messages in batches of 1,000"
+BATCH: Final = 1_000
+CLIENTS: Final = 32
 USER: Final = "ann"
 SLOWEST: Final = 0.05
+LONG_ENOUGH: Final = 4.0
+"""Seconds for several batches, also where much else is done."""
+THIRD: Final = 0.333
 
 COPY: Final = "COPY message (conversation_id, user_id, role, content, created_at) FROM STDIN"
 
-Side = Callable[[int], Timing]
-"""Told how many at a time."""
+Load = Callable[[str, float, int], Coroutine[Any, Any, Timing]]
+"""Told where, for how many seconds, and how many at a time."""
+Case = tuple[str, str, int]
+"""What, by which side, and how many at a time."""
 
 
 def run(place: Place, rounds: int) -> list[Figure]:
-    with place.database() as ours, place.database() as theirs, place.database() as raw:
+    with place.database() as ours, place.database() as theirs:
         prepare(ours, projections_of(Settings()))
         talks = asyncio.run(fill(ours))
-        with psycopg.connect(raw) as connection:
-            connection.execute(TABLE)
         with (
             serving(place.folder / "served", place.folder / "served.log", "--dsn", ours) as hansard,
             serving_plain(theirs, place.folder / "plain.log") as plain,
+            serving_bare(place.folder / "bare.log") as bare,
         ):
             fill_plain(theirs, talks)
-            sides = sides_of(place, hansard.url, plain.url, ours, raw, talks)
-            return figures(measure(place, rounds, sides))
+            sides = {"hansard": hansard, "plain": plain, "bare": bare}
+            return figures(measure(place, rounds, sides, loads(talks)))
 
 
-def sides_of(
-    place: Place, hansard: str, plain: str, dsn: str, raw: str, talks: list[Talk]
-) -> dict[tuple[str, str], Side]:
-    page = script(dsn, history.History(), history.CONVERSATION_OLDER, talks[0], PAGE)
-    listed = script(dsn, conversations.Conversations(), conversations.listed(""), talks[0], LIST)
-    seconds, folder = place.seconds, place.folder
+def loads(talks: list[Talk]) -> dict[tuple[str, str], Load]:
+    """The framework by itself is asked just as Hansard is."""
+    paths, listing = reading(pages(talks)), reading([LIST_OURS])
     return {
-        (WRITTEN, "hansard"): lambda tasks: asyncio.run(write(hansard, seconds, tasks)),
-        (WRITTEN, "plain"): lambda tasks: asyncio.run(write_plain(plain, seconds, tasks)),
-        (WRITTEN, "pgbench"): lambda tasks: pgbench(raw, folder, [INSERT], seconds, tasks),
-        (NEWEST, "hansard"): lambda tasks: asyncio.run(read(hansard, seconds, tasks, pages(talks))),
-        (NEWEST, "plain"): lambda tasks: asyncio.run(read(plain, seconds, tasks, plain_pages(talks))),
-        (NEWEST, "pgbench"): lambda tasks: pgbench(dsn, folder, [page], seconds, tasks),
-        (LISTED, "hansard"): lambda tasks: asyncio.run(read(hansard, seconds, tasks, [LIST_OURS])),
-        (LISTED, "plain"): lambda tasks: asyncio.run(read(plain, seconds, tasks, [LIST_THEIRS])),
-        (LISTED, "pgbench"): lambda tasks: pgbench(dsn, folder, [listed], seconds, tasks),
+        (WRITTEN, "hansard"): write,
+        (WRITTEN, "plain"): write_plain,
+        (WRITTEN, "bare"): write,
+        (NEWEST, "hansard"): paths,
+        (NEWEST, "plain"): reading(plain_pages(talks)),
+        (NEWEST, "bare"): paths,
+        (LISTED, "hansard"): listing,
+        (LISTED, "plain"): reading([LIST_THEIRS]),
+        (LISTED, "bare"): listing,
+        (BATCHED, "hansard"): write_batches,
+        (BATCHED, "bare"): write_batches,
     }
 
 
-Found = dict[tuple[str, str, int], list[Timing]]
-
-
-def measure(place: Place, rounds: int, sides: dict[tuple[str, str], Side]) -> Found:
-    found: Found = defaultdict(list)
+def measure(
+    place: Place, rounds: int, sides: dict[str, Service], loads: dict[tuple[str, str], Load]
+) -> dict[Case, list[Timing]]:
+    found: dict[Case, list[Timing]] = defaultdict(list)
     for number in range(rounds):
         for tasks in (CLIENTS, 1):
-            for (what, name), side in sides.items():
-                found[what, name, tasks].append(timing := side(tasks))
+            for (what, name), load in loads.items():
+                if what == BATCHED and tasks > 1:
+                    continue
+                seconds = max(place.seconds, LONG_ENOUGH) if what == BATCHED else place.seconds
+                timing = asked_of(sides[name], load, seconds, tasks)
+                found[what, name, tasks].append(timing)
                 place.say(f"round {number + 1}, {what}, {name}, {tasks} at a time: {said([timing])}")
     return found
 
 
-def figures(found: Found) -> list[Figure]:
+def asked_of(side: Service, load: Load, seconds: float, tasks: int) -> Timing:
+    """With the processor time that the side used for each, while it was warming up too."""
+    before = side.busy()
+    timing = asyncio.run(load(side.url, seconds, tasks))
+    used = side.busy() - before
+    return msgspec.structs.replace(timing, busy=used / (timing.rate * seconds * (1 + WARM_UP)))
+
+
+def figures(found: dict[Case, list[Timing]]) -> list[Figure]:
     def row(what: str, tasks: int, other: str, goal: float | None = None) -> Figure:
         connections = f"{tasks} connection{'s' * (tasks > 1)}"
-        name = f"{what}, {connections}; {SAID[other, what]}"
+        name = f"{what}, {connections}; {SAID[other]}"
         return faster(name, found[what, "hansard", tasks], found[what, other, tasks], goal)
 
     slowest = middle(found[WRITTEN, "hansard", CLIENTS]).p99
     return [
-        row(WRITTEN, CLIENTS, "plain", 15),
-        row(WRITTEN, CLIENTS, "pgbench", 0.5),
+        row(WRITTEN, CLIENTS, "plain", 10),
+        row(WRITTEN, CLIENTS, "bare", THIRD),
         Figure(
             "the slowest hundredth of them",
             f"p99 {duration(slowest)}",
@@ -97,34 +111,25 @@ def figures(found: Found) -> list[Figure]:
             reached=slowest < SLOWEST,
         ),
         row(WRITTEN, 1, "plain", 2),
-        row(WRITTEN, 1, "pgbench"),
-        row(NEWEST, CLIENTS, "plain", 12),
-        row(NEWEST, CLIENTS, "pgbench", 0.4),
+        row(WRITTEN, 1, "bare"),
+        row(NEWEST, CLIENTS, "plain", 15),
+        row(NEWEST, CLIENTS, "bare", THIRD),
         row(NEWEST, 1, "plain"),
-        row(LISTED, CLIENTS, "plain", 12),
-        row(LISTED, CLIENTS, "pgbench"),
+        row(LISTED, CLIENTS, "plain", 15),
+        row(LISTED, CLIENTS, "bare"),
         row(LISTED, 1, "plain"),
+        row(BATCHED, 1, "bare"),
     ]
 
 
-SAID: Final = {
-    ("plain", WRITTEN): "plain",
-    ("plain", NEWEST): "plain",
-    ("plain", LISTED): "plain",
-    ("pgbench", WRITTEN): "pgbench, one INSERT a transaction",
-    ("pgbench", NEWEST): "pgbench, the same SELECT",
-    ("pgbench", LISTED): "pgbench, the same SELECT",
-}
+SAID: Final = {"plain": "FastAPI and SQLModel", "bare": "the framework with nothing behind it"}
 
 
 async def write(url: str, seconds: float, tasks: int) -> Timing:
     """Each connection has a user and a conversation of its own."""
     connections = [await Connection.to(url) for _ in range(tasks)]
     users = [f"X-User-Id: writer-{number}" for number in range(tasks)]
-    paths = [
-        f"/api/conversations/{id_of(await each.ask(posting('/api/conversations', {}, user)))}/messages"
-        for each, user in zip(connections, users, strict=True)
-    ]
+    paths = [await begun(each, user) for each, user in zip(connections, users, strict=True)]
     requests = [
         posting(path, {"role": "user", "content": content(1)}, user)
         for path, user in zip(paths, users, strict=True)
@@ -132,8 +137,10 @@ async def write(url: str, seconds: float, tasks: int) -> Timing:
     return await asked(connections, seconds, requests)
 
 
-def id_of(conversation: bytes) -> str:
-    return str(msgspec.json.decode(conversation)["id"])
+async def begun(connection: Connection, user: str) -> str:
+    """Where the messages of a new conversation are."""
+    conversation = msgspec.json.decode(await connection.ask(posting("/api/conversations", {}, user)))
+    return f"/api/conversations/{conversation['id']}/messages"
 
 
 numbers = count(1)
@@ -151,28 +158,41 @@ async def write_plain(url: str, seconds: float, tasks: int) -> Timing:
     return await asked(connections, seconds, requests)
 
 
-async def asked(connections: Sequence[Connection], seconds: float, requests: Sequence[bytes]) -> Timing:
+async def asked(
+    connections: Sequence[Connection], seconds: float, requests: Sequence[bytes], each_holds: int = 1
+) -> Timing:
     """Each connection sends its own request again and again."""
     try:
         return await at_once(
-            len(connections), seconds, lambda number: connections[number].ask(requests[number])
+            len(connections), seconds, lambda number: connections[number].ask(requests[number]), each_holds
         )
     finally:
         for each in connections:
             await each.close()
 
 
-async def read(url: str, seconds: float, tasks: int, requests: Sequence[bytes]) -> Timing:
-    connections, turn = [await Connection.to(url) for _ in range(tasks)], count()
-    try:
-        return await at_once(
-            tasks,
-            seconds,
-            lambda number: connections[number].ask(requests[next(turn) % len(requests)]),
-        )
-    finally:
-        for each in connections:
-            await each.close()
+async def write_batches(url: str, seconds: float, tasks: int) -> Timing:
+    connections = [await Connection.to(url) for _ in range(tasks)]
+    messages = [{"role": "user", "content": content(number)} for number in range(BATCH)]
+    paths = [await begun(each, "X-User-Id: batches") for each in connections]
+    requests = [posting(f"{path}/batch", {"messages": messages}, "X-User-Id: batches") for path in paths]
+    return await asked(connections, seconds, requests, BATCH)
+
+
+def reading(requests: Sequence[bytes]) -> Load:
+    async def read(url: str, seconds: float, tasks: int) -> Timing:
+        connections, turn = [await Connection.to(url) for _ in range(tasks)], count()
+        try:
+            return await at_once(
+                tasks,
+                seconds,
+                lambda number: connections[number].ask(requests[next(turn) % len(requests)]),
+            )
+        finally:
+            for each in connections:
+                await each.close()
+
+    return read
 
 
 def pages(talks: list[Talk]) -> list[bytes]:
