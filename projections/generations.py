@@ -56,9 +56,15 @@ GO_LIVE: Final = """
 
 FORGET: Final = "DELETE FROM {} WHERE projection = %(projection)s AND generation = %(number)s"
 
+NAME: Final = """
+    INSERT INTO build_tables (name, projection, generation) VALUES (%(name)s, %(projection)s, %(number)s)
+"""
+
 TABLES: Final = """
-    SELECT relname FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND obj_description(oid, 'pg_class') = %s
+    SELECT name FROM build_tables WHERE projection = %(projection)s AND generation = %(number)s
+    UNION
+    SELECT relname::text FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND obj_description(oid, 'pg_class') = %(comment)s
 """
 
 
@@ -72,7 +78,7 @@ class Generation(Struct, frozen=True):
 
     @property
     def comment(self) -> str:
-        """What the tables say of themselves: they are found by it when no code knows their names any more."""
+        """What the tables say of themselves to people, and to processes of the version before this one."""
         return f"projection {self.projection}, generation {self.number}"
 
 
@@ -139,6 +145,7 @@ def create(
         generation = add(connection, projection, stage)
         for table in projection.tables:
             connection.execute(table.create(generation.number))
+            connection.execute(NAME, named(generation) | {"name": table.named(generation.number)})
             name = table.physical(generation.number)
             comment = sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(generation.comment))
             connection.execute(comment)
@@ -206,11 +213,12 @@ def drop(
 
 def drop_now(connection: Connection[Any], generation: Generation) -> None:
     with connection.cursor(row_factory=scalar_row) as cursor:
-        tables = cursor.execute(TABLES, [generation.comment]).fetchall()
+        tables = cursor.execute(TABLES, named(generation) | {"comment": generation.comment}).fetchall()
     for table in tables:
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
     forget(connection, generation)
-    connection.execute(sql.SQL(FORGET).format(sql.Identifier("generations")), named(generation))
+    for table in ("build_tables", "generations"):
+        connection.execute(sql.SQL(FORGET).format(sql.Identifier(table)), named(generation))
 
 
 def drop_retired(connection: Connection[Any], projection: Projection) -> list[Generation]:

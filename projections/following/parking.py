@@ -19,7 +19,7 @@ from domain.recorded import Recorded, Unreadable
 from projections.errors import ASIDE
 from projections.generations import Generation, named
 from projections.projection import Projection
-from projections.rows.apply import apply
+from projections.rows.apply import CopyRefused, apply
 from projections.rows.changes import Change, Delete, Fold, Update
 
 Skipped = Mapping[tuple[int, UUID], int]
@@ -165,13 +165,14 @@ def apply_page(
     generation: Generation,
     page: Sequence[Recorded],
     parked: Skipped,
+    copies: bool = True,
 ) -> list[Poison]:
     """Folds and applies a page in the caller's transaction, and parks what the projection's code cannot take.
 
     What PostgreSQL refuses is raised, and the transaction is lost: try again with `apply_carefully`.
     """
     fold, poison = fold_page(projection, page, parked)
-    apply(connection, fold, generation.number)
+    apply(connection, fold, generation.number, copies)
     park(connection, generation, poison)
     return poison
 
@@ -182,11 +183,14 @@ def apply_carefully(
     generation: Generation,
     page: Sequence[Recorded],
     parked: Skipped,
+    copies: bool = True,
 ) -> list[Poison]:
     """The same within savepoints: halves the page until the event that PostgreSQL refuses stands alone."""
     try:
         with connection.transaction():
-            return apply_page(connection, projection, generation, page, parked)
+            return apply_page(connection, projection, generation, page, parked, copies)
+    except CopyRefused:
+        return apply_carefully(connection, projection, generation, page, parked, copies=False)
     except Exception as error:
         if not is_about_the_event(error) or connection.closed:
             raise
@@ -195,8 +199,9 @@ def apply_carefully(
             park(connection, generation, poison)
             return poison
     half = len(page) // 2
-    first = apply_carefully(connection, projection, generation, page[:half], parked)
-    return first + apply_carefully(connection, projection, generation, page[half:], also(parked, first))
+    first = apply_carefully(connection, projection, generation, page[:half], parked, copies)
+    rest = also(parked, first)
+    return first + apply_carefully(connection, projection, generation, page[half:], rest, copies)
 
 
 Done = TypeVar("Done")

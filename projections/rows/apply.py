@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+import psycopg
 from msgspec import Struct
 from msgspec.structs import astuple
 from psycopg import Connection
@@ -39,9 +40,14 @@ class Copy(Struct, frozen=True):
 Write = Execute | Copy
 
 
-def apply(connection: Connection[Any], fold: Fold, generation: int) -> None:
+class CopyRefused(psycopg.DataError):
+    """A COPY failed, and nothing says of which row, nor why: a distributed PostgreSQL tells no more of any.
+    Each row by a statement of its own is refused for what it is."""
+
+
+def apply(connection: Connection[Any], fold: Fold, generation: int, copies: bool = True) -> None:
     """All in the caller's transaction."""
-    for write in writes(fold, generation):
+    for write in writes(fold, generation, copies):
         carry_out(connection, write)
 
 
@@ -49,16 +55,19 @@ def carry_out(connection: Connection[Any], write: Write) -> None:
     if isinstance(write, Execute):
         connection.execute(write.statement, write.columns)
     else:
-        with connection.cursor() as cursor, cursor.copy(write.statement) as copy:
-            copy.write(write.data)
+        try:
+            with connection.cursor() as cursor, cursor.copy(write.statement) as copy:
+                copy.write(write.data)
+        except psycopg.InternalError as refused:
+            raise CopyRefused(str(refused)) from refused
 
 
-def writes(fold: Fold, generation: int) -> Iterator[Write]:
+def writes(fold: Fold, generation: int, copies: bool = True) -> Iterator[Write]:
     """What has to be done, in this order."""
     for table in fold.tables.values():
         if table.wide:
             yield from wide_writes(table, generation)
-        yield from row_writes(table, generation)
+        yield from row_writes(table, generation, copies)
 
 
 def wide_writes(fold: TableFold, generation: int) -> Iterator[Write]:
@@ -80,12 +89,12 @@ def wide_shape(change: Any) -> tuple[int, Columns | None]:
     return len(change.key), tuple(change.put) if isinstance(change, Update) else None
 
 
-def row_writes(fold: TableFold, generation: int) -> Iterator[Write]:
+def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write]:
     table = fold.table
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
         yield Execute(statement, arrays(table, table.key, fold.deletes))
-    if len(fold.inserts) >= COPY_FROM:
+    if copies and len(fold.inserts) >= COPY_FROM:
         yield copying(fold, generation)
     elif fold.inserts:
         statement = statements.insert(table, generation)

@@ -52,8 +52,11 @@ class Table(Struct, frozen=True, dict=True, eq=False):
         """All keys have at least two columns, so attrgetter always gives a tuple."""
         return attrgetter(*self.key)
 
+    def named(self, generation: int) -> str:
+        return f"{self.name}_g{generation}"
+
     def physical(self, generation: int) -> sql.Identifier:
-        return sql.Identifier(f"{self.name}_g{generation}")
+        return sql.Identifier(self.named(generation))
 
     def create(self, generation: int) -> sql.Composed:
         columns = [sql.SQL("{} {}").format(sql.Identifier(n), raw(t)) for n, t in self.columns.items()]

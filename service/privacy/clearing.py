@@ -21,12 +21,13 @@ KEPT: Final = frozenset({"events", "receipts", "redactions", "snapshots", "check
 """Not to be emptied like that: the log, what proves an erasure, and what is seen to by itself."""
 
 FIND: Final = """
-SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS told,
+SELECT c.relname AS name, b.projection, b.generation, obj_description(c.oid, 'pg_class') AS told,
     bool_or(a.attname = 'conversation_id') AS of_conversations, bool_or(a.attname = 'user_id') AS of_users
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
+LEFT JOIN build_tables AS b ON b.name = c.relname
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-GROUP BY c.oid, c.relname
+GROUP BY c.oid, c.relname, b.projection, b.generation
 HAVING bool_or(a.attname = 'shard') AND bool_or(a.attname IN ('conversation_id', 'user_id'))
 ORDER BY c.relname"""
 LIVE: Final = """
@@ -64,13 +65,18 @@ class HoldingTable(Struct, frozen=True):
     """A table that holds something of conversations, or of users."""
 
     name: str
+    projection: str | None
+    generation: int | None
     told: str | None
+    """Its comment: a process of the version before this one has left no more than that."""
     of_conversations: bool
     of_users: bool
 
     @property
     def build(self) -> Build | None:
         """Which projection's it is, and in which generation."""
+        if self.projection is not None and self.generation is not None:
+            return self.projection, self.generation
         found = OF_BUILD.fullmatch(self.told or "")
         return (found[1], int(found[2])) if found else None
 

@@ -40,7 +40,7 @@ GRANT SELECT, UPDATE (lane) ON lanes TO {role};
 GRANT SELECT ON migrations TO {role};
 GRANT SELECT, INSERT, UPDATE ON service_keys TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON snapshots, generations, checkpoints, parked, deferred, drafts, attachments TO {role};
+    ON snapshots, generations, build_tables, checkpoints, parked, deferred, drafts, attachments TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON receipts, redactions TO {role};
 GRANT SELECT, INSERT, UPDATE (user_id, reader, request_id), DELETE ON reads TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON replays, activity TO {role};

@@ -16,6 +16,7 @@ from projections.following.wake import CHANNEL, Wake
 from projections.generations import Generation
 from projections.log import Log
 from projections.projection import Projection
+from projections.rows.apply import COPY_FROM
 from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
@@ -174,6 +175,37 @@ def test_poison_parks_its_conversation_and_everything_else_moves_on(
     assert said_by == [("better",), ("good",), ("last",), ("m0",)]
     in_step = None if projection.with_append else heads(dsn)[sick.shard]
     assert positions(dsn, generation)[sick.shard] == in_step
+
+
+UNTOLD = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.message_id = 'bad' THEN
+        IF current_query() LIKE 'COPY%' THEN RAISE 'no word of why' USING ERRCODE = 'XX000'; END IF;
+        RAISE 'not this' USING ERRCODE = '22000';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON lines_g1 FOR EACH ROW EXECUTE FUNCTION refuse()"""
+
+
+def test_what_a_copy_says_nothing_of_is_found_row_by_row_and_parked(dsn: str) -> None:
+    """As on a distributed PostgreSQL, where a COPY fails for whatever reason with the same words."""
+    sick, well, *_ = conversations = spoken(6)
+    built(dsn, Words())
+    with connected(dsn) as connection:
+        connection.execute(UNTOLD.encode(), prepare=False)
+    talk(dsn, conversations, messages=1)
+    with storing(dsn) as store:
+        at = say(store, sick, said("fine", "bad"))
+        for number in range(COPY_FROM):
+            say(store, well, said("fine", f"m{number}"))
+    follow(dsn, Words(), page=10_000)
+    with connected(dsn) as connection:
+        [parked] = parking.every(connection)
+    assert (parked.conversation_id, parked.position) == (sick.id, at)
+    of_well = "SELECT count(*) FROM lines_g1 WHERE conversation_id = %s"
+    assert rows(dsn, of_well, well.id) == [(COPY_FROM + 1,)]
 
 
 def test_one_projection_that_cannot_follow_does_not_hold_up_the_others(dsn: str) -> None:

@@ -26,7 +26,15 @@ KEYS = """
     WHERE i.indisprimary AND c.relnamespace = 'hansard'::regnamespace
         AND a.attrelid = c.oid AND a.attnum = k.number
     GROUP BY 1"""
-THE_SAME_EVERYWHERE = {"migrations", "generations", "service_keys", "replays", "activity", "retention_runs"}
+THE_SAME_EVERYWHERE = {
+    "migrations",
+    "generations",
+    "build_tables",
+    "service_keys",
+    "replays",
+    "activity",
+    "retention_runs",
+}
 
 
 def test_migrating_twice_changes_nothing_the_second_time(empty_dsn: str) -> None:
