@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from litestar.exceptions import ValidationException
 from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from domain import events
@@ -23,6 +24,7 @@ from service.api.answering.documented import LINK_KIND, LINK_TARGET
 encode: Final = msgspec.json.Encoder().encode
 raw: Final[Any] = Raw
 """For a field that is declared as what the client gets, the bytes that she gets."""
+JSON: Final = (b"content-type", b"application/json")
 RFC3339: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -228,6 +230,21 @@ def unfit(name: str, why: str) -> ValidationException:
     return ValidationException(f"{name}: {why}", extra=[said])
 
 
+class JsonAnswer(ASGIResponse):
+    """Two messages, with headers that need no further look: the bytes are JSON, and their length is known."""
+
+    def __init__(self, body: bytes, status_code: int, headers: dict[str, str] | None) -> None:
+        self.body = body
+        self.status_code = status_code
+        self._headers = [JSON, (b"content-length", b"%d" % len(body))]
+        for name, value in (headers or {}).items():
+            self._headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
 def answer(body: Struct, status_code: int = 200, headers: dict[str, str] | None = None) -> ASGIResponse:
     """The finished response, which Litestar sends as it is."""
-    return ASGIResponse(body=encode(body), status_code=status_code, headers=headers)
+    return JsonAnswer(encode(body), status_code, headers)
