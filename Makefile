@@ -10,10 +10,12 @@ TESTS := $(VENV)/.installed-to-test
 BENCHES := $(VENV)/.installed-to-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-PYTEST := $(BIN)/pytest --quiet --numprocesses $(PROCESSES) --dist worksteal --durations 10
+PYTEST := $(BIN)/pytest --quiet --dist worksteal --durations 10
+# All tests of these need a database; to load them alone takes long.
+UNREAD := --ignore tests/browser --ignore tests/crash --ignore tests/service/api/test_fuzzing.py -p no:schemathesis
 
 .DEFAULT_GOAL := help
-.PHONY: help serve check test static wheel format bench screenshots install clean
+.PHONY: help serve check quick test static wheel format bench screenshots install clean
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -23,11 +25,14 @@ serve: $(RUNS) ## Run Hansard with a PostgreSQL of its own; ARGS="--port 9000" p
 
 install: $(TESTS) ## Install Hansard and what its tests need into .venv
 
-check: static ## Check the format, the lint, the types, the layers and what needs no database
-	$(PYTEST) -m "not database and not browser and not crash" $(ARGS)
+check: $(TESTS) ## Check the format, the lint, the types, the layers and what needs no database
+	@$(MAKE) --no-print-directory --jobs 2 static quick
+
+quick: $(TESTS)
+	$(PYTEST) --numprocesses 2 -m "not database" $(UNREAD) $(ARGS)
 
 test: static ## Check everything; ARGS='-m "not browser and not crash"' leaves the slowest out
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --numprocesses $(PROCESSES) $(ARGS)
 
 static: $(TESTS)
 	$(BIN)/ruff format --check .

@@ -24,6 +24,8 @@ IN_ADDRESSES = [
     if place in ("path", "query")
 ]
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
