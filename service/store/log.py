@@ -14,6 +14,8 @@ from service.store.codec import decode
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 PIECE_BYTES: Final = 1024 * 1024
+ROWS_AT_ONCE: Final = 100
+"""So many rows of a page are taken from the driver at once: few enough to stay in the processor's cache."""
 END: Final = 2**63 - 1
 """Further than any position."""
 
@@ -33,8 +35,8 @@ WHERE shard IN (
 ORDER BY shard FOR NO KEY UPDATE"""
 PAGE: Final = f"""
 SELECT {COLUMNS} FROM (
-    SELECT {COLUMNS}, sum(octet_length(state)) OVER (
-        ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    SELECT {COLUMNS}, sum(octet_length(state)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING)
+        - COALESCE(octet_length(state), 0) AS before
     FROM (SELECT {COLUMNS} FROM events WHERE shard = %(shard)s AND position > %(after)s
           ORDER BY position LIMIT %(limit)s) AS page
 ) AS measured
@@ -114,7 +116,8 @@ class DatabaseLog:
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
         given = {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES}
-        return [recorded(row) for row in binary(connection, PAGE, given)]
+        rows = connection.cursor(binary=True).stream(PAGE.encode(), given, size=ROWS_AT_ONCE)
+        return [recorded(row) for row in rows]
 
     def pages(
         self,

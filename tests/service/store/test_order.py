@@ -79,6 +79,22 @@ def test_what_is_held_at_its_commit_lets_nothing_past_it_be_seen(dsn: str) -> No
             assert [each.position for each in log.page(connection, shard, 0, 100)] == [1, 2, 3, 4, 5]
 
 
+def test_pages_of_few_bytes_leave_out_no_event_also_where_some_are_emptied(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.log.PAGE_BYTES", 1_000)
+    log, pages = DatabaseLog(), list[list[int]]()
+    with storing(dsn) as store:
+        shard = store.shard_of(USER)
+        store.append_blocking(asked(store, uuid4(), started(*(said("x" * 400) for _ in range(9)))))
+    with connect(dsn) as connection:
+        connection.execute("UPDATE events SET state = NULL WHERE position IN (1, 5, 6, 9)")
+        while page := log.page(connection, shard, sum(map(len, pages)), 100):
+            pages.append([each.position for each in page])
+    assert [position for page in pages for position in page] == list(range(1, 11))
+    assert max(map(len, pages)) < 10
+
+
 async def messages_on_demand(repository: Repository, told: Connection, user_id: str) -> None:
     """Adds a message whenever it is asked to, and tells its id once it is acknowledged."""
     caller = Caller(user_id, user_id)
