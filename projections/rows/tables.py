@@ -59,7 +59,11 @@ class Table(Struct, frozen=True, dict=True, eq=False):
         return sql.Identifier(self.named(generation))
 
     def create(self, generation: int) -> sql.Composed:
-        columns = [sql.SQL("{} {}").format(sql.Identifier(n), raw(t)) for n, t in self.columns.items()]
+        """NOT NULL is said here, or making the primary key would read all rows to see that it holds."""
+        columns = [
+            sql.SQL("{} {}{}").format(sql.Identifier(n), raw(t), raw(" NOT NULL" if n in self.key else ""))
+            for n, t in self.columns.items()
+        ]
         return sql.SQL("CREATE TABLE {} ({}) {}").format(
             self.physical(generation),
             sql.SQL(", ").join([*columns, *map(raw, self.computed)]),
