@@ -83,6 +83,8 @@ LINKS: Final = Table(
     small=True,
 )
 
+ONE_MORE: Final = {"message_count": 1}
+
 encode_json: Final = msgspec.json.Encoder().encode
 
 
@@ -99,26 +101,22 @@ class Conversations:
     version: str = "3"
     tables: tuple[Table, ...] = (CONVERSATIONS, LINKS)
 
-    def changes(self, recorded: Recorded) -> Iterable[Change]:
+    def changes(self, recorded: Recorded) -> tuple[Change, ...]:
         key = (recorded.shard, recorded.conversation_id)
         match recorded.event:
             case MessageAdded() as added:
-                opening = opening_of(added)
-                fill = {"opening": opening} if opening else {}
-                yield Update(CONVERSATIONS, key, activity(recorded), {"message_count": 1}, fill)
+                fill = {"opening": lambda: opening_of(added)}
+                return (Update(CONVERSATIONS, key, activity(recorded), ONE_MORE, fill),)
             case ConversationStarted(title=title, links=links, metadata=metadata):
-                yield Insert(CONVERSATIONS, row(recorded, title, metadata))
-                for link in links:
-                    yield Insert(LINKS, LinkRow(*key, link.kind, link.target))
+                linked = (Insert(LINKS, LinkRow(*key, link.kind, link.target)) for link in links)
+                return (Insert(CONVERSATIONS, row(recorded, title, metadata)), *linked)
             case Redacted(name="conversation_started"):
-                yield Insert(CONVERSATIONS, row(recorded, None, {}))
+                return (Insert(CONVERSATIONS, row(recorded, None, {})),)
             case ConversationErased():
-                yield Delete(CONVERSATIONS, key)
-                yield Delete(LINKS, key)
+                return Delete(CONVERSATIONS, key), Delete(LINKS, key)
             case Foreign() | Unreadable():
-                pass
-            case _:
-                yield from other_changes(recorded, key)
+                return ()
+        return tuple(other_changes(recorded, key))
 
 
 def other_changes(recorded: Recorded, key: tuple[int, UUID]) -> Iterable[Change]:

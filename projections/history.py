@@ -1,6 +1,6 @@
 """The words: each conversation's messages in order, and each user's messages in order across all of them."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -80,25 +80,26 @@ class History:
         self.taggers = Taggers(taggers or {})
         self.version = f"1-{self.taggers.digest}" if self.taggers else "1"
 
-    def changes(self, recorded: Recorded) -> Iterable[Change]:
+    def changes(self, recorded: Recorded) -> tuple[Change, ...]:
         shard, conversation_id = recorded.shard, recorded.conversation_id
         match recorded.event:
             case MessageAdded() as added:
-                yield Insert(HISTORY, self.row(recorded, added))
+                return (Insert(HISTORY, self.row(recorded, added)),)
             case MessageRevised() as revised:
                 key = (shard, conversation_id, revised.message_id)
-                yield Update(HISTORY, key, put=self.revision(recorded, revised))
+                return (Update(HISTORY, key, put=self.revision(recorded, revised)),)
             case MessageRated(message_id=message_id, rating=rating, comment=comment):
                 said = None if comment is None else as_json(comment)
                 key = (shard, conversation_id, message_id)
-                yield Update(HISTORY, key, put={"rating": rating, "comment": said})
+                return (Update(HISTORY, key, put={"rating": rating, "comment": said}),)
             case MessageRemoved(message_id=message_id):
-                yield Delete(HISTORY, (shard, conversation_id, message_id))
+                return (Delete(HISTORY, (shard, conversation_id, message_id)),)
             case ConversationAnonymised():
                 left = {"user_id": recorded.user_id, "metadata": "{}", "payload": None}
-                yield Update(HISTORY, (shard, conversation_id), put=left)
+                return (Update(HISTORY, (shard, conversation_id), put=left),)
             case ConversationErased():
-                yield Delete(HISTORY, (shard, conversation_id))
+                return (Delete(HISTORY, (shard, conversation_id)),)
+        return ()
 
     def row(self, recorded: Recorded, added: MessageAdded) -> Row:
         """By place and not by name, which takes half the time; this is where a replay spends most of it."""

@@ -1,7 +1,7 @@
 """The words again, so that they can be searched: a row a message, and an index over all of them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import ClassVar, Final, Literal
@@ -31,7 +31,8 @@ END: Final = "\x03"
 """Around what was found. They are taken out of every text, so that nobody can write them."""
 LESS: Final = "\x04"
 """Stands for `<`, after which PostgreSQL would see a tag, and neither find nor show what is in it."""
-PLAIN: Final = str.maketrans({"\0": " ", BEGIN: " ", END: " ", LESS: " ", "<": LESS})
+PLAIN: Final = (("\0", " "), (BEGIN, " "), (END, " "), (LESS, " "), ("<", LESS))
+"""What takes the place of what, one after the other."""
 
 
 class Row(Struct):
@@ -78,33 +79,35 @@ class Search:
         self.table = table(language)
         self.tables: tuple[Table, ...] = (self.table,)
 
-    def changes(self, recorded: Recorded) -> Iterable[Change]:
+    def changes(self, recorded: Recorded) -> tuple[Change, ...]:
         shard, conversation_id = recorded.shard, recorded.conversation_id
         match recorded.event:
             case MessageAdded() as added:
-                yield Insert(self.table, row(recorded, added))
+                return (Insert(self.table, row(recorded, added)),)
             case MessageRevised(message_id=message_id) as revised:
                 key = (shard, conversation_id, message_id)
-                yield Update(self.table, key, put={"content": found_in(revised)})
+                return (Update(self.table, key, put={"content": found_in(revised)}),)
             case MessageRemoved(message_id=message_id):
-                yield Delete(self.table, (shard, conversation_id, message_id))
+                return (Delete(self.table, (shard, conversation_id, message_id)),)
             case ConversationAnonymised():
                 put = {"user_id": recorded.user_id or ""}
-                yield Update(self.table, (shard, conversation_id), put=put)
+                return (Update(self.table, (shard, conversation_id), put=put),)
             case ConversationErased():
-                yield Delete(self.table, (shard, conversation_id))
+                return (Delete(self.table, (shard, conversation_id)),)
+        return ()
 
 
 def row(recorded: Recorded, added: MessageAdded) -> Row:
+    """By place, which takes half the time that names do."""
     return Row(
-        shard=recorded.shard,
-        conversation_id=recorded.conversation_id,
-        message_id=added.message_id,
-        position=recorded.position,
-        user_id=recorded.user_id or "",
-        role=added.role,
-        recorded_at=recorded.recorded_at,
-        content=found_in(added),
+        recorded.shard,
+        recorded.conversation_id,
+        added.message_id,
+        recorded.position,
+        recorded.user_id or "",
+        added.role,
+        recorded.recorded_at,
+        found_in(added),
     )
 
 
@@ -115,10 +118,17 @@ def found_in(message: MessageAdded | MessageRevised) -> str:
 
 def searchable(content: str) -> str:
     """What of a text can be found: nearly always all of it."""
-    text = content[:LONGEST_TEXT].translate(PLAIN)
+    text = plain(content[:LONGEST_TEXT])
     if len(text) * 4 <= MOST_BYTES or text.isascii():
         return text
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
+
+
+def plain(text: str) -> str:
+    """Looking for a sign that is not there costs next to nothing, and hardly any text has one of these."""
+    for sign, other in PLAIN:
+        text = text.replace(sign, other)
+    return text
 
 
 class Hit(Struct, frozen=True):
@@ -204,7 +214,7 @@ async def find(
         BEST if order == "best" else NEWEST,
         shard,
         language=language,
-        text=text.translate(PLAIN),
+        text=plain(text),
         user_id=user_id,
         owner=quoted(" " + user_id[:LONGEST_USER]),
         role=role,

@@ -51,28 +51,31 @@ class Usage:
     version: str = "1"
     tables: tuple[Table, ...] = (USAGE,)
 
-    def changes(self, recorded: Recorded) -> Iterable[Change]:
+    def changes(self, recorded: Recorded) -> tuple[Change, ...]:
         match recorded.event:
             case MessageAdded(kind="message") as added:
-                yield Tally(USAGE, counts(recorded, added))
+                return (Tally(USAGE, counts(recorded, added)),)
             case ConversationAnonymised():
                 conversation = (recorded.shard, recorded.conversation_id)
-                yield Update(USAGE, conversation, put={"user_id": recorded.user_id})
+                return (Update(USAGE, conversation, put={"user_id": recorded.user_id}),)
             case ConversationErased():
-                yield Delete(USAGE, (recorded.shard, recorded.conversation_id))
+                return (Delete(USAGE, (recorded.shard, recorded.conversation_id)),)
+        return ()
 
 
 def counts(recorded: Recorded, added: MessageAdded) -> Row:
+    """By place, which takes half the time that names do."""
+    role = added.role
     return Row(
-        shard=recorded.shard,
-        conversation_id=recorded.conversation_id,
-        day=recorded.recorded_at.astimezone(UTC).date(),
-        user_id=recorded.user_id,
-        messages=1,
-        questions=int(added.role == "user"),
-        replies=int(added.role == "assistant"),
-        characters=len(added.content),
-        tokens=added.tokens or 0,
+        recorded.shard,
+        recorded.conversation_id,
+        recorded.recorded_at.astimezone(UTC).date(),
+        recorded.user_id,
+        1,
+        int(role == "user"),
+        int(role == "assistant"),
+        len(added.content),
+        added.tokens or 0,
     )
 
 

@@ -117,7 +117,8 @@ def changes_of(projection: Projection, recorded: Recorded, skipped: Skipped) -> 
             return ()
     if type(event) is Unreadable:
         raise EventUnreadable(topic=event.topic, why=event.error)
-    return list(projection.changes(recorded))
+    changes = projection.changes(recorded)
+    return changes if type(changes) is tuple else tuple(changes)
 
 
 def is_repeatable(change: Change) -> bool:

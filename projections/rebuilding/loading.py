@@ -40,7 +40,7 @@ DEFERRED: Final = """
 class LoadLimits(Struct, frozen=True):
     """How much is held in memory: a chunk is read and copied, some chunks are one transaction."""
 
-    chunk_events: int = 4_000
+    chunk_events: int = 8_000
     segment_events: int = 100_000
     segment_rows: int = 30_000
 
@@ -83,9 +83,7 @@ class Load:
     @property
     def held(self) -> int:
         """How many rows wait for the end of the transaction."""
-        return sum(
-            len(each.inserts) + len(each.tallies) + len(each.updates) for each in self.fold.tables.values()
-        )
+        return sum(each.held for each in self.fold.tables.values())
 
     def take(self, page: Sequence[Recorded]) -> None:
         """What of the page is this build's."""
@@ -129,8 +127,8 @@ class Load:
     def copy(self, connection: Connection[Any]) -> None:
         """The chunk's rows of large tables."""
         for name, fold in self._large.items():
-            if fold.inserts:
-                carry_out(connection, copying(fold, self.build.generation.number))
+            if rows := fold.rows:
+                carry_out(connection, copying(fold.table, self.build.generation.number, rows))
                 self._large[name] = self.fold.tables[name] = TableFold(fold.table)
 
     def finish(self, connection: Connection[Any]) -> None:

@@ -94,11 +94,12 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
         yield Execute(statement, arrays(table, table.key, fold.deletes))
-    if copies and len(fold.inserts) >= COPY_FROM:
-        yield copying(fold, generation)
-    elif fold.inserts:
+    new = fold.rows
+    if copies and len(new) >= COPY_FROM:
+        yield copying(table, generation, new)
+    elif new:
         statement = statements.insert(table, generation)
-        yield Execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
+        yield Execute(statement, arrays(table, table.columns, map(astuple, new)))
     if fold.tallies:
         statement = statements.tally(table, generation)
         yield Execute(statement, arrays(table, table.columns, map(astuple, fold.tallies.values())))
@@ -107,11 +108,8 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
         yield Execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
 
 
-def copying(fold: TableFold, generation: int) -> Copy:
-    """Of the rows that are inserted."""
-    table = fold.table
-    rows = map(astuple, fold.inserts.values())
-    return Copy(statements.copy(table, generation), copied([*table.columns.values()], rows))
+def copying(table: Table, generation: int, rows: Iterable[Any]) -> Copy:
+    return Copy(statements.copy(table, generation), copied([*table.columns.values()], map(astuple, rows)))
 
 
 def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:

@@ -1,7 +1,7 @@
 """What an event changes in a projection's rows, and how the changes of many events become one a row."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -35,8 +35,8 @@ class Update(Struct, frozen=True):
     key: Key
     put: dict[str, Any] = {}
     add: dict[str, int] = {}
-    fill: dict[str, Any] = {}
-    """Where the column is NULL."""
+    fill: dict[str, Callable[[], Any]] = {}
+    """Where the column is NULL; what with is only worked out there."""
 
 
 class Delete(Struct, frozen=True):
@@ -65,7 +65,7 @@ class Pending(Struct):
         for column, value in update.fill.items():
             known = self.put if column in self.put else self.fill
             if known.get(column) is None:
-                known[column] = value
+                known[column] = value()
         for column, value in update.put.items():
             self.put[column] = value
             self.add.pop(column, None)
@@ -81,24 +81,45 @@ class TableFold:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.inserts: dict[Key, Any] = {}
+        self.insert: Final[Callable[[Any], None]] = (unkeyed := list[Any]()).append
+        self._unkeyed = unkeyed
+        self._inserts: dict[Key, Any] = {}
         self.tallies: dict[Key, Any] = {}
         self.updates: dict[Key, Pending] = {}
         self.deletes: dict[Key, None] = {}
         self.wide: list[Update | Delete] = []
 
-    def insert(self, row: Any) -> None:
-        """Where an update waits for a row that is only now inserted, it had nothing to change."""
-        key = self.table.key_of(row)
-        self.inserts[key] = row
+    @property
+    def inserts(self) -> dict[Key, Any]:
+        """New rows by their keys, which are made only where something else concerns new rows: most rows are
+        never changed. An update that waited for a row that is only now inserted had nothing to change."""
+        if self._unkeyed:
+            new = dict(zip(map(self.table.key_of, self._unkeyed), self._unkeyed, strict=True))
+            self._unkeyed.clear()
+            self._inserts |= new
+            for key in new.keys() & self.updates.keys():
+                del self.updates[key]
+        return self._inserts
+
+    @property
+    def rows(self) -> list[Any]:
+        """New rows, by their keys or not. To be asked for before `updates`, some of which may go."""
         if self.updates:
-            self.updates.pop(key, None)
+            return list(self.inserts.values())
+        return [*self._inserts.values(), *self._unkeyed]
+
+    @property
+    def held(self) -> int:
+        """How many rows wait to be written."""
+        new = len(self._inserts) + len(self._unkeyed)
+        return new + len(self.tallies) + len(self.updates)
 
     def tally(self, row: Any) -> None:
         known = self.tallies.setdefault(self.table.key_of(row), row)
         if known is not row:
             for column in self.table.sums:
-                setattr(known, column, getattr(known, column) + getattr(row, column))
+                if amount := getattr(row, column):
+                    setattr(known, column, getattr(known, column) + amount)
 
     def update(self, update: Update) -> None:
         if len(update.key) < len(self.table.key):
@@ -141,9 +162,10 @@ class Fold:
 
     def take(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            fold = self.tables.get(change.table.name)
+            table = change.table
+            fold = self.tables.get(table.name)
             if fold is None:
-                fold = self.tables[change.table.name] = TableFold(change.table)
+                fold = self.tables[table.name] = TableFold(table)
             if type(change) is Insert:
                 fold.insert(change.row)
             elif type(change) is Update:
@@ -163,6 +185,6 @@ def alter(row: Any, update: Update) -> None:
         setattr(row, column, getattr(row, column) + amount)
     for column, value in update.fill.items():
         if getattr(row, column) is None:
-            setattr(row, column, value)
+            setattr(row, column, value())
     for column, value in update.put.items():
         setattr(row, column, value)

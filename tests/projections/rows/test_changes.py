@@ -51,6 +51,10 @@ adds = st.fixed_dictionaries({}, optional={"count": numbers})
 fills = st.fixed_dictionaries({}, optional={"label": words, "note": words})
 
 
+def always(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
 def insert(key: Any, count: int, label: str | None) -> Told:
     shard, box, item = key
     return lambda: Insert(ROWS, Row(shard, box, item, count, label, None))
@@ -62,7 +66,7 @@ def tally(key: Any, owner: str, count: int, weight: int) -> Told:
 
 
 def update(table: Table, key: Any, put: Any, add: Any, fill: Any) -> Told:
-    return lambda: Update(table, key, dict(put), dict(add), dict(fill))
+    return lambda: Update(table, key, dict(put), dict(add), {name: always(fill[name]) for name in fill})
 
 
 def delete(table: Table, key: Any) -> Told:
@@ -158,7 +162,7 @@ def happens(models: dict[str, Model], change: Change) -> bool:
             for of in [k for k in rows if k[: len(key)] == key]:
                 for column, value in change.fill.items():
                     if rows[of][column] is None and column not in change.put:
-                        rows[of][column] = value
+                        rows[of][column] = value()
                 for column, amount in change.add.items():
                     rows[of][column] += amount
                 rows[of].update(change.put)
@@ -174,12 +178,16 @@ def folded(*changes: Change) -> Any:
     return result.tables[changes[0].table.name]
 
 
+def unasked() -> str:
+    raise AssertionError("what fills is worked out where nothing is to be filled")
+
+
 def test_an_inserted_row_takes_the_updates_that_follow_it() -> None:
     key = (1, "a", 1)
     fold = folded(
         Insert(ROWS, Row(*key, 1, None, None)),
-        Update(ROWS, key, add={"count": 2}, fill={"label": "first"}),
-        Update(ROWS, key, put={"note": "n"}, fill={"label": "second"}),
+        Update(ROWS, key, add={"count": 2}, fill={"label": always("first")}),
+        Update(ROWS, key, put={"note": "n"}, fill={"label": unasked}),
     )
     assert list(fold.inserts.values()) == [Row(*key, 3, "first", "n")]
     assert not fold.updates
@@ -187,7 +195,7 @@ def test_an_inserted_row_takes_the_updates_that_follow_it() -> None:
 
 def test_filling_with_nothing_leaves_room_for_what_fills_next() -> None:
     key = (1, "a", 1)
-    fold = folded(*(Update(ROWS, key, fill={"label": value}) for value in (None, "first", "second")))
+    fold = folded(*(Update(ROWS, key, fill={"label": always(value)}) for value in (None, "first", "second")))
     assert fold.updates[key].fill == {"label": "first"}
 
 
@@ -211,7 +219,7 @@ def test_a_tallied_row_is_not_updated_by_itself() -> None:
     "update",
     [
         Update(ROWS, (1, "a"), add={"count": 1}),
-        Update(ROWS, (1, "a"), fill={"label": "x"}),
+        Update(ROWS, (1, "a"), fill={"label": always("x")}),
         Update(SUMS, (1, "a"), put={"weight": 1}),
     ],
 )
