@@ -12,8 +12,9 @@ from projections.following.parking import PARKED, Applying, Skipped, also, skipp
 from projections.generations import Generation, named
 from projections.log import Log
 from projections.projection import Projection
-from projections.rows.arrays import Array, integer
+from projections.rows.arrays import Array
 from projections.rows.exchange import Exchange, Failed
+from projections.rows.types import packed
 
 CLAIM: Final = """
     SELECT shard, position FROM checkpoints
@@ -82,7 +83,7 @@ def claim_and_look(
     exchange = Exchange(connection, prepares=False)
     given = {
         "projection": generation.projection.encode(),
-        "number": integer(generation.number),
+        "number": packed("integer", generation.number),
         "shards": Array("smallint", shards).data,
     }
     exchange.send(RELAX)

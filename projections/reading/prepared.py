@@ -5,9 +5,7 @@ The driver's own cursor does the same in about twice the time, and its time is m
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from struct import Struct
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -17,11 +15,11 @@ from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
-from projections.rows.arrays import EPOCH, FIRST_DAY, Array
+from projections.rows.types import TYPES
 
 Row = tuple[Any, ...]
-Pack = Callable[[Any], bytes]
 
+PACKS: Final = {each.number: each.pack for each in TYPES.values()}
 NAMED: Final = re.compile(r"%\((\w+)\)s")
 
 
@@ -144,27 +142,5 @@ async def writable(pgconn: PGconn) -> None:
 
 
 def as_text(value: Any) -> bytes:
-    """For the types that are not below: PostgreSQL reads them as it would read them in a statement."""
+    """For the types that are not listed: PostgreSQL reads them as it would read them in a statement."""
     return str(value).encode()
-
-
-def time(value: datetime) -> bytes:
-    since = value - EPOCH
-    return INT8((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
-
-
-INT8: Final = Struct("!q").pack
-INT4: Final = Struct("!i").pack
-PACKS: Final[dict[int, Pack]] = {
-    16: Struct("!?").pack,
-    20: INT8,
-    21: Struct("!h").pack,
-    23: INT4,
-    25: str.encode,
-    700: Struct("!f").pack,
-    1082: lambda day: INT4(day.toordinal() - FIRST_DAY),
-    1184: time,
-    2950: lambda value: bytes(value.bytes),
-    2951: lambda values: Array("uuid", values).data,
-}
-"""By the number that a type has in PostgreSQL, the same as in the arrays of rows that are written."""

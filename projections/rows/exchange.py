@@ -136,7 +136,9 @@ class Exchange:
         self._reader.set_pgresult(None)
         return rows
 
-    def copy(self, statement: bytes, blocks: Iterable[bytes], until: float, purpose: object = None) -> None:
+    def copy(
+        self, statement: bytes, blocks: Iterable[bytes | bytearray], until: float, purpose: object = None
+    ) -> None:
         """Ends the round before it: a COPY shares a round trip with nothing."""
         if self._sent:
             self.end_round()

@@ -95,7 +95,7 @@ class Commit:
 
     def _send(self, write: Write, of: object) -> None:
         if isinstance(write, Copy):
-            self._exchange.copy(write.statement, [write.data], self._until, of)
+            self._exchange.copy(write.statement, write.blocks(), self._until, of)
         else:
             self._exchange.send(write.statement, [column.data for column in write.columns], of)
 

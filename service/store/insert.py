@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from projections.rows.apply import COPY_FROM, Copy, Execute, Write
-from projections.rows.arrays import Array, copied
+from projections.rows.arrays import Array
 
 TYPES: Final = {
     "shard": "smallint",
@@ -42,6 +42,6 @@ Row = tuple[Any, ...]
 def insertion(rows: Sequence[Row]) -> Write:
     """Many rows go by COPY, which is twice as fast and shares a round trip with nothing."""
     if len(rows) >= COPY_FROM:
-        return Copy(COPY, copied(KINDS, rows))
+        return Copy(COPY, KINDS, rows)
     columns = zip(KINDS, zip(*rows, strict=True), strict=True)
     return Execute(INSERT, [Array(kind, values) for kind, values in columns])

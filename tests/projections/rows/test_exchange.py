@@ -9,9 +9,11 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from projections.rows.arrays import Array, copied, integer
+from projections.rows.arrays import Array
+from projections.rows.copied import copied
 from projections.rows.exchange import Exchange, Failed
 from projections.rows.silence import Silence
+from projections.rows.types import packed
 from service.store.connections import Database, connect
 
 PATIENCE = 30.0
@@ -47,8 +49,8 @@ def test_each_statement_has_its_answer_in_its_place(dsn: str) -> None:
     with connected(dsn) as connection:
         exchange = Exchange(connection)
         for _ in range(2):  # the second time they are known
-            exchange.send(b"SELECT %b::integer + %b::integer", [integer(1), integer(2)])
-            given = {"words": Array("text", ["a", None]).data, "number": integer(3)}
+            exchange.send(b"SELECT %b::integer + %b::integer", [packed("integer", 1), packed("integer", 2)])
+            given = {"words": Array("text", ["a", None]).data, "number": packed("integer", 3)}
             exchange.send(
                 b"SELECT unnest(%(words)b::text[]), %(number)b::integer, %(number)b::integer", given
             )
@@ -89,10 +91,10 @@ def test_a_copy_brings_its_rows_and_an_error_in_it_is_its_own(dsn: str) -> None:
         asked(exchange, b"CREATE TEMP TABLE things (name text NOT NULL)", b"BEGIN")
         copy = b"COPY things FROM STDIN (FORMAT BINARY)"
         exchange.send(b"SELECT 1")
-        exchange.copy(copy, [copied(["text"], [("a" * 1_000_000,)] * 5)], soon())
+        exchange.copy(copy, copied(["text"], [("a" * 1_000_000,)] * 5), soon())
         assert asked(exchange, b"SELECT count(*) FROM things", b"COMMIT") == [[(5,)], []]
         with pytest.raises(Failed) as failed:
-            exchange.copy(copy, [copied(["text"], [("b",), (None,)])], soon(), "why")
+            exchange.copy(copy, copied(["text"], [("b",), (None,)]), soon(), "why")
         assert (failed.value.purpose, type(failed.value.error)) == ("why", psycopg.errors.NotNullViolation)
         assert asked(exchange, b"SELECT count(*) FROM things") == [[(5,)]]
 

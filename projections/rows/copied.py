@@ -1,0 +1,32 @@
+"""Rows as the data of a binary COPY."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from psycopg._copy_base import format_row_binary
+from psycopg.adapt import Transformer
+from psycopg.pq import Format
+
+from projections.rows.types import TYPES
+
+BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END: Final = b"\xff\xff"
+BLOCK: Final = 32 * 1024
+
+
+def copied(kinds: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytearray]:
+    """In blocks, packed by the driver's own C: it does a row in a quarter of the time that Python needs.
+
+    In binary, JSON goes over the wire as the text that it is.
+    """
+    driver = Transformer()
+    numbers = [TYPES["text" if kind == "json" else kind].number for kind in kinds]
+    driver.set_dumper_types(numbers, Format.BINARY)
+    block = bytearray(BEGIN)
+    for row in rows:
+        format_row_binary(row, driver, block)
+        if len(block) >= BLOCK:
+            yield block
+            block = bytearray()
+    block += END
+    yield block
