@@ -107,11 +107,11 @@ def take_all(camera: Camera, conversation_id: str, model: Model) -> None:
     with camera.at(chat, ".message") as page:
         camera.take("chat", page)
         page.get_by_role("searchbox").fill("events OR order OR tower")
-        page.locator(".result mark").first.wait_for()
+        page.locator(".listed-found mark").first.wait_for()
         camera.take("search", page)
     with camera.at(chat, ".message", color_scheme="dark") as page:
         camera.take("chat-dark", page)
-    with camera.at("/", ".listed .list a", **phone) as page:
+    with camera.at("/", ".listed-all a", **phone) as page:
         camera.take("phone-list", page)
     with camera.at("/?new", "#message", color_scheme="dark", **phone) as page:
         hold = Hold()
@@ -121,12 +121,12 @@ def take_all(camera: Camera, conversation_id: str, model: Model) -> None:
         page.get_by_text("patient").first.wait_for()
         camera.take("phone-reply", page)
         hold.go()
-        page.locator(".message.assistant:not(.growing)").wait_for()
-    with camera.at(f"{chat}/history?version=4", ".events li") as page:
-        page.locator(".events summary").nth(2).click()
+        page.locator(".message-assistant:not(.message-growing)").wait_for()
+    with camera.at(f"{chat}/history?version=4", ".history-events > li") as page:
+        page.locator(".history-events summary").nth(2).click()
         page.get_by_text("holds").wait_for()
         camera.take("history", page)
-    with camera.at("/service", ".board table") as page:
+    with camera.at("/service", ".service table") as page:
         page.get_by_role("button", name="Check").click()
         page.get_by_text("every row is what the log says").first.wait_for()
         page.wait_for_timeout(

@@ -17,7 +17,7 @@ def test_the_slider_shows_the_conversation_as_it_stood_at_any_version(
     api.patch(f"/api/conversations/{conversation_id}", json={"title": "Eiffel Tower"}).raise_for_status()
     api.patch(f"/api/conversations/{conversation_id}", json={"ended": True}).raise_for_status()
     page = visit(f"/c/{conversation_id}/history")
-    entries = page.locator(".events > li")
+    entries = page.locator(".history-events > li")
     expect(entries).to_have_count(5)
     expect(entries.nth(3)).to_contain_text("The title was changed from “Towers” to “Eiffel Tower”")
     expect(page.get_by_text("The chain of 5 events holds")).to_be_visible()
@@ -36,8 +36,8 @@ def test_the_slider_shows_the_conversation_as_it_stood_at_any_version(
         slider.fill(str(version))
         expect(stood).to_contain_text(f"Version {version} of 5")
         expect(stood.get_by_role("heading", name=title)).to_be_visible()
-        expect(stood.locator(".message .body")).to_have_text(messages)
-        expect(entries.nth(version - 1)).to_have_class("now")
+        expect(stood.locator(".message-body")).to_have_text(messages)
+        expect(entries.nth(version - 1)).to_have_class("history-now")
     slider.focus()
     page.keyboard.press("ArrowLeft")
     expect(stood).to_contain_text("Version 3 of 5")
@@ -55,7 +55,7 @@ def test_the_slider_shows_the_conversation_as_it_stood_at_any_version(
 def test_a_long_history_is_shown_as_one_scrolls(visit: Visit, conversation: Conversation) -> None:
     said = [f"Number {n}" for n in range(180)]
     page = visit(f"/c/{conversation(*said)}/history")
-    entries = page.locator(".events > li")
+    entries = page.locator(".history-events > li")
     expect(entries.first).to_contain_text("The conversation was started")
     for number in (50, 100, 150, 180):
         page.mouse.wheel(0, 100_000)

@@ -87,10 +87,10 @@ def test_a_conversation_and_its_menu_and_question(
 def test_the_list_and_a_search(look: Callable[..., Page], conversation: Conversation) -> None:
     conversation("A needle in the hay", "Found.", title=LONG[:200])
     page = look("/")
-    expect(page.locator(".listed .list a")).to_have_count(1)
+    expect(page.locator(".listed-all a")).to_have_count(1)
     is_fine(page)
     page.get_by_role("searchbox").fill("needle")
-    expect(page.locator(".result mark")).to_be_visible()
+    expect(page.locator(".listed-found mark")).to_be_visible()
     is_fine(page)
 
 
@@ -109,8 +109,8 @@ def test_an_ended_conversation_and_one_that_is_not_there(
 
 def test_the_history_of_a_conversation(look: Callable[..., Page], conversation: Conversation) -> None:
     page = look(f"/c/{conversation('How?', MARKDOWN, LONG, 'Yes.', title=LONG[:200])}/history")
-    expect(page.locator(".events li")).to_have_count(5)
-    page.locator(".events summary").nth(1).click()
+    expect(page.locator(".history-events > li")).to_have_count(5)
+    page.locator(".history-events summary").nth(1).click()
     is_fine(page)
 
 

@@ -20,7 +20,7 @@ def test_a_replay_is_watched_to_its_end_and_proved(visit: Visit, conversation: C
     generation = int(row.get_by_role("cell").nth(3).inner_text())
 
     page.get_by_role("button", name="Build anew").click()
-    verdict = page.locator(".progress .verdict")
+    verdict = page.locator(".replay-outcome")
     expect(verdict).to_contain_text("Built, and live.")
     expect(page.get_by_label("Report")).to_contain_text("history is built: generation")
     expect(row.get_by_role("cell").nth(3)).to_have_text(str(generation + 1))

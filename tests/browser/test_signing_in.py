@@ -35,7 +35,7 @@ def guarded(
 def say(page: Page, words: str) -> None:
     page.get_by_role("textbox", name="Message").fill(words)
     page.keyboard.press("Enter")
-    expect(page.locator(".message.assistant:not(.growing)")).to_be_visible()
+    expect(page.locator(".message-assistant:not(.message-growing)")).to_be_visible()
 
 
 def test_a_token_is_pasted_and_forgotten_when_one_signs_out(visit: Visit, guarded: Guarded) -> None:
@@ -46,12 +46,12 @@ def test_a_token_is_pasted_and_forgotten_when_one_signs_out(visit: Visit, guarde
     page.get_by_label("Token or service key").fill(token("ann"))
     page.get_by_role("button", name="Sign in").click()
     say(page, "It is me.")
-    expect(page.locator(".who")).to_contain_text("ann")
+    expect(page.locator(".listed-who")).to_contain_text("ann")
     page.reload()
-    expect(page.locator(".listed .list a")).to_contain_text("It is me.")
+    expect(page.locator(".listed-all a")).to_contain_text("It is me.")
     assert page.evaluate("localStorage.length") == 0
     assert page.context.cookies() == []
-    page.locator(".who").click()
+    page.locator(".listed-who").click()
     page.get_by_role("menuitem", name="Sign out").click()
     expect(page.get_by_label("Token or service key")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
@@ -82,4 +82,4 @@ def test_a_backends_key_acts_for_the_user_it_names(visit: Visit, guarded: Guarde
     page.get_by_label("User to act for").fill("dörte müller")
     page.get_by_role("button", name="Sign in").click()
     say(page, "For somebody.")
-    expect(page.locator(".who")).to_contain_text("dörte müller")
+    expect(page.locator(".listed-who")).to_contain_text("dörte müller")

@@ -22,7 +22,7 @@ def say(page: Page, words: str) -> None:
 
 
 def said(page: Page) -> list[str]:
-    return [each.inner_text() for each in page.locator(".message .body").all()]
+    return [each.inner_text() for each in page.locator(".message-body").all()]
 
 
 def test_a_first_visit_ends_in_a_streamed_answer(visit: Visit, model: Model, user: str) -> None:
@@ -33,12 +33,12 @@ def test_a_first_visit_ends_in_a_streamed_answer(visit: Visit, model: Model, use
     model.answers("It is ", "**Pneumono**", hold, "ultra.")
     say(page, "What is the longest word?")
     hold.reached()
-    growing = page.locator(".message.growing")
+    growing = page.locator(".message-growing")
     expect(growing).to_contain_text("It is Pneumono")
     expect(growing.locator("strong")).to_have_text("Pneumono")
     expect(page.get_by_role("button", name="Stop the reply")).to_be_visible()
     hold.go()
-    expect(page.locator(".message.assistant:not(.growing)")).to_contain_text("It is Pneumonoultra.")
+    expect(page.locator(".message-assistant:not(.message-growing)")).to_contain_text("It is Pneumonoultra.")
     expect(page).to_have_url(re.compile(r"/c/[0-9a-f-]{36}$"))
     expect(page).to_have_title(re.compile("What is the longest word"))
     expect(page.locator(".listed a[aria-current]")).to_contain_text("What is the longest word?")
@@ -51,11 +51,11 @@ def test_a_reload_in_mid_reply_picks_it_up_where_it_was(visit: Visit, model: Mod
     model.answers("Once ", hold, "upon a time.")
     say(page, "Tell me a story.")
     hold.reached()
-    expect(page.locator(".message.growing")).to_contain_text("Once")
+    expect(page.locator(".message-growing")).to_contain_text("Once")
     page.reload()
-    expect(page.locator(".message.growing")).to_contain_text("Once")
+    expect(page.locator(".message-growing")).to_contain_text("Once")
     hold.go()
-    expect(page.locator(".message.assistant:not(.growing)")).to_contain_text("Once upon a time.")
+    expect(page.locator(".message-assistant:not(.message-growing)")).to_contain_text("Once upon a time.")
     assert said(page) == ["Tell me a story.", "Once upon a time."]
 
 
@@ -67,9 +67,9 @@ def test_a_reply_can_be_stopped_and_what_was_said_is_kept(
     model.answers("One, two, ", hold, "three.")
     say(page, "Count.")
     hold.reached()
-    expect(page.locator(".message.growing")).to_contain_text("One, two,")
+    expect(page.locator(".message-growing")).to_contain_text("One, two,")
     page.get_by_role("button", name="Stop the reply").click()
-    expect(page.locator(".message.assistant .note")).to_have_text("interrupted")
+    expect(page.locator(".message-assistant .badge")).to_have_text("interrupted")
     hold.go()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     (_, reply) = api.get("/api/chat/history").json()["messages"]
@@ -84,10 +84,10 @@ def test_two_tabs_of_one_person_show_the_same(visit: Visit, model: Model, conver
     model.answers("Both ", hold, "of you.")
     say(one, "Who sees this?")
     hold.reached()
-    expect(other.locator(".message.growing")).to_contain_text("Both")
+    expect(other.locator(".message-growing")).to_contain_text("Both")
     hold.go()
     for page in (one, other):
-        expect(page.locator(".message.assistant:not(.growing)").last).to_contain_text("Both of you.")
+        expect(page.locator(".message-assistant:not(.message-growing)").last).to_contain_text("Both of you.")
         assert said(page) == ["Hello?", "Hello!", "Who sees this?", "Both of you."]
 
 
@@ -95,7 +95,7 @@ def test_a_new_conversation_of_another_tab_is_listed_at_once(visit: Visit) -> No
     one, other = visit(), visit()
     expect(other.get_by_text("No conversation yet.")).to_be_visible()
     say(one, "Something new.")
-    expect(other.locator(".listed .list a")).to_contain_text("Something new.")
+    expect(other.locator(".listed-all a")).to_contain_text("Something new.")
 
 
 def test_what_failed_is_sent_again_and_stored_once(visit: Visit, model: Model, api: httpx.Client) -> None:
@@ -106,7 +106,7 @@ def test_what_failed_is_sent_again_and_stored_once(visit: Visit, model: Model, a
     expect(failed).to_contain_text("The responder failed")
     model.answers("Now I am.")
     failed.get_by_role("button", name="Send again").click()
-    expect(page.locator(".message.assistant:not(.growing)")).to_contain_text("Now I am.")
+    expect(page.locator(".message-assistant:not(.message-growing)")).to_contain_text("Now I am.")
     assert said(page) == ["Are you there?", "Now I am."]
     stored = api.get("/api/chat/history").json()["messages"]
     assert [each["content"] for each in stored] == ["Are you there?", "Now I am."]
@@ -120,7 +120,7 @@ def test_the_server_is_restarted_under_the_open_page(
         with serving("--dsn", dsn, data=tmp_path / "d", output=tmp_path / "1", **given) as service:
             page = visit(url=service.url)
             say(page, "Before.")
-            expect(page.locator(".message.assistant:not(.growing)")).to_contain_text("Certainly.")
+            expect(page.locator(".message-assistant:not(.message-growing)")).to_contain_text("Certainly.")
             url, port = service.url, service.url.rpartition(":")[2]
         expect(page.get_by_text("The connection is lost.")).to_be_visible()
         say(page, "In between.")
@@ -131,7 +131,7 @@ def test_the_server_is_restarted_under_the_open_page(
             until_ready(service)
             expect(page.get_by_text("The connection is lost.")).to_be_hidden()
             page.get_by_role("button", name="Send again").click()
-            expect(page.locator(".message.assistant:not(.growing)")).to_have_count(2)
+            expect(page.locator(".message-assistant:not(.message-growing)")).to_have_count(2)
             assert said(page) == ["Before.", "Certainly.", "In between.", "Certainly."]
 
 
@@ -148,7 +148,7 @@ def test_the_whole_chat_works_by_keyboard_alone(visit: Visit, service: Service, 
     page.get_by_role("textbox", name="Message").wait_for()
     page.keyboard.type("A first question?")
     page.keyboard.press("Enter")
-    expect(page.locator(".message.assistant:not(.growing)")).to_contain_text("A first answer.")
+    expect(page.locator(".message-assistant:not(.message-growing)")).to_contain_text("A first answer.")
 
     def focused() -> str:
         return str(page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent"))
@@ -175,10 +175,10 @@ def test_the_whole_chat_works_by_keyboard_alone(visit: Visit, service: Service, 
     expect(page.locator(".message")).to_have_count(2)
     page.keyboard.press("Control+k")
     page.keyboard.type("answer")
-    expect(page.locator(".result mark")).to_have_text("answer")
+    expect(page.locator(".listed-found mark")).to_have_text("answer")
     go_to("Assistant")
     page.keyboard.press("Enter")
-    expect(page.locator(".message.found")).to_contain_text("A first answer.")
+    expect(page.locator(".message-found")).to_contain_text("A first answer.")
     go_to("A good answer")
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="A good answer")).to_have_attribute("aria-pressed", "true")

@@ -1,8 +1,9 @@
 // What can be done with a conversation: the menu of it, and what its entries do.
 
 import { call } from "./api.js";
-import { confirm, menu, prompt } from "./dialog.js";
+import { confirm, prompt } from "./dialog.js";
 import { announce, signButton } from "./dom.js";
+import { menu } from "./menu.js";
 import { go } from "./router.js";
 
 export class Actions {

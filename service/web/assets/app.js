@@ -1,20 +1,27 @@
 // What is on the page at which address; everything else is asked for when it is needed.
 
 import { Changes } from "./changes.js";
-import { closeAll, menu } from "./dialog.js";
 import { announce, button, h, icon, replace } from "./dom.js";
 import { Listed } from "./listed.js";
+import { closeAll, menu } from "./menu.js";
 import { begin, go } from "./router.js";
 import { arriveWithToken, proves, session } from "./session.js";
-import { signin } from "./signin.js";
 import { Thread } from "./thread.js";
 
+// Pages beside the chat, which come with their sheets when one goes there.
+const BESIDE = {
+  signin: () => together(import("./signin.js"), "signin"),
+  history: () => together(import("./history.js"), "history"),
+  service: () => together(import("./service.js"), "service", "chart", "replay"),
+};
+
 const body = document.getElementById("app");
+const sheets = new Map();
 let chat = null;
 let shown = 0;
 
 function makeChat() {
-  const who = button("", { class: "who", title: session.user }, icon("person"), h("span", {}, session.user ?? "Signed in"));
+  const who = button("", { class: "listed-who", title: session.user }, icon("person"), h("span", {}, session.user ?? "Signed in"));
   const about = menu(who, () => [
     ["The service", "/service"],
     ["The API", () => (location.href = "/schema")],
@@ -22,7 +29,7 @@ function makeChat() {
   ]);
   const listed = new Listed(h("div", {}, who, about));
   const thread = new Thread({ listed, filter: (link) => listed.filterByLink(link) });
-  const away = h("p", { class: "away", role: "status", hidden: true }, "The connection is lost. What you read is what was there; trying again…");
+  const away = h("p", { class: "notice-away", role: "status", hidden: true }, "The connection is lost. What you read is what was there; trying again…");
   const changes = new Changes();
   changes.addEventListener("change", ({ detail }) => {
     if (detail.topic === "conversation_erased") listed.gone(detail.conversation_id);
@@ -60,7 +67,7 @@ function turnedAway(problem) {
 // Pages have scrollers of their own, which forget where they were when they leave the document.
 function rememberPlaces() {
   if (!chat?.element.isConnected) return;
-  chat.places = [...chat.element.querySelectorAll(".scroller")].map((scroller) => [scroller, scroller.scrollTop]);
+  chat.places = [chat.listed.scroller, chat.thread.scrolling.element].map((scroller) => [scroller, scroller.scrollTop]);
 }
 
 function showChat() {
@@ -70,29 +77,41 @@ function showChat() {
   chat.places?.forEach(([scroller, top]) => (scroller.scrollTop = top));
 }
 
-async function show(route) {
-  const showing = ++shown;
+function show(route) {
+  present(route).catch((failed) => {
+    console.error(failed);
+    announce("Something went wrong on this page.");
+  });
+}
+
+async function present(route) {
+  shown += 1;
   closeAll();
   if (route.page === "nowhere") {
     document.title = "Hansard";
     const words = h("p", {}, "There is no such page here.");
-    replace(body, h("main", { class: "empty" }, words, h("a", { class: "button", href: "/", "data-go": "" }, "To the conversations")));
+    replace(body, h("main", { class: "notice-empty" }, words, h("a", { class: "button", href: "/", "data-go": "" }, "To the conversations")));
     return;
   }
   if (!session.isThere || route.page === "signin") {
     chat?.changes.stop();
     chat = null;
-    replace(body, signin(route.why, () => go(location.pathname + location.search)));
+    await beside("signin", { why: route.why, entered: () => go(location.pathname + location.search) });
     return;
   }
   if (route.page === "chat") {
     showChat();
-    chat.element.classList.toggle("reading", route.id !== null || route.fresh);
+    chat.element.classList.toggle("chat-reading", route.id !== null || route.fresh);
     chat.listed.open(route.id);
     if (route.id === null || route.id !== chat.thread.id || route.at) await chat.thread.open(route.id, route.at);
     return;
   }
-  const { page } = await import(route.page === "history" ? "./history.js" : "./service.js");
+  await beside(route.page, route);
+}
+
+async function beside(name, route) {
+  const showing = shown;
+  const { page } = await BESIDE[name]();
   await page(route, (element) => {
     if (showing !== shown) return;
     rememberPlaces();
@@ -101,15 +120,34 @@ async function show(route) {
   });
 }
 
+// A script, when its sheets are there too.
+async function together(script, ...names) {
+  const [loaded] = await Promise.all([script, ...names.map(styled)]);
+  return loaded;
+}
+
+function styled(name) {
+  if (!sheets.has(name)) sheets.set(name, sheet(name));
+  return sheets.get(name);
+}
+
+function sheet(name) {
+  return new Promise((resolve, reject) => {
+    const failed = () => {
+      sheets.delete(name);
+      link.remove();
+      reject(new Error(`The sheet ${name} cannot be loaded.`));
+    };
+    const href = new URL(`./sheets/${name}.css`, import.meta.url).href;
+    const link = h("link", { rel: "stylesheet", href, onload: resolve, onerror: failed });
+    document.head.append(link);
+  });
+}
+
 addEventListener("turned-away", ({ detail }) => turnedAway(detail));
 
 arriveWithToken();
-begin((route) => {
-  show(route).catch((failed) => {
-    console.error(failed);
-    announce("Something went wrong on this page.");
-  });
-});
+begin(show);
 
 // Control or Command and K, or a slash where nothing is being written, lead to the search.
 document.addEventListener("keydown", (event) => {

@@ -16,12 +16,12 @@ export function lineChart(points, { name, figure }) {
   const x = (each) => LEFT + ((WIDTH - LEFT - 8) * (each.at - first)) / span;
   const path = points.map((each, at) => `${at ? "L" : "M"}${x(each).toFixed(1)} ${y(each.value, top).toFixed(1)}`).join("");
   const last = points.at(-1);
-  const drawn = points.length > 1 ? [svg("path", { class: "line-of", d: path })] : [];
-  if (last) drawn.push(svg("circle", { class: "point", cx: x(last), cy: y(last.value, top), r: 3.5 }));
+  const drawn = points.length > 1 ? [svg("path", { class: "chart-line", d: path })] : [];
+  if (last) drawn.push(svg("circle", { class: "chart-point", cx: x(last), cy: y(last.value, top), r: 3.5 }));
   const ticks = [
     [LEFT, "start", clock.clock(first)],
     [WIDTH - 8, "end", "now"],
-  ].map(([x, anchor, words]) => svg("text", { class: "tick", x, y: HEIGHT - 6, "text-anchor": anchor }, words));
+  ].map(([x, anchor, words]) => svg("text", { class: "chart-tick", x, y: HEIGHT - 6, "text-anchor": anchor }, words));
   return frame(name, figure, top, points.length ? [...drawn, ...ticks] : drawn);
 }
 
@@ -32,7 +32,7 @@ export function barChart(bars, { name, unit }) {
   const drawn = bars.flatMap((bar, at) => {
     const from = y(bar.value, top);
     const rect = svg("rect", {
-      class: "bar-of",
+      class: "chart-bar",
       x: (LEFT + room * at + room * 0.12).toFixed(1),
       y: from.toFixed(1),
       width: (room * 0.76).toFixed(1),
@@ -40,7 +40,7 @@ export function barChart(bars, { name, unit }) {
       rx: 2,
     });
     rect.append(svg("title", {}, `${bar.label}: ${number(bar.value)} ${unit}`));
-    const place = { class: "tick", x: LEFT + room * (at + 0.5), y: HEIGHT - 6, "text-anchor": "middle" };
+    const place = { class: "chart-tick", x: LEFT + room * (at + 0.5), y: HEIGHT - 6, "text-anchor": "middle" };
     return at % every ? [rect] : [rect, svg("text", place, bar.label)];
   });
   const all = bars.reduce((sum, each) => sum + each.value, 0);
@@ -49,8 +49,8 @@ export function barChart(bars, { name, unit }) {
 
 function frame(name, figure, top, drawn) {
   const lines = [0, 0.5, 1].flatMap((part) => [
-    svg("line", { class: "grid", x1: LEFT, x2: WIDTH - 8, y1: y(part * top, top), y2: y(part * top, top) }),
-    svg("text", { class: "tick", x: LEFT - 8, y: y(part * top, top) + 4, "text-anchor": "end" }, number(part * top)),
+    svg("line", { class: "chart-grid", x1: LEFT, x2: WIDTH - 8, y1: y(part * top, top), y2: y(part * top, top) }),
+    svg("text", { class: "chart-tick", x: LEFT - 8, y: y(part * top, top) + 4, "text-anchor": "end" }, number(part * top)),
   ]);
   const picture = svg(
     "svg",

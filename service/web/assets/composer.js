@@ -25,14 +25,14 @@ export class Composer {
       oninput: () => this.#changed(),
     });
     // The second click of a double click would stop what the first has sent.
-    this.act = h("button", { type: "submit", class: "act", onclick: (event) => event.detail > 1 && event.preventDefault() });
+    this.act = h("button", { type: "submit", class: "composer-act", onclick: (event) => event.detail > 1 && event.preventDefault() });
     this.form = h(
       "form",
-      { class: "composer", onsubmit: (event) => this.#submitted(event) },
-      h("div", { class: "field" }, this.text, this.act),
-      h("p", { id: "keys", class: "hint" }, "Enter sends, Shift and Enter begin a new line"),
+      { class: "composer-form", onsubmit: (event) => this.#submitted(event) },
+      h("div", { class: "composer-field" }, this.text, this.act),
+      h("p", { id: "keys", class: "composer-hint" }, "Enter sends, Shift and Enter begin a new line"),
     );
-    this.element = h("div", { class: "foot" }, this.form);
+    this.element = h("div", { class: "composer" }, this.form);
     this.#showAct();
   }
 

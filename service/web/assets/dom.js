@@ -53,7 +53,7 @@ export function button(words, properties, ...children) {
 
 // A button that shows only a sign says its name to whoever cannot see it, and when one points at it.
 export function signButton(sign, name, properties = {}) {
-  return button(name, { class: "sign", "aria-label": name, title: name, ...properties }, icon(sign));
+  return button(name, { class: "button-sign", "aria-label": name, title: name, ...properties }, icon(sign));
 }
 
 export function replace(element, ...children) {

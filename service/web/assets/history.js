@@ -13,21 +13,21 @@ const MOMENT = 80;
 // Shown at once, and filled when its answers come.
 export async function page({ id, version }, show) {
   document.title = "History · Hansard";
-  const content = h("div", { class: "history" }, h("p", { class: "state" }, "Loading…"));
-  const title = h("h1", { tabindex: "-1" }, "History");
+  const content = h("div", {}, h("p", { class: "notice-state" }, "Loading…"));
+  const title = h("h1", { class: "page-title", tabindex: "-1" }, "History");
   const bar = h(
     "header",
-    { class: "bar" },
-    h("a", { class: "sign", href: `/c/${id}`, "data-go": "", "aria-label": "Back to the conversation" }, icon("back")),
+    { class: "page-bar page-top" },
+    h("a", { class: "button-sign", href: `/c/${id}`, "data-go": "", "aria-label": "Back to the conversation" }, icon("back")),
     title,
   );
-  show(h("main", { class: "wide" }, bar, content));
+  show(h("main", { class: "page" }, bar, content));
   try {
     const known = await call("GET", query(`/api/conversations/${id}`, { at: version ?? LATEST, limit: PAGE }));
     if (!bar.isConnected) return;
     title.textContent = `History of ${known.title || "an untitled conversation"}`;
     document.title = `${title.textContent} · Hansard`;
-    const told = h("p", { class: "told", role: "alert", hidden: true });
+    const told = h("p", { class: "notice", role: "alert", hidden: true });
     const keep = async () => {
       try {
         await save(id, known.title);
@@ -40,12 +40,12 @@ export async function page({ id, version }, show) {
     const stood = new Stood(id, known);
     const timeline = new Timeline(id, (chosen) => stood.go(chosen));
     stood.moved = (at) => timeline.mark(at);
-    replace(content, told, h("div", { class: "columns" }, timeline.element, stood.element));
+    replace(content, told, h("div", { class: "history-columns" }, timeline.element, stood.element));
     await timeline.more();
     timeline.mark(stood.version);
   } catch (failed) {
     if (!(failed instanceof Problem)) throw failed;
-    replace(content, h("div", { class: "empty", role: "alert" }, h("p", {}, failed.message)));
+    replace(content, h("div", { class: "notice-empty", role: "alert" }, h("p", {}, failed.message)));
   }
 }
 
@@ -59,7 +59,7 @@ function chain(id) {
     verdict.className = "verdict";
     try {
       const found = await call("GET", `/api/audit/conversations/${id}/verify`);
-      verdict.classList.add(found.holds ? "holds" : "broken");
+      verdict.classList.add(found.holds ? "verdict-holds" : "verdict-broken");
       const events = found.events === 1 ? "event" : "events";
       verdict.textContent = found.holds
         ? `The chain of ${found.events.toLocaleString()} ${events} holds`
@@ -80,16 +80,16 @@ class Timeline {
   constructor(id, choose) {
     this.id = id;
     this.choose = choose;
-    this.list = h("ol", { class: "events" });
-    this.end = h("div", { class: "state" });
-    this.element = h("section", { class: "timeline", "aria-label": "What happened" }, h("h2", {}, "What happened"), this.list, this.end);
+    this.list = h("ol", { class: "history-events" });
+    this.end = h("div", { class: "notice-state" });
+    this.element = h("section", { "aria-label": "What happened" }, h("h2", {}, "What happened"), this.list, this.end);
     new IntersectionObserver(([seen]) => seen.isIntersecting && this.more(), { rootMargin: "400px" }).observe(this.end);
   }
 
   mark(version) {
-    this.#entries.forEach((entry, at) => entry.classList.toggle("after", at > version));
-    this.list.querySelector(".now")?.classList.remove("now");
-    this.#entries.get(version)?.classList.add("now");
+    this.#entries.forEach((entry, at) => entry.classList.toggle("history-after", at > version));
+    this.list.querySelector(".history-now")?.classList.remove("history-now");
+    this.#entries.get(version)?.classList.add("history-now");
     this.marked = version;
   }
 
@@ -113,17 +113,17 @@ class Timeline {
 
   #entry(event) {
     const show = button(`${event.version}`, {
-      class: "version",
+      class: "history-version",
       "aria-label": `Show how it stood at version ${event.version}`,
       onclick: () => this.choose(event.version),
     });
     const details = h(
       "details",
       {},
-      h("summary", {}, h("span", { class: "words" }, event.words), h("time", { datetime: event.at }, clock.full(event.at))),
+      h("summary", {}, h("span", { class: "history-words" }, event.words), h("time", { datetime: event.at }, clock.full(event.at))),
       facts(event),
     );
-    const entry = h("li", { class: event.redacted ? "redacted" : null }, show, details);
+    const entry = h("li", { class: event.redacted ? "history-redacted" : null }, show, details);
     this.#entries.set(event.version, entry);
     return entry;
   }
@@ -143,7 +143,7 @@ function facts(event) {
   ].filter(([, value]) => value && Object.keys(value).length);
   return h(
     "div",
-    { class: "facts-of" },
+    {},
     h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
     ...boxes.map(([name, value]) =>
       h("figure", { class: "code" }, h("figcaption", {}, name), h("pre", { tabindex: "0", "aria-label": name }, JSON.stringify(value, null, 2)))),
@@ -168,17 +168,17 @@ class Stood {
       oninput: () => this.go(Number(this.slider.value)),
     });
     this.label = h("label", { for: "version" });
-    this.content = h("div", { class: "then" });
+    this.content = h("div", { class: "history-then" });
     this.element = h(
       "section",
-      { class: "stood", "aria-label": "How it stood" },
+      { class: "history-stood", "aria-label": "How it stood" },
       h("h2", {}, "How it stood"),
       h(
         "div",
-        { class: "slide" },
+        { class: "history-slide" },
         signButton("back", "The version before", { onclick: () => this.go(this.version - 1) }),
         this.slider,
-        signButton("back", "The version after", { class: "sign forth", onclick: () => this.go(this.version + 1) }),
+        signButton("back", "The version after", { class: "button-sign history-forth", onclick: () => this.go(this.version + 1) }),
       ),
       this.label,
       this.content,
@@ -203,7 +203,7 @@ class Stood {
       rename(version === this.last ? `/c/${this.id}/history` : `/c/${this.id}/history?version=${version}`);
       this.#show(known);
     } catch (failed) {
-      if (asked === this.#asked) replace(this.content, h("p", { class: "told", role: "alert" }, failed.message));
+      if (asked === this.#asked) replace(this.content, h("p", { class: "notice", role: "alert" }, failed.message));
     }
   }
 
@@ -212,15 +212,15 @@ class Stood {
     const facts = [
       h("span", { class: "badge" }, known.ended ? "Ended" : "Active"),
       h("span", { class: "badge" }, `${known.message_count} message${known.message_count === 1 ? "" : "s"}`),
-      ...known.links.map((link) => h("span", { class: "chip" }, `${link.kind} ${link.id}`)),
+      ...known.links.map((link) => h("span", { class: "badge badge-link" }, `${link.kind} ${link.id}`)),
     ];
-    const left = known.older ? h("p", { class: "edge" }, `The last ${known.messages.length} of its messages`) : null;
+    const left = known.older ? h("p", { class: "history-edge" }, `The last ${known.messages.length} of its messages`) : null;
     const messages = known.messages.length
-      ? h("ol", { class: "page" }, ...known.messages.map((message) => messageItem(message, { quiet: true })))
-      : h("p", { class: "state" }, "Nothing had been said yet.");
+      ? h("ol", { class: "message-list" }, ...known.messages.map((message) => messageItem(message, { quiet: true })))
+      : h("p", { class: "notice-state" }, "Nothing had been said yet.");
     const metadata = Object.keys(known.metadata).length
       ? h("figure", { class: "code" }, h("figcaption", {}, "Metadata"), h("pre", { tabindex: "0", "aria-label": "Metadata" }, JSON.stringify(known.metadata, null, 2)))
       : null;
-    replace(this.content, h("h3", {}, known.title || "Untitled"), h("div", { class: "facts" }, ...facts), metadata, left, messages);
+    replace(this.content, h("h3", {}, known.title || "Untitled"), h("div", { class: "badge-list" }, ...facts), metadata, left, messages);
   }
 }

@@ -29,23 +29,23 @@ export class Listed {
       onkeydown: (event) => event.key === "Escape" && this.#leaveSearch(),
     });
     this.active = h("input", { type: "checkbox", onchange: (event) => this.#filter({ activeOnly: event.target.checked }) });
-    this.begins = h("a", { class: "button primary new", href: "/?new", "data-go": "" }, icon("plus"), "New conversation");
-    this.filters = h("div", { class: "filters" });
-    this.list = h("ul", { class: "list" });
-    this.more = h("div", { class: "more" });
-    this.state = h("div", { class: "state", "aria-live": "polite" });
-    this.scroller = h("div", { class: "scroller" }, this.list, this.state, this.more);
+    this.begins = h("a", { class: "button button-primary listed-new", href: "/?new", "data-go": "" }, icon("plus"), "New conversation");
+    this.filters = h("div", { class: "listed-filters" });
+    this.list = h("ul", { class: "listed-all" });
+    this.more = h("div");
+    this.state = h("div", { class: "notice-state", "aria-live": "polite" });
+    this.scroller = h("div", { class: "listed-scroller" }, this.list, this.state, this.more);
     this.element = h(
       "nav",
       { class: "listed", "aria-label": "Conversations" },
       h(
         "header",
-        { class: "bar" },
-        h("a", { class: "mark", href: "/", "data-go": "" }, "Hansard"),
+        { class: "page-bar listed-bar" },
+        h("a", { class: "listed-mark", href: "/", "data-go": "" }, "Hansard"),
         whoIs,
       ),
       this.begins,
-      h("div", { class: "search" }, icon("search"), this.search),
+      h("div", { class: "listed-search" }, icon("search"), this.search),
       this.filters,
       this.scroller,
     );
@@ -170,9 +170,9 @@ export class Listed {
       h(
         "a",
         { href: `/c/${summary.id}`, "data-go": "", title },
-        h("span", { class: "title" }, title),
+        h("span", { class: "listed-title" }, title),
         h("time", { datetime: summary.updated_at }, clock.short(summary.updated_at)),
-        summary.ended ? h("span", { class: "badge" }, "Ended") : null,
+        summary.ended ? h("span", { class: "badge listed-ended" }, "Ended") : null,
       ),
     );
     this.#items.set(summary.id, item);
@@ -196,10 +196,10 @@ export class Listed {
   #showFilters() {
     this.active.checked = this.activeOnly;
     const chosen = this.link
-      ? h("span", { class: "chip chosen" }, this.link.replace(":", " "), signButton("close", `Show all, not only ${this.link}`, {
+      ? h("span", { class: "badge badge-link badge-chosen" }, this.link.replace(":", " "), signButton("close", `Show all, not only ${this.link}`, {
           onclick: () => this.#filter({ link: null }),
         }))
-      : h("form", { class: "opportunity", onsubmit: (event) => this.#opportunity(event) },
+      : h("form", { class: "listed-opportunity", onsubmit: (event) => this.#opportunity(event) },
           h("input", { "aria-label": "Only this opportunity", placeholder: "Opportunity", autocomplete: "off", maxlength: 255 }));
     replace(this.filters, h("label", {}, this.active, "Active only"), chosen);
   }
@@ -264,13 +264,13 @@ const SIDES = { user: "You", assistant: "Assistant" };
 function result(found) {
   return h(
     "li",
-    { class: "result" },
+    { class: "listed-found" },
     h(
       "a",
       { href: query(`/c/${found.conversation_id}`, { at: found.place }), "data-go": "" },
-      h("span", { class: "title" }, SIDES[found.role]),
+      h("span", { class: "listed-title" }, SIDES[found.role]),
       h("time", { datetime: found.timestamp }, clock.short(found.timestamp)),
-      h("span", { class: "snippet" }, ...highlighted(found.snippet)),
+      h("span", { class: "listed-snippet" }, ...highlighted(found.snippet)),
     ),
   );
 }

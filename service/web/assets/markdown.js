@@ -45,7 +45,7 @@ function block(token) {
 
 function code(token) {
   const copier = button("Copy", {
-    class: "copy-code",
+    class: "code-copy",
     onclick: async () => {
       copier.textContent = (await copy(token.text, "The code")) ? "Copied" : "Cannot copy";
       setTimeout(() => (copier.textContent = "Copy"), 2000);
@@ -61,7 +61,7 @@ function code(token) {
 }
 
 function list(token) {
-  const items = token.items.map((item) => h("li", { class: item.task ? "task" : null }, ...blocks(item.tokens)));
+  const items = token.items.map((item) => h("li", { class: item.task ? "prose-task" : null }, ...blocks(item.tokens)));
   return h(token.ordered ? "ol" : "ul", { start: token.ordered && token.start !== 1 ? token.start : null }, ...items);
 }
 
@@ -70,7 +70,7 @@ function box({ checked }) {
 }
 
 function table(token) {
-  const cell = (kind) => (each) => h(kind, { class: each.align ? `to-${each.align}` : null }, ...inline(each.tokens));
+  const cell = (kind) => (each) => h(kind, { class: each.align ? `table-${each.align}` : null }, ...inline(each.tokens));
   return h(
     "div",
     { class: "table", tabindex: "0", role: "region", "aria-label": "Table" },

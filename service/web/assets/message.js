@@ -12,21 +12,21 @@ const PLAIN_FROM = 200_000;
 // Quiet is one that is shown and can be nothing more: it is history.
 export function messageItem(message, { quiet = false } = {}) {
   const isUser = message.role === "user";
-  const body = h("div", { class: "body" });
+  const body = h("div", { class: "message-body prose" });
   fill(body, message);
   const item = h(
     "li",
-    { class: `message ${message.role}`, data: { id: message.id, version: message.version ?? "" } },
+    { class: `message message-${message.role}`, data: { id: message.id, version: message.version ?? "" } },
     h(
       "article",
       { "aria-label": isUser ? "You said" : "The assistant said" },
       body,
       h(
         "footer",
-        {},
+        { class: "message-about" },
         message.timestamp ? time(message.timestamp) : null,
         notes(message, quiet),
-        quiet ? null : h("span", { class: "actions" }, copyButton(message), ...(isUser ? [] : ratingButtons(message))),
+        quiet ? null : h("span", { class: "message-actions" }, copyButton(message), ...(isUser ? [] : ratingButtons(message))),
       ),
     ),
   );
@@ -37,15 +37,15 @@ function fill(body, message) {
   const isUser = message.role === "user";
   const text = message.content;
   if (!isUser) {
-    body.append(text.length > PLAIN_FROM ? h("p", { class: "said" }, text) : markdown(text));
+    body.append(text.length > PLAIN_FROM ? h("p", { class: "message-said" }, text) : markdown(text));
     return;
   }
   if (text.length <= HIDDEN_BEFORE) {
-    body.append(h("p", { class: "said" }, text));
+    body.append(h("p", { class: "message-said" }, text));
     return;
   }
-  const rest = h("button", { type: "button", class: "plain" }, `Show all ${text.length.toLocaleString()} characters`);
-  const said = h("p", { class: "said" }, `${text.slice(0, HIDDEN_BEFORE)}…`);
+  const rest = h("button", { type: "button", class: "button-plain" }, `Show all ${text.length.toLocaleString()} characters`);
+  const said = h("p", { class: "message-said" }, `${text.slice(0, HIDDEN_BEFORE)}…`);
   rest.addEventListener("click", () => {
     said.textContent = text;
     rest.remove();
@@ -64,7 +64,7 @@ function notes(message, quiet) {
   if (message.rating && quiet) said.push(`rated ${message.rating}`);
   if (message.kind && message.kind !== "message") said.push(message.kind.replaceAll("_", " "));
   said.push(...(message.tags ?? []));
-  return said.map((words) => h("span", { class: "note" }, words));
+  return said.map((words) => h("span", { class: "badge" }, words));
 }
 
 function copyButton(message) {
@@ -112,10 +112,10 @@ export class GrowingReply {
 
   constructor(grown) {
     this.grown = grown;
-    this.body = h("div", { class: "body" }, dots());
+    this.body = h("div", { class: "message-body prose" }, dots());
     this.element = h(
       "li",
-      { class: "message assistant growing" },
+      { class: "message message-assistant message-growing" },
       h("article", { "aria-label": "The assistant is answering", "aria-busy": "true" }, this.body),
     );
   }
@@ -155,5 +155,5 @@ export class GrowingReply {
 }
 
 function dots() {
-  return h("p", { class: "dots", "aria-label": "The reply is on its way" }, h("i"), h("i"), h("i"));
+  return h("p", { class: "message-dots", "aria-label": "The reply is on its way" }, h("i"), h("i"), h("i"));
 }

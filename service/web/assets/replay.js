@@ -19,20 +19,20 @@ export class Replay {
 
   constructor(names) {
     this.boxes = names.map((name) => h("input", { type: "checkbox", value: name, checked: true }));
-    this.told = h("p", { class: "told", role: "alert", hidden: true });
-    this.progress = h("div", { class: "progress", "aria-live": "polite" });
+    this.told = h("p", { class: "notice replay-told", role: "alert", hidden: true });
+    this.progress = h("div", { class: "replay-progress", "aria-live": "polite" });
     this.starters = [
       button("Check", { onclick: () => this.#start(true) }),
-      button("Build anew", { class: "primary", onclick: () => this.#start(false) }),
+      button("Build anew", { class: "button-primary", onclick: () => this.#start(false) }),
     ];
     this.element = h(
       "section",
       {},
       h("h2", {}, "Replay"),
-      h("p", { class: "hint" }, "Check compares what is read with the log and changes nothing. Build anew makes new tables beside the ones that are read, and then switches."),
+      h("p", { class: "replay-hint" }, "Check compares what is read with the log and changes nothing. Build anew makes new tables beside the ones that are read, and then switches."),
       h(
         "div",
-        { class: "starting" },
+        { class: "replay-start" },
         h("fieldset", {}, h("legend", { class: "aloud" }, "Projections"), ...this.boxes.map((box) => h("label", {}, box, box.value))),
         ...this.starters,
       ),
@@ -90,10 +90,11 @@ export class Replay {
     const what = `${replay.kind === "check" ? "Checking" : "Building"} ${replay.projections.join(", ")}`;
     if (replay.ended_at) {
       const outcome = OUTCOMES[replay.kind][replay.outcome] ?? BROKEN_OFF[replay.outcome];
+      const look = replay.outcome === "done" ? "verdict-holds" : "verdict-broken";
       announce(outcome);
       replace(
         this.progress,
-        h("p", { class: `verdict ${replay.outcome === "done" ? "holds" : "broken"}` }, `${what}, ended ${clock.full(replay.ended_at)}: ${outcome}`),
+        h("p", { class: `verdict ${look} replay-outcome` }, `${what}, ended ${clock.full(replay.ended_at)}: ${outcome}`),
         replay.report.length ? h("pre", { tabindex: "0", "aria-label": "Report" }, replay.report.join("\n")) : null,
       );
       return;
@@ -102,7 +103,7 @@ export class Replay {
     const speed = replay.per_second ? ` at ${number(replay.per_second)} a second${left}` : "";
     const bar = h("progress", { max: replay.total || 1, value: replay.done, "aria-label": what });
     const far = replay.total ? `${number(replay.done)} of ${number(replay.total)} events${speed}` : "";
-    replace(this.progress, h("p", {}, `${what}: ${replay.stage}`), bar, h("p", { class: "hint" }, far));
+    replace(this.progress, h("p", {}, `${what}: ${replay.stage}`), bar, h("p", { class: "replay-hint" }, far));
   }
 
   #cannot(failed) {

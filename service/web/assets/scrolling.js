@@ -15,15 +15,15 @@ export class Scrolling {
   // `failed` hears why a page did not come, `newest` that one wants to be at the end.
   constructor({ failed, newest }) {
     this.failed = failed;
-    this.beginning = h("p", { class: "edge" });
-    this.content = h("div", { class: "content" });
+    this.beginning = h("p", { class: "thread-edge" });
+    this.content = h("div", { class: "thread-content" });
     this.element = h(
       "div",
-      { class: "scroller", tabindex: "0", role: "region", "aria-label": "Messages", onscroll: () => this.#scrolled() },
+      { class: "thread-scroller", tabindex: "0", role: "region", "aria-label": "Messages", onscroll: () => this.#scrolled() },
       this.beginning,
       this.content,
     );
-    this.toEnd = button("", { class: "to-end", hidden: true, onclick: newest }, icon("down"), "To the newest");
+    this.toEnd = button("", { class: "thread-to-end", hidden: true, onclick: newest }, icon("down"), "To the newest");
   }
 
   // The transcript whose pages come from now on, if there is one.
@@ -64,7 +64,7 @@ export class Scrolling {
 
   point(item) {
     if (!item) return;
-    item.classList.add("found");
+    item.classList.add("message-found");
     item.scrollIntoView({ block: "center" });
     item.setAttribute("tabindex", "-1");
     item.focus({ preventScroll: true });
@@ -73,7 +73,7 @@ export class Scrolling {
   #scrolled() {
     const { scrollTop } = this.element;
     const transcript = this.#transcript;
-    if (!transcript) return;
+    if (!transcript || transcript.isEmpty) return;
     if (scrollTop < SOON && !transcript.atBeginning) this.#load(() => transcript.older());
     if (this.#isNearBottom(SOON) && !transcript.atEnd) this.#load(() => transcript.newer());
     this.toEnd.hidden = transcript.atEnd && this.#isNearBottom(FAR);

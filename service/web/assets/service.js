@@ -14,12 +14,12 @@ export async function page(_, show) {
   document.title = "The service · Hansard";
   const bar = h(
     "header",
-    { class: "bar" },
-    h("a", { class: "sign", href: "/", "data-go": "", "aria-label": "Back to the conversations" }, icon("back")),
-    h("h1", { tabindex: "-1" }, "The service"),
+    { class: "page-bar page-top" },
+    h("a", { class: "button-sign", href: "/", "data-go": "", "aria-label": "Back to the conversations" }, icon("back")),
+    h("h1", { class: "page-title", tabindex: "-1" }, "The service"),
   );
-  const content = h("div", { class: "service" }, h("p", { class: "state" }, "Loading…"));
-  show(h("main", { class: "wide" }, bar, content));
+  const content = h("div", {}, h("p", { class: "notice-state" }, "Loading…"));
+  show(h("main", { class: "page" }, bar, content));
   try {
     const status = await call("GET", "/api/admin/status");
     const board = new Board(status);
@@ -28,14 +28,14 @@ export async function page(_, show) {
   } catch (failed) {
     if (!(failed instanceof Problem)) throw failed;
     const words = failed.status === 403 ? "This page needs a service key with the scope admin." : failed.message;
-    replace(content, h("div", { class: "empty", role: "alert" }, h("p", {}, words)));
+    replace(content, h("div", { class: "notice-empty", role: "alert" }, h("p", {}, words)));
   }
 }
 
 class Board {
   constructor(status) {
-    this.away = h("p", { class: "told", role: "status", hidden: true });
-    this.summary = h("dl", { class: "summary" });
+    this.away = h("p", { class: "notice service-told", role: "status", hidden: true });
+    this.summary = h("dl", { class: "service-summary" });
     this.activity = h("div");
     this.latency = h("div");
     this.projections = h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Projections" });
@@ -44,10 +44,10 @@ class Board {
     this.replay = new Replay(status.projections.map((each) => each.name));
     this.element = h(
       "div",
-      { class: "board" },
+      { class: "service" },
       this.away,
       this.summary,
-      h("div", { class: "charts" }, this.activity, this.latency),
+      h("div", { class: "service-charts" }, this.activity, this.latency),
       h("section", {}, h("h2", {}, "Projections"), this.projections, this.parked),
       this.replay.element,
       h("section", {}, h("h2", {}, "Days"), this.usage),
@@ -88,20 +88,20 @@ class Board {
         {},
         h("th", { scope: "row" }, each.name),
         h("td", {}, state(each)),
-        h("td", { class: "to-right" }, number(each.behind)),
-        h("td", { class: "to-right" }, each.seconds_behind ? `${number(each.seconds_behind)} s` : "0 s"),
-        h("td", { class: "to-right" }, each.generation === null ? "none" : String(each.generation)),
+        h("td", { class: "table-right service-figure" }, number(each.behind)),
+        h("td", { class: "table-right service-figure" }, each.seconds_behind ? `${number(each.seconds_behind)} s` : "0 s"),
+        h("td", { class: "table-right service-figure" }, each.generation === null ? "none" : String(each.generation)),
         h("td", {}, each.version),
-        h("td", { class: "to-right" }, number(each.parked)),
+        h("td", { class: "table-right service-figure" }, number(each.parked)),
       ));
     const names = ["Projection", "State", "Events behind", "Seconds", "Generation", "Version", "Parked"];
     const right = new Set(["Events behind", "Seconds", "Generation", "Parked"]);
-    const head = names.map((name) => h("th", { scope: "col", class: right.has(name) ? "to-right" : null }, name));
+    const head = names.map((name) => h("th", { scope: "col", class: right.has(name) ? "table-right service-figure" : null }, name));
     replace(this.projections, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
     const parked = status.parked.map((each) =>
       h("li", {}, `${each.projection}: conversation ${each.conversation_id} since ${clock.full(each.parked_at)}, ${each.error}`));
     const words = `${number(status.parked_in_all)} parked: what a projection could not take. Mend it, then run hansard replay --parked.`;
-    replace(this.parked, parked.length ? h("div", { class: "told parked" }, h("p", {}, words), h("ul", {}, ...parked)) : null);
+    replace(this.parked, parked.length ? h("div", { class: "notice service-told service-parked" }, h("p", {}, words), h("ul", {}, ...parked)) : null);
   }
 
   async #moving() {
@@ -127,7 +127,7 @@ class Board {
       this.usage,
       h(
         "div",
-        { class: "charts" },
+        { class: "service-charts" },
         barChart(bars("messages"), { name: "Messages a day", unit: "messages" }),
         barChart(bars("tokens"), { name: "Tokens a day", unit: "tokens" }),
       ),

@@ -4,9 +4,9 @@ import { call } from "./api.js";
 import { h, replace } from "./dom.js";
 import { proves, session } from "./session.js";
 
-export function signin(why, entered) {
+export function page({ why, entered }, show) {
   document.title = "Sign in · Hansard";
-  const failed = h("p", { class: "told", role: "alert", hidden: !why }, why ?? "");
+  const failed = h("p", { class: "notice signin-refused", role: "alert", hidden: !why }, why ?? "");
   const form = proves ? tokenForm() : userForm();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -22,8 +22,8 @@ export function signin(why, entered) {
       replace(failed, refused.message);
     }
   });
-  queueMicrotask(() => form.querySelector("input, textarea")?.focus());
-  return h("main", { class: "signin" }, h("h1", {}, "Hansard"), failed, form);
+  show(h("main", { class: "signin" }, h("h1", {}, "Hansard"), failed, form));
+  form.querySelector("input, textarea").focus();
 }
 
 async function isTaken() {
@@ -37,7 +37,7 @@ function userForm() {
     h("p", {}, "This server asks nobody to prove who they are. Whose conversations do you want to see?"),
     h("label", { for: "user" }, "User"),
     h("input", { id: "user", name: "user", required: true, maxlength: 255, autocomplete: "username", placeholder: "user123" }),
-    h("button", { class: "primary" }, "Go on"),
+    h("button", { class: "button-primary" }, "Go on"),
   );
 }
 
@@ -64,6 +64,6 @@ function tokenForm() {
     h("label", { for: "token" }, "Token or service key"),
     token,
     user,
-    h("button", { class: "primary" }, "Sign in"),
+    h("button", { class: "button-primary" }, "Sign in"),
   );
 }

@@ -21,18 +21,18 @@ export class Thread {
   constructor({ listed, filter }) {
     this.listed = listed;
     this.filter = filter;
-    this.title = h("h2", { tabindex: "-1" });
-    this.facts = h("div", { class: "facts" });
+    this.title = h("h2", { class: "page-title", tabindex: "-1" });
+    this.facts = h("div", { class: "badge-list" });
     const failed = (problem) => this.#tell(problem.message);
     this.actions = new Actions({ listed, failed, changed: (details, wish) => this.#changed(details, wish) });
     this.scrolling = new Scrolling({ failed, newest: () => this.#showEnd() });
     this.content = this.scrolling.content;
     this.composer = new Composer({ send: (text, key) => this.#ask(text, key), stop: () => this.#stop() });
-    const back = h("a", { class: "sign back", href: "/", "data-go": "", "aria-label": "All conversations" }, icon("back"));
+    const back = h("a", { class: "button-sign thread-back", href: "/", "data-go": "", "aria-label": "All conversations" }, icon("back"));
     this.element = h(
       "section",
       { class: "thread", "aria-label": "The conversation" },
-      h("header", { class: "bar" }, back, h("div", { class: "name" }, this.title, this.facts), this.actions.opener, this.actions.menu),
+      h("header", { class: "page-bar thread-bar" }, back, h("div", { class: "thread-name" }, this.title, this.facts), this.actions.opener, this.actions.menu),
       this.scrolling.element,
       this.scrolling.toEnd,
       this.composer.element,
@@ -157,7 +157,7 @@ export class Thread {
     const turn = this.#newTurn();
     turn.questionId = last.id;
     this.content.append(turn.element);
-    if (!(await turn.listen(last.id)) && this.#turn === turn && !turn.element.querySelector(".failed")) {
+    if (!(await turn.listen(last.id)) && this.#turn === turn && !turn.element.querySelector(".message-failed")) {
       turn.element.remove();
       this.#over(turn);
     }
@@ -256,7 +256,7 @@ export class Thread {
     );
     if (details.ended) {
       const again = button("Reopen", { onclick: () => this.actions.change({ ended: false }) });
-      this.composer.show(h("div", { class: "ended" }, h("p", {}, "This conversation has ended."), again));
+      this.composer.show(h("div", { class: "composer-ended" }, h("p", {}, "This conversation has ended."), again));
     } else {
       this.composer.show();
     }
@@ -264,7 +264,7 @@ export class Thread {
 
   #chip(link) {
     const name = `${link.kind}:${link.id}`;
-    const show = { class: "chip", title: `Show the conversations linked to ${name}`, onclick: () => this.filter(name) };
+    const show = { class: "badge badge-link", title: `Show the conversations linked to ${name}`, onclick: () => this.filter(name) };
     return button(`${link.kind} ${link.id}`, show);
   }
 
@@ -275,7 +275,7 @@ export class Thread {
   }
 
   #tell(words) {
-    const told = h("p", { class: "told", role: "alert" }, words, signButton("close", "Close", { onclick: () => told.remove() }));
+    const told = h("p", { class: "notice", role: "alert" }, words, signButton("close", "Close", { onclick: () => told.remove() }));
     this.told?.remove();
     this.told = told;
     this.composer.element.prepend(told);

@@ -23,7 +23,7 @@ export class Transcript {
     this.#id = id;
     this.#scroller = scroller;
     this.#added = added;
-    this.element = h("div", { class: "pages" });
+    this.element = h("div");
     this.atEnd = false;
     this.last = null;
   }
@@ -55,15 +55,14 @@ export class Transcript {
       const first = this.#shown[0];
       if (!first?.older) return;
       const page = await this.#fetch({ before: first.older });
-      const below = this.#scroller.scrollHeight - this.#scroller.scrollTop;
-      this.#insert(page, false);
-      this.#nameDays();
-      this.#scroller.scrollTop = this.#scroller.scrollHeight - below;
+      this.#inPlace(first, () => {
+        this.#insert(page, false);
+        this.#nameDays();
+      });
       while (this.#items.size > MOST && this.#shown.length > 1) {
         this.#drop(this.#shown.pop());
         this.atEnd = false;
       }
-      this.#scroller.scrollTop = Math.min(this.#scroller.scrollTop, this.#scroller.scrollHeight);
     });
   }
 
@@ -75,12 +74,19 @@ export class Transcript {
       this.atEnd = page.messages.length < PAGE;
       if (!page.messages.length) return;
       this.#insert(page, true);
-      while (this.#items.size > MOST && this.#shown.length > 1) {
-        const { scrollHeight, scrollTop } = this.#scroller;
-        this.#drop(this.#shown.shift());
-        this.#scroller.scrollTop = scrollTop - (scrollHeight - this.#scroller.scrollHeight);
-      }
+      this.#inPlace(this.#shown.at(-1), () => {
+        while (this.#items.size > MOST && this.#shown.length > 1) this.#drop(this.#shown.shift());
+      });
     });
+  }
+
+  // What one reads stays where it is, whatever comes or goes above it. Heights are no whole pixels, and the
+  // scroller's own is told in whole ones.
+  #inPlace(shown, change) {
+    const bottom = () => shown.element.getBoundingClientRect().bottom;
+    const before = bottom();
+    change();
+    this.#scroller.scrollTop += bottom() - before;
   }
 
   // One after the other: a page is asked for from where the one before it has ended.
@@ -96,7 +102,7 @@ export class Transcript {
 
   #insert(page, atEnd) {
     const fresh = page.messages.filter((message) => !this.#items.has(message.id));
-    const shown = { older: page.older, newer: page.newer, ids: [], element: h("ol", { class: "page" }) };
+    const shown = { older: page.older, newer: page.newer, ids: [], element: h("ol", { class: "message-list" }) };
     for (const message of fresh) {
       const item = messageItem(message);
       shown.ids.push(message.id);

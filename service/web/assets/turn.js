@@ -21,7 +21,7 @@ export class Turn {
     this.questionId = null;
     this.replyId = null;
     this.hears = { began, lost, ended, failed };
-    this.element = h("ol", { class: "turn" });
+    this.element = h("ol", { class: "message-list" });
     this.growing = new GrowingReply(grown);
     this.running = false;
     this.isLost = false;
@@ -34,7 +34,7 @@ export class Turn {
     // Sent again it must be the same request, though the conversation may have got its id by then.
     this.body = { message: text, ...(this.conversationId && { session_id: this.conversationId }) };
     this.question = messageItem({ id: "", role: "user", content: text });
-    this.question.classList.add("on-its-way");
+    this.question.classList.add("message-sending");
     this.element.replaceChildren(this.question, this.growing.element);
     return this.#send();
   }
@@ -112,7 +112,7 @@ export class Turn {
         this.questionId = event.data.message_id;
         this.replyId = event.data.reply_id;
         this.isLost = false;
-        this.question?.classList.remove("on-its-way");
+        this.question?.classList.remove("message-sending");
         if (this.#hasLeft) this.#leaving.abort();
         await this.hears.began(this);
         if (this.#isToStop) await this.stop();
@@ -179,8 +179,8 @@ export class Turn {
     this.running = false;
     if (!this.growing.text) this.growing.element.remove();
     await this.hears.failed(this, problem);
-    const again = button("Send again", { class: "primary", onclick: () => this.#again(told) });
-    const told = h("li", { class: "failed", role: "alert" }, h("p", {}, problem.message), this.text ? again : null);
+    const again = button("Send again", { class: "button-primary", onclick: () => this.#again(told) });
+    const told = h("li", { class: "message-failed", role: "alert" }, h("p", {}, problem.message), this.text ? again : null);
     this.element.append(told);
   }
 
