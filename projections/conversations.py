@@ -290,7 +290,7 @@ END: Final = 2**63 - 1
 LONG_AGO: Final[Place] = (date.min, UUID(int=0))
 
 
-class Wanted(Struct, frozen=True):
+class WantedConversations(Struct, frozen=True):
     """Which of a user's conversations: all, or only what is active, linked to this, or called like that."""
 
     active_only: bool = False
@@ -309,7 +309,7 @@ class Wanted(Struct, frozen=True):
         return {"kind": kind, "target": target, "like": containing(self.title or "")}
 
 
-ALL: Final = Wanted()
+ALL: Final = WantedConversations()
 
 
 @cache
@@ -319,7 +319,7 @@ def listed(filters: str) -> Query[ListedConversation]:
 
 
 async def page(
-    view: View, shard: int, user_id: str, limit: int, before: int = END, wanted: Wanted = ALL
+    view: View, shard: int, user_id: str, limit: int, before: int = END, wanted: WantedConversations = ALL
 ) -> list[ListedConversation]:
     """A user's conversations, most recent activity first, before a `last_position`."""
     query = listed(wanted.filters)
@@ -334,7 +334,13 @@ class ConversationPages:
         self._queries: dict[str, Query[JsonPage]] = {}
 
     async def of_user(
-        self, view: View, shard: int, user_id: str, limit: int, before: int = END, wanted: Wanted = ALL
+        self,
+        view: View,
+        shard: int,
+        user_id: str,
+        limit: int,
+        before: int = END,
+        wanted: WantedConversations = ALL,
     ) -> JsonPage:
         query = self._query(wanted.filters)
         return await view.one(query, shard, user_id=user_id, before=before, limit=limit, **wanted.given)

@@ -30,7 +30,7 @@ from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import MigrationReport, migrate
 from service.store.observer import Observer
-from service.store.patience import Patience
+from service.store.patience import StorePatience
 from service.store.repository import Repository
 from service.store.store import Store
 from service.store.tail import Tail
@@ -51,7 +51,7 @@ class Hansard:
         responder: Responder | None = None,
     ) -> None:
         self.settings = settings
-        self.database = Database.open(dsn, Patience(settings.patience, settings.patience_in_doubt))
+        self.database = Database.open(dsn, StorePatience(settings.patience, settings.patience_in_doubt))
         self.projections = projections_of(settings)
         self.log = DatabaseLog()
         self.pool = pool_of(self.database, settings.pool_size)

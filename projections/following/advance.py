@@ -13,7 +13,7 @@ from projections.generations import Generation, named
 from projections.log import Log
 from projections.projection import Projection
 from projections.rows.arrays import Array
-from projections.rows.exchange import Exchange, Failed
+from projections.rows.exchange import Failed, StatementExchange
 from projections.rows.types import packed
 
 CLAIM: Final = """
@@ -80,7 +80,7 @@ def claim_and_look(
     connection: Connection[Any], generation: Generation, shards: Sequence[int]
 ) -> tuple[dict[int, int], Skipped]:
     """In one round trip: a thread that gives way to a busy one at each of them is soon late."""
-    exchange = Exchange(connection, prepares=False)
+    exchange = StatementExchange(connection, prepares=False)
     given = {
         "projection": generation.projection.encode(),
         "number": packed("integer", generation.number),

@@ -30,7 +30,7 @@ BOUNDS_TRANSACTIONS: Final = 170_000
 """From this version on PostgreSQL can end a transaction that lasts too long, whatever it waits for."""
 
 
-class Known(Struct, frozen=True):
+class KnownStatement(Struct, frozen=True):
     """A statement as the connection knows it."""
 
     name: bytes
@@ -39,7 +39,7 @@ class Known(Struct, frozen=True):
     """The names of its values, in their order; none if they are given in order."""
 
 
-class Sent(Struct, frozen=True):
+class SentStatement(Struct, frozen=True):
     """A message that is answered, in the order in which they were sent."""
 
     kind: Literal["prepare", "execute", "step", "round"]
@@ -58,7 +58,7 @@ class Failed(Exception):
         """What it was sent for."""
 
 
-class Exchange:
+class StatementExchange:
     """For one thread. What it prepares is gone when the driver rolls a transaction back: where both use the
     connection, it must not prepare."""
 
@@ -66,9 +66,9 @@ class Exchange:
         self._prepares = prepares
         self._pgconn = connection.pgconn
         self._reader = Transformer(connection)
-        self._known: dict[bytes, Known] = {}
+        self._known: dict[bytes, KnownStatement] = {}
         self._numbers = 0
-        self._sent: deque[Sent] = deque()
+        self._sent: deque[SentStatement] = deque()
         self._in_steps = connection.info.server_version < BOUNDS_TRANSACTIONS
 
     def send(self, statement: bytes, values: Values = (), purpose: object = None) -> None:
@@ -82,18 +82,18 @@ class Exchange:
             self._pgconn.send_query_prepared(known.name, given, formats, Format.BINARY)
         else:
             self._pgconn.send_query_params(known.text, given, None, formats, Format.BINARY)
-        self._sent.append(Sent("execute", purpose=purpose))
+        self._sent.append(SentStatement("execute", purpose=purpose))
         if self._in_steps:
             self._sync("step")
 
-    def _know(self, statement: bytes) -> Known:
+    def _know(self, statement: bytes) -> KnownStatement:
         self._numbers += 1
         name = b"%s_%d" % (statement.split(None, 1)[0], self._numbers)
         values = names_in(statement)
-        known = self._known[statement] = Known(name, numbered(statement, values), values)
+        known = self._known[statement] = KnownStatement(name, numbered(statement, values), values)
         if self._prepares:
             self._pgconn.send_prepare(known.name, known.text)
-            self._sent.append(Sent("prepare", statement))
+            self._sent.append(SentStatement("prepare", statement))
         return known
 
     def end_round(self) -> None:
@@ -101,7 +101,7 @@ class Exchange:
 
     def _sync(self, kind: Literal["step", "round"]) -> None:
         self._pgconn.pipeline_sync()
-        self._sent.append(Sent(kind))
+        self._sent.append(SentStatement(kind))
 
     def receive(self, until: float) -> list[PGresult]:
         """What the statements of the oldest round came to. All of it has come when the first error is raised.

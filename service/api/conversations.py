@@ -207,7 +207,7 @@ async def listed(
         caller.user_id,
         limit,
         recent(caller.user_id, cursor),
-        conversations.Wanted(active_only, link, title or None),
+        conversations.WantedConversations(active_only, link, title or None),
     )
     return answer(ConversationList(raw_list(page), cursor_after(page, caller.user_id)))
 

@@ -142,7 +142,7 @@ def result(user_id: str, found: Hit) -> Result:
 
 async def conversations_with(asking: Asking, user_id: str, link: str) -> list[UUID]:
     view, shard = asking.hansard.views["conversations"], asking.hansard.store.shard_of(user_id)
-    wanted, before = conversations.Wanted(link=link_in(link)), conversations.END
+    wanted, before = conversations.WantedConversations(link=link_in(link)), conversations.END
     ids: list[UUID] = []
     while rows := await conversations.page(view, shard, user_id, MOST, before, wanted):
         ids += [row.conversation_id for row in rows]

@@ -151,7 +151,7 @@ async def list_of(asking: Asking, limit: int, active_only: bool, cursor: str | N
     caller = asking.caller()
     view, shard = asking.hansard.views["conversations"], asking.shard_of(caller)
     before = recent(caller.user_id, cursor)
-    wanted = conversations.Wanted(active_only)
+    wanted = conversations.WantedConversations(active_only)
     page = await SESSIONS.of_user(view, shard, caller.user_id, limit, before, wanted)
     return answer(Sessions(True, raw_list(page), page.number, cursor_after(page, caller.user_id)))
 

@@ -59,7 +59,7 @@ async def next_of(
         case "link" if wish.link is not None:
             view = hansard.views["conversations"]
             if wish.user_id is not None:
-                linked = conversations.Wanted(link=wish.link)
+                linked = conversations.WantedConversations(link=wish.link)
                 page = await conversations.page(view, shard, wish.user_id, limit, wanted=linked)
                 return [(shard, row.conversation_id) for row in page]
             for each in range(hansard.store.shards):

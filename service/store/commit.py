@@ -12,7 +12,7 @@ from projections.following.parking import fold_or_raise
 from projections.projection import Projection
 from projections.rows.apply import Copy, Execute, Write, writes
 from projections.rows.arrays import Array
-from projections.rows.exchange import Exchange, Failed
+from projections.rows.exchange import Failed, StatementExchange
 from service.store.append import Append
 from service.store.decide import Decided
 from service.store.insert import insertion
@@ -53,7 +53,7 @@ class ProjectionRefused(Exception):
 class Commit:
     """One attempt. It ends the transaction, unless the connection is of no more use."""
 
-    def __init__(self, exchange: Exchange, lane: int, known: Known, until: float) -> None:
+    def __init__(self, exchange: StatementExchange, lane: int, known: Known, until: float) -> None:
         self._exchange = exchange
         self._lane = lane
         self._known = known

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from projections.rows.silence import PatientConnection
-from service.store.patience import Patience
+from service.store.patience import StorePatience
 
 SCHEMA: Final = "hansard"
 RUNTIME_ROLE: Final = "hansard_runtime"
@@ -60,11 +60,11 @@ class Database(Struct, frozen=True):
     eraser: str | None = None
     """What a process becomes for as long as it empties events. NULL beside a role: it may erase nothing."""
     version: int = 0
-    patience: Patience = Patience()
+    patience: StorePatience = StorePatience()
 
     @classmethod
-    def open(cls, dsn: str, patience: Patience | None = None) -> "Database":
-        patience = patience or Patience()
+    def open(cls, dsn: str, patience: StorePatience | None = None) -> "Database":
+        patience = patience or StorePatience()
         with PatientConnection.connect(conninfo(dsn), application_name="hansard") as connection:
             connection.patience = patience.asked
             found = connection.execute(MAY_BE, {"roles": [RUNTIME_ROLE, ERASER_ROLE]}).fetchall()

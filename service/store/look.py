@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg.pq.abc import PGresult
 
 from projections.rows.arrays import Array
-from projections.rows.exchange import Exchange, Values
+from projections.rows.exchange import StatementExchange, Values
 from service.store.append import Append
 from service.store.log import StoredCommand
 
@@ -102,7 +102,7 @@ class Look(Struct):
     """Of what earlier attempts may have stored, those that are there."""
 
 
-def lock_and_look(exchange: Exchange, lane: int, batch: Iterable[Append], until: float) -> Look:
+def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append], until: float) -> Look:
     """Begins the transaction. One round trip: the statements are sent together."""
     batch = list(batch)
     parts = [part for append in batch for part in append.parts]
@@ -136,7 +136,7 @@ def lock_and_look(exchange: Exchange, lane: int, batch: Iterable[Append], until:
     )
 
 
-def rows_of(exchange: Exchange, results: Iterable[PGresult]) -> Iterator[Any]:
+def rows_of(exchange: StatementExchange, results: Iterable[PGresult]) -> Iterator[Any]:
     return map(exchange.rows, results)
 
 

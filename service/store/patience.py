@@ -8,7 +8,7 @@ ANSWERS_TAKE: Final = 0.1
 """The share of a caller's wait that is left for the way of the answer."""
 
 
-class Patience(Struct, frozen=True):
+class StorePatience(Struct, frozen=True):
     """All in seconds."""
 
     asked: float = 5.0

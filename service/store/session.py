@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from projections.rows.exchange import Exchange
+from projections.rows.exchange import StatementExchange
 from projections.rows.silence import Silence
 from service.store.connections import Database
 
@@ -22,24 +22,24 @@ PARAMETERS: Final = {
 }
 
 
-class Session:
+class WritingSession:
     """For the writer's thread. Connecting has a thread of its own: nothing bounds how long it takes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connecting: Future[Connection[Any]] | None = None
         self._connection: Connection[Any] | None = None
-        self._exchange: Exchange | None = None
+        self._exchange: StatementExchange | None = None
 
     @property
     def is_open(self) -> bool:
         return self._exchange is not None
 
-    def exchange(self, until: float) -> Exchange:
+    def exchange(self, until: float) -> StatementExchange:
         """Whoever cannot wait for a connection until it is there finds it the next time."""
         if self._exchange is None:
             self._connection = self._connect(until)
-            self._exchange = Exchange(self._connection)
+            self._exchange = StatementExchange(self._connection)
         return self._exchange
 
     def give_up(self) -> None:

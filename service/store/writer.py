@@ -23,7 +23,7 @@ from service.store.decide import Decided
 from service.store.errors import OutcomeUnknown, StoreUnavailable
 from service.store.look import InStep
 from service.store.observer import Observer
-from service.store.session import Session
+from service.store.session import WritingSession
 
 log = logging.getLogger("hansard.writer")
 
@@ -58,7 +58,7 @@ class LaneWriter:
         self._committed = committed
         self._observer = observer or Observer()
         self._arrivals = Arrivals(queue_limit)
-        self._session = Session(database)
+        self._session = WritingSession(database)
         self._failing_since: float | None = None
         self._notify_due = 0.0
         self._to_notify: set[int] = set()

@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from service.store.connections import connect
-from service.store.patience import Patience
+from service.store.patience import StorePatience
 from tests.crash.witness import PATIENCE, Told, Writing, check
 from tests.crash.writing import TASKS
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
 pytestmark = pytest.mark.timeout(90 + 60 * ROUNDS)
-LONGER_THAN_ANYBODY_WAITS = Patience().asked + 1
+LONGER_THAN_ANYBODY_WAITS = StorePatience().asked + 1
 STANDS_STILL = """
 SELECT state_change FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'hansard writer' AND xact_start IS NOT NULL

@@ -30,7 +30,15 @@ from domain.events import (
 from domain.recorded import Foreign, Recorded
 from domain.title import title_from
 from projections import conversations
-from projections.conversations import CONVERSATIONS, END, LINKS, Conversations, LinkRow, Row, Wanted
+from projections.conversations import (
+    CONVERSATIONS,
+    END,
+    LINKS,
+    Conversations,
+    LinkRow,
+    Row,
+    WantedConversations,
+)
 from projections.reading.view import View
 from tests.projections.given import (
     SHARD,
@@ -138,7 +146,7 @@ def started(log: Log, number: int, *events: Event, user_id: str = "ada", **how: 
 
 
 async def listed(view: View, limit: int = 10, before: int = END, **wanted: Any) -> list[int]:
-    page = await conversations.page(view, SHARD, "ada", limit, before, Wanted(**wanted))
+    page = await conversations.page(view, SHARD, "ada", limit, before, WantedConversations(**wanted))
     return [each.conversation_id.int for each in page]
 
 

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from projections.rows.arrays import Array
 from projections.rows.copied import copied
-from projections.rows.exchange import Exchange, Failed
+from projections.rows.exchange import Failed, StatementExchange
 from projections.rows.silence import Silence
 from projections.rows.types import packed
 from service.store.connections import Database, connect
@@ -31,7 +31,7 @@ def soon() -> float:
     return time.monotonic() + PATIENCE
 
 
-def asked(exchange: Exchange, *statements: bytes) -> list[list[Any]]:
+def asked(exchange: StatementExchange, *statements: bytes) -> list[list[Any]]:
     for statement in statements:
         exchange.send(statement, purpose=statement)
     exchange.end_round()
@@ -47,7 +47,7 @@ def wait_until_gone(dsn: str, pid: int) -> None:
 
 def test_each_statement_has_its_answer_in_its_place(dsn: str) -> None:
     with connected(dsn) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         for _ in range(2):  # the second time they are known
             exchange.send(b"SELECT %b::integer + %b::integer", [packed("integer", 1), packed("integer", 2)])
             given = {"words": Array("text", ["a", None]).data, "number": packed("integer", 3)}
@@ -64,7 +64,7 @@ def test_each_statement_has_its_answer_in_its_place(dsn: str) -> None:
 
 def test_what_fails_is_named_and_takes_what_follows_with_it_and_nothing_else(dsn: str) -> None:
     with connected(dsn) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         with pytest.raises(Failed) as failed:
             asked(exchange, b"BEGIN", b"SELECT 1", b"SELECT 1 / 0", b"SELECT 2")
         assert failed.value.purpose == b"SELECT 1 / 0"
@@ -74,7 +74,7 @@ def test_what_fails_is_named_and_takes_what_follows_with_it_and_nothing_else(dsn
 
 def test_an_answer_to_a_later_round_can_wait(dsn: str) -> None:
     with connected(dsn) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         for number in (b"SELECT 1", b"SELECT 2"):
             exchange.send(number)
             exchange.end_round()
@@ -87,7 +87,7 @@ def test_an_answer_to_a_later_round_can_wait(dsn: str) -> None:
 
 def test_a_copy_brings_its_rows_and_an_error_in_it_is_its_own(dsn: str) -> None:
     with connected(dsn) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         asked(exchange, b"CREATE TEMP TABLE things (name text NOT NULL)", b"BEGIN")
         copy = b"COPY things FROM STDIN (FORMAT BINARY)"
         exchange.send(b"SELECT 1")
@@ -101,7 +101,7 @@ def test_a_copy_brings_its_rows_and_an_error_in_it_is_its_own(dsn: str) -> None:
 
 def test_megabytes_go_both_ways_at_once(dsn: str) -> None:
     with connected(dsn) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         for _ in range(20):
             exchange.send(b"SELECT %b::text", [b"x" * 500_000])
         exchange.end_round()
@@ -110,7 +110,7 @@ def test_megabytes_go_both_ways_at_once(dsn: str) -> None:
 
 def test_a_database_that_says_nothing_is_not_waited_for(dsn: str) -> None:
     with connected(dsn) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         exchange.send(b"SELECT pg_sleep(60)")
         exchange.end_round()
         with pytest.raises(Silence):
@@ -120,7 +120,7 @@ def test_a_database_that_says_nothing_is_not_waited_for(dsn: str) -> None:
 
 def test_a_connection_that_is_lost_is_told_as_it_is(dsn: str) -> None:
     with connected(dsn) as connection, connect(dsn) as other:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         with pytest.raises(psycopg.OperationalError):
             asked(exchange, b"SELECT 1")
@@ -129,13 +129,13 @@ def test_a_connection_that_is_lost_is_told_as_it_is(dsn: str) -> None:
 @pytest.mark.parametrize("prepares", [True, False])
 def test_postgresql_ends_a_transaction_that_stands_still_after_a_round(dsn: str, prepares: bool) -> None:
     with connected(dsn, **IDLE) as connection:
-        asked(Exchange(connection, prepares=prepares), b"BEGIN", b"SELECT 1")
+        asked(StatementExchange(connection, prepares=prepares), b"BEGIN", b"SELECT 1")
         wait_until_gone(dsn, connection.info.backend_pid)
 
 
 def test_postgresql_ends_a_transaction_of_which_a_round_is_half_sent(dsn: str) -> None:
     with connected(dsn, **IDLE | {"transaction_timeout": "400ms"}) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         exchange.send(b"BEGIN")
         exchange.send(b"SELECT 1")
         connection.pgconn.flush()
@@ -147,7 +147,7 @@ def test_an_older_postgresql_ends_it_too_because_it_is_sent_step_by_step(
 ) -> None:
     """This one is told to bound no transaction, as one before 17 cannot."""
     with connected(dsn, **IDLE) as connection:
-        exchange = Exchange(connection)
+        exchange = StatementExchange(connection)
         monkeypatch.setattr(exchange, "_in_steps", True)
         assert asked(exchange, b"SELECT 1", b"BEGIN", b"SELECT 2") == [[(1,)], [], [(2,)]]
         with pytest.raises(Failed) as failed:

@@ -207,7 +207,7 @@ def make_sense(service: Service, case: Case[Any]) -> None:
 
 def name_one_user(service: Service, places: list[Any]) -> str:
     named = [(place, name) for place in places for name in ("user_id", "X-User-Id") if place.get(name)]
-    of_one = any(name in place for place in places for name in ("session_id", "conversation_id"))
+    of_one = any(place.get(name) for place in places for name in ("session_id", "conversation_id"))
     if of_one or not service.is_trusted:
         for place, name in named:
             place[name] = ANN
