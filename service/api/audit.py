@@ -27,6 +27,7 @@ from service.api.answering.times import time_in
 from service.api.answering.wire import answer, id_in, moment
 from service.api.asking.asking import Asking
 from service.api.asking.auth import needing
+from service.api.asking.room import STREAMS
 from service.api.asking.seeing import seen
 from service.audit import history
 from service.audit.feed import Feed, FeedEntry, Filter, Place, ends_of
@@ -249,7 +250,7 @@ def in_full(event: Any) -> dict[str, Any]:
 
 @get(
     "/api/audit/events",
-    opt=AUDIT,
+    opt=AUDIT | STREAMS,
     tags=TAGS,
     summary="The events of all conversations, by time",
     responses=gives(
@@ -263,6 +264,7 @@ def in_full(event: Any) -> dict[str, Any]:
         "A page; it may hold fewer than the limit, even none, while next_cursor leads on. With Accept: "
         "application/jsonl all of it, an event a line; the last line is no event and says `newer`: a stream "
         "without it was cut off.",
+        examples.STREAMED,
     ),
 )
 async def feed(

@@ -18,12 +18,14 @@ from service.api.answering.documented import CURSOR, parameter
 from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.asking.asking import Asking
+from service.api.asking.room import STREAMS
 from service.store.watched import Change, Heard, Missed
 
 KIND: Final = "changes"
 PLACE: Final = tuple[int]
 HEARTBEAT: Final = b": nothing new\n\n"
-HEARTBEAT_EVERY: Final = 15.0
+HEARTBEAT_EVERY: Final = 25.0
+"""Seconds. It is all that an idle listener costs; proxies wait for 50 and more."""
 
 
 class ChangeNotice(Struct, frozen=True):
@@ -55,10 +57,11 @@ data: {{"conversation_id":"{conversation}","version":4,"topic":"message_added"}}
 
 @get(
     "/api/changes",
+    opt=STREAMS,
     tags=["conversations"],
     summary="Hear of what happens in a user's conversations",
     responses={
-        **gives(200, ChangeNotice, {}, "The events `watching`, `change`… and `look-again`."),
+        **gives(200, ChangeNotice, {}, "", examples.STREAMED),
         200: ResponseSpec(
             str,
             generate_examples=False,

@@ -24,6 +24,7 @@ from service.api.answering.sse import EventStream, StreamPlace, Tell, events_of,
 from service.api.answering.wire import Sent, SessionMessage, answer, session_message
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
+from service.api.asking.room import STREAMS
 from service.api.asking.terms import etag, position_of
 from service.replies.asked import asked
 from service.replies.reply import Reply
@@ -120,10 +121,14 @@ async def chat(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[Wri
 
 @post(
     "/api/chat/stream",
+    opt=STREAMS,
     status_code=200,
     tags=TAGS,
     summary="Send a message and listen to the reply",
-    responses={**gives(200, Chatted, ANSWER, REPLIED, *refused(examples.UNKNOWN)), 200: EVENTS},
+    responses={
+        **gives(200, Chatted, ANSWER, REPLIED, *refused(examples.UNKNOWN), examples.STREAMED),
+        200: EVENTS,
+    },
 )
 async def stream(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[Writing]) -> ASGIResponse:
     """The same as server-sent events. Whoever is cut off goes on with `GET /api/chat/{session_id}/stream`."""
@@ -133,10 +138,11 @@ async def stream(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[W
 
 @get(
     "/api/chat/{session_id:str}/stream",
+    opt=STREAMS,
     tags=TAGS,
     summary="Listen to the reply of a session",
     responses={
-        **gives(200, Chatted, ANSWER, REPLIED, examples.UNKNOWN),
+        **gives(200, Chatted, ANSWER, REPLIED, examples.UNKNOWN, examples.STREAMED),
         200: EVENTS,
         204: ResponseSpec(None, description="There is no reply to listen to, or it was heard to its end."),
     },

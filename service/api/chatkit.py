@@ -28,6 +28,7 @@ from service.api.asking.asking import Writing
 from service.api.asking.principal import from_header
 from service.api.asking.recorded_reads import RecordedRead, say_that_it_reads
 from service.api.asking.requests import log_the_unexpected
+from service.api.asking.room import STREAMS
 from service.chatkit.context import OPPORTUNITY
 from service.chatkit.errors import OpportunityNotNamed
 from service.replies.asked import asked
@@ -83,11 +84,19 @@ Opportunity = Annotated[
 
 @post(
     "/support/chatkit",
+    opt=STREAMS,
     status_code=200,
     tags=["chatkit"],
     summary="Carry out a ChatKit request, or send a plain message",
     responses={
-        **gives(200, PlainReply, PLAIN, "The reply; both are stored.", *refused(examples.UNKNOWN)),
+        **gives(
+            200,
+            PlainReply,
+            PLAIN,
+            "The reply; both are stored.",
+            *refused(examples.UNKNOWN),
+            examples.STREAMED,
+        ),
         200: ANSWERS,
     },
 )

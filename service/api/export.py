@@ -20,6 +20,7 @@ from service.api.answering.documented import AN_ID, USER_ID, parameter
 from service.api.answering.examples import gives
 from service.api.answering.wire import id_in
 from service.api.asking.asking import Asking
+from service.api.asking.room import STREAMS
 from service.transfer.file.export import export
 from service.transfer.file.lines import MEDIA_TYPE, Header, Selection, encode
 
@@ -72,10 +73,11 @@ SHOWN: Final = ResponseSpec(
 
 @get(
     "/api/export",
+    opt=STREAMS,
     tags=TAGS,
     summary="The whole record, as a file that can be imported",
     media_type=MEDIA_TYPE,
-    responses={**gives(200, Header, {}, "", examples.UNKNOWN), 200: SHOWN},
+    responses={**gives(200, Header, {}, "", examples.UNKNOWN, examples.STREAMED), 200: SHOWN},
 )
 async def exported(
     asking: NamedDependency[Asking],

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api.answering.examples import MAY_NOT, NOBODY, TOO_OFTEN, refuses
 from service.api.asking.auth import needing
+from service.api.asking.room import EVEN_WHEN_FULL
 from service.watch import metrics
 from service.watch.look import Watch
 
@@ -22,7 +23,7 @@ UNMATCHED: Final = "unmatched"
     "/metrics",
     tags=["health"],
     summary="Counts for Prometheus",
-    opt=needing("audit"),
+    opt=needing("audit") | EVEN_WHEN_FULL,
     media_type=CONTENT_TYPE_LATEST,
     responses=refuses(NOBODY, MAY_NOT, TOO_OFTEN),
 )

@@ -23,6 +23,7 @@ from service.api.answering.examples import gives
 from service.api.answering.sse import EventStream, event
 from service.api.answering.wire import Sent, answer, moment
 from service.api.asking.principal import Principal
+from service.api.asking.room import STREAMS
 from service.hansard import Hansard
 from service.replay import jobs
 from service.replay.report import NoSuchProjection
@@ -168,11 +169,11 @@ async def read(replay_id: FromPath[UUID], hansard: NamedDependency[Hansard]) -> 
 
 @get(
     "/api/admin/replays/{replay_id:str}/stream",
-    opt=ADMIN,
+    opt=ADMIN | STREAMS,
     tags=TAGS,
     summary="Watch a replay to its end",
     responses={
-        **gives(200, Replay, {}, "", examples.MAY_NOT, UNKNOWN),
+        **gives(200, Replay, {}, "", examples.MAY_NOT, UNKNOWN, examples.STREAMED),
         200: ResponseSpec(
             str,
             generate_examples=False,

@@ -1,9 +1,10 @@
 """Every setting of Hansard: one frozen Struct, read from `HANSARD_*` and from flags of the same name."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, Self, get_args, get_type_hints
 
 import msgspec
 import msgspec.inspect
@@ -14,6 +15,8 @@ from projections.taggers import BadTagger, Taggers
 from service.settings.retention_rules import MOST_DAYS, check_order, rules_of
 
 PREFIX = "HANSARD_"
+FOR_LARGE_BODIES: Final = 0.9
+"""The share that bodies of any size may have of what all of them may take."""
 
 
 class BadSetting(Exception):
@@ -158,6 +161,47 @@ class Settings(Struct, frozen=True, kw_only=True):
     body_limit: Annotated[
         int, Meta(ge=1, description="The most bytes that the body of a request may have.")
     ] = 20_000_000
+    body_timeout: Annotated[
+        int, Meta(ge=1, le=3600, description="How many seconds the body of a request may take to come.")
+    ] = 60
+    bodies_limit: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="The most bytes of bodies that each worker holds at once, of all the requests that "
+            "it has not answered yet; a tenth of it is for small ones.",
+        ),
+    ] = 50_000_000
+    idle_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="How many seconds a connection may take for the next request: to begin it, and to "
+            "send all of its headers.",
+        ),
+    ] = 30
+    connections: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=1_000_000,
+            description="How many connections each worker keeps open; nine tenths of them may wait for an "
+            "answer, the others are told that there is no room.",
+        ),
+    ] = 8_000
+    streams: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many streams each worker has open, four fifths of its connections at most: "
+            "events, replies as they are given, exports.",
+        ),
+    ] = 6_000
+    streams_per_user: Annotated[
+        int,
+        Meta(ge=0, description="How many of them may be one user's in each worker; 0 for any number."),
+    ] = 64
     cors_origins: Annotated[
         str | None,
         Meta(
@@ -246,6 +290,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         settings = cls(**given)
         taggers_of(settings)
         retention_of(settings)
+        check_bodies(settings)
         return settings
 
     def environ(self) -> dict[str, str]:
@@ -266,6 +311,15 @@ def taggers_of(settings: Settings) -> dict[str, str]:
             f'expressions, such as {{"fortune": "luck(y)?"}}: {wrong}'
         ) from None
     return taggers
+
+
+def check_bodies(settings: Settings) -> None:
+    needed = math.ceil(settings.body_limit / FOR_LARGE_BODIES)
+    if settings.bodies_limit < needed:
+        raise BadSetting(
+            f"HANSARD_BODIES_LIMIT is {settings.bodies_limit}, but it must be {needed} or more: "
+            f"HANSARD_BODY_LIMIT allows one body of {settings.body_limit}, and a tenth is for small ones"
+        )
 
 
 def retention_of(settings: Settings) -> Retention:

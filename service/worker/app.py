@@ -36,9 +36,11 @@ from service.api.answering import problems
 from service.api.answering.documented import WhatIsSent
 from service.api.asking import asking, principal
 from service.api.asking.auth import OPEN, SECURITY, Authentication
+from service.api.asking.bodies import Bodies
 from service.api.asking.origins import cors
 from service.api.asking.recorded_reads import Recording
 from service.api.asking.requests import JsonRequest, log_the_unexpected
+from service.api.asking.room import Room
 from service.api.health import live, ready
 from service.api.metrics import metrics_of_all_workers
 from service.attachment import Attachment
@@ -60,7 +62,8 @@ MEASURE_EVERY: Final = 1.0
 def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
     attachment = Attachment(settings, CountingObserver())
-    stop = Stop(attachment)
+    room, bodies = Room(settings), Bodies(settings)
+    stop = Stop(attachment, bodies)
     recording = Recording(attachment, everybody=settings.record_reads == "all")
     app = Litestar(
         route_handlers=[
@@ -84,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *chatkit.HANDLERS,
         ],
         lifespan=[ending_with_its_parent, attached, stop.heard],
-        guards=[Authentication(settings, attachment).admit],
+        guards=[Authentication(settings, attachment, room).admit],
         dependencies={**principal.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
@@ -110,7 +113,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         logging_config=None,  # service.logs has configured it for the whole process
     )
-    app.asgi_handler = Layer(app.asgi_handler, stop, recording)
+    app.asgi_handler = Layer(app.asgi_handler, stop, recording, room, bodies)
     return app
 
 

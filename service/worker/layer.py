@@ -8,6 +8,7 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
+from service.api.asking.bodies import Bodies
 from service.api.asking.origins import secured
 from service.api.asking.recorded_reads import Recording, refusal
 from service.api.asking.requests import (
@@ -16,6 +17,7 @@ from service.api.asking.requests import (
     take_headers,
     telling_all_methods,
 )
+from service.api.asking.room import Room
 from service.api.metrics import count
 from service.watch.logs import REQUEST_ID
 from service.worker.stop import Stop, streams
@@ -27,22 +29,27 @@ BROKEN: Final = 500
 class Layer:
     """Stands outside of the framework, so that its own refusals are answered in the same way."""
 
-    def __init__(self, app: ASGIApp, stop: Stop, recording: Recording) -> None:
+    def __init__(self, app: ASGIApp, stop: Stop, recording: Recording, room: Room, bodies: Bodies) -> None:
         self._app = app
+        self._bodies = bodies
         self._ids = RequestIds()
         self.stop = stop
         self.recording = recording
+        self.room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             return await self._app(scope, receive, send)
         request_id = self._ids.id_for(take_headers(scope))
+        body = self._bodies.of(scope, receive)
         exchange = Exchange(self, scope, send, request_id)
         token = REQUEST_ID.set(request_id)
         try:
-            await self._app(scope, receive, exchange.answer)
+            await self._app(scope, receive if body is None else body.receive, exchange.answer)
         finally:
             REQUEST_ID.reset(token)
+            if body is not None:
+                body.end()
             exchange.end()
 
 
@@ -70,6 +77,7 @@ class Exchange:
         self._refused = False
         self._holds_up_a_stop = True
         layer.stop.began()
+        layer.room.enter()
 
     def answer(self, message: Message) -> Awaitable[None]:
         """What the application sends. Hands on what is awaited, without a step of its own in between."""
@@ -109,6 +117,7 @@ class Exchange:
 
     def end(self) -> None:
         self._no_longer_holds_up_a_stop()
+        self._layer.room.leave(self._scope)
         count(self._scope, self._status, time.perf_counter() - self._since)
 
     def _no_longer_holds_up_a_stop(self) -> None:

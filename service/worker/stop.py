@@ -15,16 +15,20 @@ from typing import Final
 
 from litestar import Litestar
 
+from service.api.asking.bodies import Bodies
 from service.attachment import Attachment
 
+SENDING: Final = 2.0
+"""Seconds that those have who are still sending a request."""
 READING: Final = 2.0
 """Seconds that those who were answered have to read it."""
 STREAMS: Final = (b"text/event-stream", b"application/jsonl", b"application/x-ndjson")
 
 
 class Stop:
-    def __init__(self, attachment: Attachment) -> None:
+    def __init__(self, attachment: Attachment, bodies: Bodies) -> None:
         self._attachment = attachment
+        self._bodies = bodies
         self._open = 0
         """Requests that are being answered. Streams are not among them: they end with their replies."""
         self._leaving: asyncio.Task[None] | None = None
@@ -59,6 +63,7 @@ class Stop:
 
     async def _leave(self) -> None:
         """As soon as everybody is answered; Granian does it itself if everybody also reads."""
+        self._bodies.end_within(SENDING)
         if self._attachment.is_there:
             self._attachment.hansard.leave()
             await self._attachment.hansard.replies.drain()

@@ -4,9 +4,10 @@ Refusal
 ├── NotAuthenticated, NotYourUser, ScopeMissing, NotFromHere
 ├── UserNotNamed, UsersDiffer, SlashInPath
 ├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
-├── BodyNotJson, BodyTooLong
+├── BodyNotJson, BodyTooLong, BodyTooSlow, BodyBrokeOff
 ├── ReplayNotFound
-└── TooManyRequests
+├── TooManyRequests, TooManyStreams
+└── NoRoom, NoRoomForStreams, TooMuchAtOnce
 """
 
 from domain.errors import Refusal
@@ -65,9 +66,34 @@ class BodyTooLong(Refusal):
     """The body is longer than {limit} bytes; send it in several requests."""
 
 
+class BodyTooSlow(Refusal):
+    """The body had not come whole after {limit} s; nothing was stored: send it again."""
+
+
+class BodyBrokeOff(Refusal):
+    """The body broke off before its end; nothing was stored: send it again."""
+
+
 class ReplayNotFound(Refusal):
     """No replay with this id was started over HTTP."""
 
 
 class TooManyRequests(Refusal):
     """More than {limit} requests a minute; try again in {retry_after} s."""
+
+
+class TooManyStreams(Refusal):
+    """The user has as many streams open as one user may have here, {limit}; close one of them first."""
+
+
+class NoRoom(Refusal):
+    """As many requests are waiting here as may wait, {limit}; nothing was stored: try again in a moment."""
+
+
+class NoRoomForStreams(Refusal):
+    """As many streams are open here as may be, {limit}; nothing was stored: try again in a moment."""
+
+
+class TooMuchAtOnce(Refusal):
+    """The bodies of other requests take all the memory that there is for them; nothing was stored: try again
+    in a moment."""

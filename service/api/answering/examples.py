@@ -26,10 +26,15 @@ from service.api.answering.errors import (
     BadCursor,
     BodyNotJson,
     BodyTooLong,
+    BodyTooSlow,
+    NoRoom,
+    NoRoomForStreams,
     NotAuthenticated,
     NotYourUser,
     ScopeMissing,
     TooManyRequests,
+    TooManyStreams,
+    TooMuchAtOnce,
 )
 from service.api.answering.paging import CONVERSATIONS, position_as_cursor
 from service.api.answering.problems import details_of
@@ -119,10 +124,16 @@ MAY_NOT: Final = (ScopeMissing(scope="audit"),)
 UNKNOWN: Final = (ConversationNotFound(),)
 CONFLICT: Final = (VersionConflict(current_version=5, expected_version=3), CommandReused())
 ENDED: Final = (*CONFLICT, SessionHasEnded())
-BODY: Final = (BodyNotJson(content_type="text/plain"), BodyTooLong(limit=20_000_000))
+BODY: Final = (
+    BodyNotJson(content_type="text/plain"),
+    BodyTooLong(limit=20_000_000),
+    BodyTooSlow(limit=60),
+    TooMuchAtOnce(),
+)
 ERASED: Final = (ConversationIsErased(),)
 TOO_OFTEN: Final = (TooManyRequests(limit=600, retry_after=3),)
-AWAY: Final = (StoreUnavailable(why="the connection was refused", retry_after=1),)
+AWAY: Final = (StoreUnavailable(why="the connection was refused", retry_after=1), NoRoom(limit=7_200))
+STREAMED: Final = (TooManyStreams(limit=64), NoRoomForStreams(limit=6_000))
 
 
 class ProblemDetails(Struct, frozen=True):

@@ -47,3 +47,11 @@ def check_names_one_user(connection: ASGIConnection[Any, Any, Any, Any]) -> None
     in_query = set(connection.query_params.getall("user_id", [])) if has_several else set()
     if len(in_header) > 1 or len(in_query) > 1:
         raise UsersDiffer
+
+
+def named_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The user who is named outside of the body, if one is."""
+    named: str | None = connection.headers.get("x-user-id")
+    if named is None and connection.scope["query_string"]:
+        named = connection.query_params.get("user_id")
+    return named

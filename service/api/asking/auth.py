@@ -15,11 +15,12 @@ from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.scopes import GRANTED, Scope
 from service.access.tokens import BadToken, Tokens
 from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
-from service.api.asking.address import check_address, check_names_one_user
+from service.api.asking.address import check_address, check_names_one_user, named_in
 from service.api.asking.origins import check_from_here
 from service.api.asking.principal import Principal
 from service.api.asking.rate_limit import Buckets
 from service.api.asking.requests import headers_of
+from service.api.asking.room import ALWAYS, STREAMED, Room
 from service.attachment import Attachment
 from service.settings.origins import allowed_origins
 from service.settings.settings import Settings
@@ -76,11 +77,12 @@ def needing(scope: Scope) -> dict[str, Any]:
 class Authentication:
     """Knows who asks, as the settings say."""
 
-    def __init__(self, settings: Settings, attachment: Attachment) -> None:
+    def __init__(self, settings: Settings, attachment: Attachment, room: Room) -> None:
         self._dev = settings.auth == "dev"
         self._origins = allowed_origins(settings)
         self._tokens = Tokens(settings)
         self._attachment = attachment
+        self._room = room
         self._keys: OrderedDict[bytes, KnownBearer] = OrderedDict()
         self._buckets = Buckets(settings.rate_limit)
         self._body_limit = settings.body_limit
@@ -99,11 +101,15 @@ class Authentication:
         needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
         if needed is None or method == "OPTIONS":
             return
+        if not handler.opt.get(ALWAYS):
+            self._room.check()
         principal = DEV if self._dev else await self._principal(given.get(b"authorization"))
         self._buckets.take((principal.mode, principal.name))
         if needed not in principal.scopes:
             raise ScopeMissing(scope=needed)
         check_names_one_user(connection)
+        if handler.opt.get(STREAMED):
+            self._room.take_stream(connection.scope, principal.user_id or named_in(connection))
         connection.scope["user"] = principal
 
     async def _principal(self, authorization: bytes | None) -> Principal:

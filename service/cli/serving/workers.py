@@ -1,6 +1,7 @@
 """Granian's worker processes, which answer requests, and the database that they need."""
 
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -19,8 +20,17 @@ from service.settings.settings import Settings
 if TYPE_CHECKING:
     from granian.server.mp import MPServer
 
+BACKLOG: Final = 1_024
+"""Connections that may wait for one of a worker's to end. More would only wait for longer."""
+LONGEST_HEAD: Final = 131_072
+"""Bytes. A cursor of the audit's feed takes 60,000 of them."""
+OTHER_FILES: Final = 256
+"""What a worker has open beside the connections of those who ask: the database's, logs, modules."""
 GRACE: Final = 30
 """Seconds that a worker has to finish what it is answering, once its replies have ended."""
+
+
+FEWEST: Final = 10
 
 
 class WorkersKeepDying(Refusal):
@@ -57,6 +67,23 @@ def answer(settings: Settings, database: Opened, introduce: Callable[[], None]) 
         raise keeper.failure
 
 
+def room_for_files(settings: Settings) -> Settings:
+    """A worker that may not open another file would try again and again to take the next connection."""
+    wanted = settings.connections + settings.pool_size + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most == wanted:
+        return settings
+    connections = max(FEWEST, most - settings.pool_size - OTHER_FILES)
+    warn(
+        f"the system lets a process open {hard} files: each worker keeps {connections} connections "
+        f"open, not the {settings.connections} of HANSARD_CONNECTIONS; raise the limit (ulimit -Hn)"
+    )
+    return msgspec.structs.replace(settings, connections=connections)
+
+
 def listen_to_signals(server: "MPServer", detached: bool) -> None:
     """Instead of Granian's own handlers. Those do nothing in a worker that is forked but not up yet, so that
     a stop in that moment would wait for it in vain; and they take SIGHUP, by which a terminal says that it is
@@ -77,12 +104,14 @@ def listen_to_signals(server: "MPServer", detached: bool) -> None:
 
 def granian(settings: Settings, database: Opened) -> "MPServer":
     """Granian's main process; its workers read the settings from the environment, as we do."""
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
     from service.watch import logs
 
+    settings = room_for_files(settings)
     reached = msgspec.structs.replace(settings, dsn=database.dsn, owner_dsn=database.owner_dsn)
     os.environ.update(reached.environ())
     return MPServer(
@@ -94,6 +123,12 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
         loop=Loops.uvloop if find_spec("uvloop") else Loops.asyncio,
         workers=settings.workers,
         websockets=False,
+        http=HTTPModes.http1,  # with both, whoever sends nothing is waited for without end
+        http1_settings=HTTP1Settings(
+            header_read_timeout=settings.idle_timeout * 1000, max_buffer_size=LONGEST_HEAD
+        ),
+        backlog=BACKLOG,
+        backpressure=settings.connections,
         log_level=LogLevels.warning,
         log_dictconfig=logs.configuration(settings.log_level),
         respawn_failed_workers=True,

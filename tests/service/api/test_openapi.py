@@ -19,6 +19,7 @@ from service.api import (
     search,
     sessions,
 )
+from service.api.asking.room import STREAMED
 from service.settings.settings import Settings
 from service.worker.app import create_app
 from tests.service.api.calling import calling
@@ -110,6 +111,18 @@ def test_each_stream_is_told_of_as_one() -> None:
     for name in OPERATIONS:
         if name.endswith("/stream"):
             assert list(OPERATIONS[name]["responses"]["200"]["content"]) == ["text/event-stream"]
+
+
+def test_each_stream_is_counted_as_one() -> None:
+    """What is told of as a stream, or as one that may come, has a place taken for it before it begins."""
+    for route in create_app(Settings()).routes:
+        for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
+            if told := OPERATIONS.get(f"{method} {route.path_format}"):
+                answer = str(told["responses"].get("200"))
+                may_stream = any(kind in answer for kind in ("event-stream", "server-sent events", "jsonl"))
+                assert may_stream == bool(handler.opt.get(STREAMED)), route.path_format
+                refusals = str(told["responses"])
+                assert may_stream == ("too-many-streams" in refusals), route.path_format
 
 
 @each_operation
