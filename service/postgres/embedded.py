@@ -37,7 +37,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "max_connections": "200",
     "shared_buffers": "128MB",
     # The wheel's PostgreSQL has only the slow one of the algorithms. It took a sixth of an append's time, and
-    # half of what a replay needs for its indexes, to save a quarter of what is written.
+    # nearly half of what a replay needs for its indexes, to save a quarter of what is written.
     "wal_compression": "off",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
