@@ -14,6 +14,7 @@ from service.store.connections import Database
 from service.store.errors import StoreUnavailable
 from service.store.migrations import check_migrated
 from service.store.observer import Observer
+from service.store.shrinking import RestoreWatch, SeenHeads
 
 log = logging.getLogger("hansard.worker")
 
@@ -33,6 +34,14 @@ class Attachment:
         self._finishing: Finishing | None = None
         self._retention = retention_of(settings)
         self._daily: Daily | None = None
+        self._restores: RestoreWatch | None = None
+        self._is_there = asyncio.Event()
+        self._seen = SeenHeads()
+
+    @property
+    def incarnation(self) -> str:
+        """The tag of the log's, as every place in it names it."""
+        return self._hansard.store.incarnation.tag if self._hansard is not None else ""
 
     @property
     def is_there(self) -> bool:
@@ -55,37 +64,57 @@ class Attachment:
         if self._settings.dsn is None:
             self._why = "no HANSARD_DSN was given"
             return
-        self._trying = asyncio.create_task(self._attach(self._settings.dsn))
-        await asyncio.wait([self._trying], timeout=FIRST_TRY)
+        self._trying = asyncio.create_task(self._keep_attached(self._settings.dsn))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_TRY):
+                await self._is_there.wait()
 
     async def stop(self) -> None:
         if self._trying is not None:
             self._trying.cancel()
             with suppress(asyncio.CancelledError):
                 await self._trying
-        if self._finishing is not None:
-            await self._finishing.close()
-        if self._daily is not None:
-            await self._daily.close()
-        if self._hansard is not None:
-            await self._hansard.stop()
+        await self._let_go()
 
-    async def _attach(self, dsn: str) -> None:
+    async def _let_go(self) -> None:
+        hansard, self._hansard, self._chatkit = self._hansard, None, None
+        for part in (self._restores, self._finishing, self._daily):
+            if part is not None:
+                await part.close()
+        if hansard is not None:
+            await hansard.stop()
+
+    async def _keep_attached(self, dsn: str) -> None:
+        """What this process remembers of a log is of no use once an older backup of it was restored."""
+        while True:
+            restores = await self._attach(dsn)
+            self._is_there.set()
+            await restores.restored.wait()
+            log.warning("the database was restored from a backup: it is looked at anew")
+            self._why = "it was restored from a backup just now"
+            if restores.has_begun:
+                self._seen = SeenHeads()
+            await self._let_go()
+
+    async def _attach(self, dsn: str) -> RestoreWatch:
         while True:
             try:
                 # In a thread, for it may take long, and once more by Hansard, which is then quick.
                 await asyncio.to_thread(reach, dsn)
-                self._hansard = await started(Hansard(self._settings, dsn, self._observer))
+                self._hansard = await started(Hansard(self._settings, dsn, self._observer, seen=self._seen))
                 self._finishing = Finishing(self._hansard)
                 self._finishing.start()
                 self._daily = Daily(self._hansard, self._retention)
                 self._daily.start()
+                known = self._hansard.store.incarnation
+                self._restores = RestoreWatch(self._hansard.database, known, self._seen)
+                self._restores.start()
             except Exception as failed:  # whatever it is, trying goes on
                 self._why = (str(failed).splitlines() or [type(failed).__name__])[0]
                 log.warning("the database cannot be used yet: %s", self._why)
                 await asyncio.sleep(TRY_AGAIN)
             else:
-                return
+                return self._restores
 
 
 async def started(hansard: Hansard) -> Hansard:

@@ -32,6 +32,7 @@ from service.store.migrations import MigrationReport, migrate
 from service.store.observer import Observer
 from service.store.patience import StorePatience
 from service.store.repository import Repository
+from service.store.shrinking import SeenHeads
 from service.store.store import Store
 from service.store.tail import Tail
 from service.watch.activity import ActivityCounter
@@ -49,6 +50,7 @@ class Hansard:
         dsn: str,
         observer: Observer | None = None,
         responder: Responder | None = None,
+        seen: SeenHeads | None = None,
     ) -> None:
         self.settings = settings
         self.database = Database.open(dsn, StorePatience(settings.patience, settings.patience_in_doubt))
@@ -59,8 +61,14 @@ class Hansard:
         self._progress = Headway()
         self._wake = Wake()
         self.activity = ActivityCounter(self.pool, observer)
+        self._seen = seen or SeenHeads()
         self.store = Store(
-            self.database, self.projections, self._committed, settings.queue_limit, self.activity
+            self.database,
+            self.projections,
+            self._committed,
+            settings.queue_limit,
+            self.activity,
+            self._seen.check,
         )
         self.follower = Follower(
             lambda: self.database.connect("hansard follower"),
@@ -113,6 +121,7 @@ class Hansard:
 
     def _committed(self, events: Sequence[Recorded]) -> None:
         self._wake.set()
+        self._seen.take(events)
         self.changes.appended(events)
 
     def _moved(self, projection: str) -> None:

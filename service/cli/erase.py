@@ -17,6 +17,7 @@ from service.postgres.opened import opened
 from service.privacy import journal
 from service.privacy.after_restore import apply_again
 from service.privacy.finding import standing
+from service.privacy.noticing import notice
 from service.privacy.receipts import Receipt
 from service.privacy.run import Demand, carry_out, finish_under_way
 from service.privacy.wishes import Wish
@@ -107,6 +108,7 @@ async def receipts_of(hansard: Hansard, options: Namespace) -> list[Receipt]:
     if options.unfinished:
         return await finish_under_way(hansard)
     if options.again_since is not None and path is not None:
+        await asyncio.to_thread(notice, hansard.database, path)
         entries = [
             each
             for each in journal.read(path)

@@ -30,6 +30,11 @@ COMMANDS: Final = (
     Command("import", "Take conversations into the record, each once", "service.cli.import_"),
     Command("erase", "Erase a user, a conversation, or what is linked to something", "service.cli.erase"),
     Command(
+        "restored",
+        "Say that an older backup was restored, so that places from before are refused",
+        "service.cli.restored",
+    ),
+    Command(
         "retain", "Anonymise and erase what is older than the retention policy says", "service.cli.retain"
     ),
     Command(

@@ -69,8 +69,13 @@ def check_access(settings: Settings) -> None:
 
 def migrate(settings: Settings, database: Opened) -> None:
     from service.hansard import prepare
+    from service.privacy.noticing import in_words, notice
+    from service.store.connections import Database
 
     prepared = prepare(settings, database.owner_dsn, database.dsn)
+    restored = notice(Database.open(database.dsn), settings.erasure_journal)
+    if restored is not None:
+        warn(in_words(restored))
     for name in prepared.migrated.applied:
         say(f"Applied migration {name}")
     for name in prepared.not_built:

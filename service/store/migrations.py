@@ -45,6 +45,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON receipts, redactions TO {role};
 GRANT SELECT, INSERT, UPDATE (user_id, reader, request_id), DELETE ON reads TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON replays, activity TO {role};
 GRANT SELECT, INSERT ON retention_runs TO {role};
+GRANT SELECT, INSERT ON incarnations TO {role};
 GRANT {role} TO CURRENT_USER;
 GRANT USAGE ON SCHEMA {schema} TO {eraser};
 GRANT SELECT (shard, conversation_id, version, topic, {redacted}), UPDATE ({redacted}) ON events TO {eraser};

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
 from typing import Any, Final
@@ -22,11 +23,19 @@ PARAMETERS: Final = {
 }
 
 
+Connected = Callable[[Connection[Any]], None]
+
+
+def nothing_more(connection: Connection[Any]) -> None:
+    pass
+
+
 class WritingSession:
     """For the writer's thread. Connecting has a thread of its own: nothing bounds how long it takes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, connected: Connected = nothing_more) -> None:
         self._database = database
+        self._connected = connected
         self._connecting: Future[Connection[Any]] | None = None
         self._connection: Connection[Any] | None = None
         self._exchange: StatementExchange | None = None
@@ -80,6 +89,7 @@ class WritingSession:
                 "transaction_timeout": milliseconds(patience.append),
             }
             connection = self._database.connect("hansard writer", patience.silence, PARAMETERS | limits)
+            self._connected(connection)
         except BaseException as failed:
             connecting.set_exception(failed)
         else:

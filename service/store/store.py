@@ -9,8 +9,10 @@ from typing import Final
 from projections.projection import Projection
 from service.store.append import Append, Appended
 from service.store.connections import Database
+from service.store.incarnation import current
 from service.store.migrations import check_migrated
 from service.store.observer import Observer
+from service.store.session import Connected, nothing_more
 from service.store.tagging import find_tags_of
 from service.store.writer import Committed, LaneWriter
 
@@ -25,14 +27,17 @@ class Store:
         committed: Committed = lambda events: None,
         queue_limit: int = 10_000,
         observer: Observer | None = None,
+        connected: Connected = nothing_more,
     ) -> None:
+        """Of a connection to append on, `connected` is told before anything is."""
         with database.connect() as connection:
             check_migrated(connection)
+            self.incarnation = current(connection)
             lane_of = dict(connection.execute(LANES).fetchall())
         self.shards = len(lane_of)
         self.find_tags = find_tags_of(projections)
         writers = {
-            lane: LaneWriter(database, lane, projections, committed, queue_limit, observer)
+            lane: LaneWriter(database, lane, projections, committed, queue_limit, observer, connected)
             for lane in set(lane_of.values())
         }
         self._writers: Sequence[LaneWriter] = tuple(writers.values())

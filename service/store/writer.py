@@ -23,7 +23,7 @@ from service.store.decide import Decided
 from service.store.errors import OutcomeUnknown, StoreUnavailable
 from service.store.look import InStep
 from service.store.observer import Observer
-from service.store.session import WritingSession
+from service.store.session import Connected, WritingSession, nothing_more
 
 log = logging.getLogger("hansard.writer")
 
@@ -50,6 +50,7 @@ class LaneWriter:
         committed: Committed = lambda events: None,
         queue_limit: int = 10_000,
         observer: Observer | None = None,
+        connected: Connected = nothing_more,
     ) -> None:
         self._patience = database.patience
         self._lane = lane
@@ -58,7 +59,7 @@ class LaneWriter:
         self._committed = committed
         self._observer = observer or Observer()
         self._arrivals = Arrivals(queue_limit)
-        self._session = WritingSession(database)
+        self._session = WritingSession(database, connected)
         self._failing_since: float | None = None
         self._notify_due = 0.0
         self._to_notify: set[int] = set()

@@ -113,7 +113,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         logging_config=None,  # service.logs has configured it for the whole process
     )
-    app.asgi_handler = Layer(app.asgi_handler, stop, recording, room, bodies)
+    app.asgi_handler = Layer(app.asgi_handler, attachment, stop, recording, room, bodies)
     return app
 
 

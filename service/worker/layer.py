@@ -19,6 +19,8 @@ from service.api.asking.requests import (
 )
 from service.api.asking.room import Room
 from service.api.metrics import count
+from service.attachment import Attachment
+from service.store.incarnation import INCARNATION
 from service.watch.logs import REQUEST_ID
 from service.worker.stop import Stop, streams
 
@@ -29,8 +31,17 @@ BROKEN: Final = 500
 class Layer:
     """Stands outside of the framework, so that its own refusals are answered in the same way."""
 
-    def __init__(self, app: ASGIApp, stop: Stop, recording: Recording, room: Room, bodies: Bodies) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        attachment: Attachment,
+        stop: Stop,
+        recording: Recording,
+        room: Room,
+        bodies: Bodies,
+    ) -> None:
         self._app = app
+        self._attachment = attachment
         self._bodies = bodies
         self._ids = RequestIds()
         self.stop = stop
@@ -43,10 +54,11 @@ class Layer:
         request_id = self._ids.id_for(take_headers(scope))
         body = self._bodies.of(scope, receive)
         exchange = Exchange(self, scope, send, request_id)
-        token = REQUEST_ID.set(request_id)
+        token, incarnation = REQUEST_ID.set(request_id), INCARNATION.set(self._attachment.incarnation)
         try:
             await self._app(scope, receive if body is None else body.receive, exchange.answer)
         finally:
+            INCARNATION.reset(incarnation)
             REQUEST_ID.reset(token)
             if body is not None:
                 body.end()

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from service.api.answering.errors import BadCursor
+from service.api.answering.errors import BadCursor, RecordRestored
+from service.store.incarnation import INCARNATION
 
 SEAL_BYTES: Final = 8
 LONGEST: Final = 60_000
@@ -16,9 +17,10 @@ LARGEST: Final = 2**63 - 1
 
 
 def encode(kind: str, owner: str, place: tuple[Any, ...]) -> str:
-    """The place may hold whatever JSON does, and times."""
-    packed = msgspec.msgpack.encode(place)
-    return urlsafe_b64encode(seal(kind, owner, packed) + packed).rstrip(b"=").decode()
+    """The place may hold whatever JSON does, and times. It is one in this incarnation of the log."""
+    packed, tag = msgspec.msgpack.encode(place), INCARNATION.get()
+    text = urlsafe_b64encode(seal(kind, owner, packed, tag) + packed).rstrip(b"=").decode()
+    return f"{text}.{tag}" if tag else text
 
 
 def decode(kind: str, owner: str, text: str, shape: Any = tuple) -> tuple[Any, ...]:
@@ -26,10 +28,13 @@ def decode(kind: str, owner: str, text: str, shape: Any = tuple) -> tuple[Any, .
     try:
         if len(text) > LONGEST:
             raise BadCursor
+        text, _, tag = text.partition(".")
         raw = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
         packed = raw[SEAL_BYTES:]
-        if raw[:SEAL_BYTES] != seal(kind, owner, packed):
+        if raw[:SEAL_BYTES] != seal(kind, owner, packed, tag):
             raise BadCursor
+        if tag != INCARNATION.get():
+            raise RecordRestored(what="This cursor")
         place: tuple[Any, ...] = msgspec.msgpack.decode(packed, type=shape)
     except (ValueError, binascii.Error, msgspec.DecodeError):
         raise BadCursor from None
@@ -38,8 +43,9 @@ def decode(kind: str, owner: str, text: str, shape: Any = tuple) -> tuple[Any, .
     return place
 
 
-def seal(kind: str, owner: str, packed: bytes) -> bytes:
+def seal(kind: str, owner: str, packed: bytes, tag: str) -> bytes:
     """Tells a cursor of another list or of another user. It needs no secret: whatever a cursor says, a page
     holds the caller's own."""
     lengths = f"{len(kind)} {len(owner)} ".encode()
-    return blake2b(lengths + kind.encode() + owner.encode() + packed, digest_size=SEAL_BYTES).digest()
+    sealed = lengths + kind.encode() + owner.encode() + packed + tag.encode()
+    return blake2b(sealed, digest_size=SEAL_BYTES).digest()

@@ -51,10 +51,10 @@ BATCH: Final = Limited(max_items=LIMITS.batch)
 TOKENS: Final = Limited(minimum=0, maximum=MOST_TOKENS)
 A_WORD: Final = Limited(min_length=1)
 KEY: Final = Limited(1, LONGEST_KEY, r"^[!-~]+$")
-ETAG: Final = Limited(pattern=r'^((W/)?"?[0-9]{1,18}"?|\*)$')
+ETAG: Final = Limited(pattern=r'^((W/)?"?[0-9]{1,18}(-[0-9a-f]{8})?"?|\*)$')
 ETAGS: Final = Limited(min_length=1)
-CURSOR: Final = Limited(1, cursors.LONGEST, r"^[\w-]+$")
-EVENT_ID: Final = Limited(pattern=r"^.+:([0-9]{1,9}|end)$")
+CURSOR: Final = Limited(1, cursors.LONGEST, r"^[\w-]+(\.[0-9a-f]{8})?$")
+EVENT_ID: Final = Limited(pattern=r"^.+:([0-9]{1,9}|end)(\.[0-9a-f]{8})?$")
 
 
 AN_ID: Final[dict[str, Any]] = {

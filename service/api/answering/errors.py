@@ -3,6 +3,7 @@
 Refusal
 ├── NotAuthenticated, NotYourUser, ScopeMissing, NotFromHere
 ├── UserNotNamed, UsersDiffer, SlashInPath
+├── RecordRestored
 ├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
 ├── BodyNotJson, BodyTooLong, BodyTooSlow, BodyBrokeOff
 ├── ReplayNotFound
@@ -40,6 +41,11 @@ class UsersDiffer(Refusal):
 
 class SlashInPath(Refusal):
     """{field} holds an escaped slash (%2F), which a path cannot hold; send it where it is no part of one."""
+
+
+class RecordRestored(Refusal):
+    """{what} was given before the record was restored from a backup, and may name something else now. Begin
+    anew: leave it out, and go on with what is answered then."""
 
 
 class BadCursor(Refusal):

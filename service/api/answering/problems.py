@@ -52,6 +52,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     api.UserNotNamed: Problem(BAD, "user-not-named"),
     api.UsersDiffer: Problem(BAD, "users-differ"),
     api.SlashInPath: Problem(BAD, "slash-in-path"),
+    api.RecordRestored: Problem(CONFLICT, "record-restored"),
     api.BadCursor: Problem(BAD, "bad-cursor"),
     api.BadIdempotencyKey: Problem(BAD, "bad-idempotency-key"),
     api.BadVersion: Problem(BAD, "bad-version"),

@@ -1,5 +1,6 @@
 """Server-sent events: a reply as it is given, with an id on every event from which any worker can go on."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
@@ -9,9 +10,11 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 from msgspec import Struct
 
+from service.api.answering.errors import RecordRestored
 from service.api.answering.problems import details_of
 from service.replies.errors import NotAPlace
 from service.replies.reply import Reply
+from service.store.incarnation import INCARNATION
 
 HEARTBEAT: Final = b": the reply is under way\n\n"
 HEARTBEAT_EVERY: Final = 15.0
@@ -20,7 +23,10 @@ COME_BACK_AFTER: Final = 1_000
 """Milliseconds until a browser that was cut off asks again."""
 END: Final = "end"
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-LARGEST: Final = 10**9
+
+PLACE: Final = re.compile(
+    r"(?P<reply>.+):(?P<offset>[0-9]{1,9}|end)(?:\.(?P<incarnation>[0-9a-f]{8}))?", re.ASCII | re.DOTALL
+)
 
 encode: Final = msgspec.json.Encoder().encode
 Tell = Callable[[Reply], Awaitable[Struct]]
@@ -34,7 +40,9 @@ class StreamPlace(Struct, frozen=True):
     """None: to the end, and what became of it too."""
 
     def __str__(self) -> str:
-        return f"{self.reply_id}:{END if self.offset is None else self.offset}"
+        place = f"{self.reply_id}:{END if self.offset is None else self.offset}"
+        incarnation = INCARNATION.get()
+        return f"{place}.{incarnation}" if incarnation else place
 
 
 class Began(Struct, frozen=True):
@@ -48,12 +56,12 @@ class Delta(Struct, frozen=True):
 
 
 def place_in(last_event_id: str) -> StreamPlace:
-    reply_id, _, offset = last_event_id.rpartition(":")
-    if reply_id and offset == END:
-        return StreamPlace(reply_id, None)
-    if not reply_id or "\0" in reply_id or not (offset.isascii() and offset.isdecimal() and len(offset) < 10):
+    found = PLACE.fullmatch(last_event_id)
+    if found is None or "\0" in found["reply"]:
         raise NotAPlace
-    return StreamPlace(reply_id, int(offset))
+    if (found["incarnation"] or "") != INCARNATION.get():
+        raise RecordRestored(what="This Last-Event-ID")
+    return StreamPlace(found["reply"], None if found["offset"] == END else int(found["offset"]))
 
 
 async def events_of(reply: Reply, offset: int, tell: Tell) -> AsyncIterator[bytes]:

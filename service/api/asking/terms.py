@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from service.api.answering.cursors import encode
 from service.api.answering.documented import LONGEST_KEY
-from service.api.answering.errors import BadIdempotencyKey, BadVersion, VersionsDiffer
+from service.api.answering.errors import BadIdempotencyKey, BadVersion, RecordRestored, VersionsDiffer
 from service.store.append import CommandKey
+from service.store.incarnation import INCARNATION
 from service.store.repository import Caller, Changed
 
 VISIBLE: Final = re.compile(r"[!-~]+")
-TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
+TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:-([0-9a-f]{8}))?"?')
 
 
 class WriteHeaders(Struct, frozen=True):
@@ -66,13 +67,15 @@ def version_in(if_match: str | None) -> int | None:
     found = TAG.fullmatch(if_match.strip())
     if found is None:
         raise BadVersion
+    if (found[2] or "") != INCARNATION.get():
+        raise RecordRestored(what="This ETag")
     return int(found[1])
 
 
 def is_known(if_none_match: str | None, version: int) -> bool:
     """Whether the caller names this version as one that she has; what is no ETag names none."""
     named = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
-    return not named.isdisjoint({"*", f'"{version}"'})
+    return not named.isdisjoint({"*", tag_of(version)})
 
 
 async def digest_of(request: Request[Any, Any, Any], key: str) -> bytes:
@@ -88,7 +91,13 @@ async def digest_of(request: Request[Any, Any, Any], key: str) -> bytes:
 
 def etag(version: int) -> dict[str, str]:
     """The header that says which version an answer shows or has made."""
-    return {"ETag": f'"{version}"'}
+    return {"ETag": tag_of(version)}
+
+
+def tag_of(version: int) -> str:
+    """After a restore, a version is another one than the one of the same number before."""
+    incarnation = INCARNATION.get()
+    return f'"{version}-{incarnation}"' if incarnation else f'"{version}"'
 
 
 def position_of(caller: Caller, changed: Changed) -> str | None:

@@ -40,6 +40,10 @@ export class Changes extends EventTarget {
             return;
           }
           if (failed.status === 400) this.#place = null;
+          if (failed.type === "record-restored") {
+            this.#place = null;
+            this.dispatchEvent(new Event("look-again"));
+          }
           this.#tell(false);
         }
         await wait(rest * (0.75 + Math.random() / 2), signal);

@@ -34,6 +34,7 @@ THE_SAME_EVERYWHERE = {
     "replays",
     "activity",
     "retention_runs",
+    "incarnations",
 }
 
 

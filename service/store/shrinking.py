@@ -1,0 +1,105 @@
+"""Notices that the log was restored from an older backup under a running process: it holds less than the
+process has seen, or somebody has said so."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, errors
+from psycopg_pool import PoolTimeout
+
+from domain.recorded import Recorded
+from service.repeating import Repeating
+from service.store.connections import Database
+from service.store.incarnation import Incarnation, begin_another, current
+from service.store.log import HEADS
+
+log = logging.getLogger("hansard.restore")
+
+LOOK_EVERY: Final = 1.0
+PATIENCE: Final = 5.0
+"""Seconds for the database's answer."""
+REASON: Final = "the log held less than a running process had seen"
+AWAY: Final = (psycopg.OperationalError, PoolTimeout)
+
+
+class SeenHeads:
+    """Up to where a process has seen each shard."""
+
+    def __init__(self) -> None:
+        self._heads: dict[int, int] = {}
+
+    def take(self, events: Sequence[Recorded]) -> None:
+        """Called by the thread that has stored them."""
+        for each in events:
+            self._heads[each.shard] = max(self._heads.get(each.shard, 0), each.position)
+
+    def check(self, connection: Connection[Any]) -> None:
+        """Before anything is appended on a connection that was just made, too: appends would soon hide it."""
+        if self._is_less_on(connection):
+            begun = begin_another(connection, current(connection), REASON)
+            log.warning("the log is shorter than it was: incarnation %d begins", begun.number)
+
+    def _is_less_on(self, connection: Connection[Any]) -> bool:
+        """Whether anything of what was seen before this look is gone."""
+        before = dict(self._heads)
+        heads = dict(connection.execute(HEADS).fetchall())
+        if any(heads.get(shard, 0) < position for shard, position in before.items()):
+            return True
+        for shard, position in heads.items():
+            self._heads[shard] = max(self._heads.get(shard, 0), position)
+        return False
+
+
+class RestoreWatch:
+    def __init__(self, database: Database, known: Incarnation, seen: SeenHeads) -> None:
+        self.restored = asyncio.Event()
+        self.has_begun = False
+        """Another incarnation, so that nothing of what was seen before counts any more."""
+        self._database = database
+        self._known = known
+        self._seen = seen
+        self._connection: Connection[Any] | None = None
+        self._lock = threading.Lock()
+        self._looking = Repeating(
+            self._look, LOOK_EVERY, log, "whether the log was restored cannot be seen", passing=AWAY
+        )
+
+    def start(self) -> None:
+        self._looking.start()
+
+    async def close(self) -> None:
+        await self._looking.close()
+        await asyncio.to_thread(self._give_up)
+
+    async def _look(self) -> None:
+        if not self.restored.is_set() and await asyncio.to_thread(self._is_restored):
+            self.restored.set()
+
+    def _is_restored(self) -> bool:
+        """On a connection of its own, which is made anew when the database was away."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._database.connect("hansard restore watch", PATIENCE)
+                self._seen.check(self._connection)
+                self.has_begun = current(self._connection).tag != self._known.tag
+                return self.has_begun
+            except errors.UndefinedTable:
+                return True  # the backup is of an older version, and has to be migrated first
+            except psycopg.OperationalError:
+                self._close()
+                raise
+
+    def _give_up(self) -> None:
+        """Once a look that is under way has ended: it goes on in its thread when its task is cancelled."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
