@@ -103,10 +103,9 @@ class TableFold:
 
     @property
     def rows(self) -> list[Any]:
-        """New rows, by their keys or not. To be asked for before `updates`, some of which may go."""
-        if self.updates:
-            return list(self.inserts.values())
-        return [*self._inserts.values(), *self._unkeyed]
+        """New rows, the last of each key: a log into which an event was slipped is to be replayed, too. To be
+        asked for before `updates`, some of which may go."""
+        return list(self.inserts.values())
 
     @property
     def held(self) -> int:

@@ -142,7 +142,7 @@ async def stream(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[W
     tags=TAGS,
     summary="Listen to the reply of a session",
     responses={
-        **gives(200, Chatted, ANSWER, REPLIED, examples.UNKNOWN, examples.STREAMED),
+        **gives(200, Chatted, ANSWER, REPLIED, examples.UNKNOWN, examples.RESTORED, examples.STREAMED),
         200: EVENTS,
         204: ResponseSpec(None, description="There is no reply to listen to, or it was heard to its end."),
     },

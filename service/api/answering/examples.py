@@ -31,6 +31,7 @@ from service.api.answering.errors import (
     NoRoomForStreams,
     NotAuthenticated,
     NotYourUser,
+    RecordRestored,
     ScopeMissing,
     TooManyRequests,
     TooManyStreams,
@@ -133,6 +134,7 @@ BODY: Final = (
 ERASED: Final = (ConversationIsErased(),)
 TOO_OFTEN: Final = (TooManyRequests(limit=600, retry_after=3),)
 AWAY: Final = (StoreUnavailable(why="the connection was refused", retry_after=1), NoRoom(limit=7_200))
+RESTORED: Final = (RecordRestored(what="This Last-Event-ID"),)
 STREAMED: Final = (TooManyStreams(limit=64), NoRoomForStreams(limit=6_000))
 
 

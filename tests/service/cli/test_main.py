@@ -21,7 +21,7 @@ RETENTION = {"--retention-anonymise-after", "--retention-erase-after", "--retent
 
 FLAGS: dict[str, set[str]] = {
     "serve": {setting.flag for setting in explain()},
-    "migrate": {*DATABASE, *SHAPING, "--shards"},
+    "migrate": {*DATABASE, *SHAPING, "--shards", "--erasure-journal"},
     "replay": {*DATABASE, *SHAPING, "--check", "--parked", "--restart"},
     "status": {*DATABASE, *SHAPING, "--json", "--shards", "--parked"},
     "verify": {*DATABASE, *SHAPING, "--seal", "--public-key", "--conversation", "--only", "--json"},
@@ -31,6 +31,7 @@ FLAGS: dict[str, set[str]] = {
     | {"--mapping", "--dry-run"},
     "erase": {*DATABASE, *SHAPING, "--erasure-journal", "--user", "--conversation", "--opportunity", "--link"}
     | {"--unfinished", "--again-since", "--reason", "--yes"},
+    "restored": {*DATABASE, "--reason"},
     "retain": {*DATABASE, *SHAPING, *RETENTION, "--erasure-journal", "--dry-run", "--limit", "--list"},
     "keys create": {*DATABASE, "--scope"},
     "keys list": DATABASE,
