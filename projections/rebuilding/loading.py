@@ -127,8 +127,8 @@ class Load:
     def copy(self, connection: Connection[Any]) -> None:
         """The chunk's rows of large tables."""
         for name, fold in self._large.items():
-            if rows := fold.rows:
-                carry_out(connection, copying(fold.table, self.build.generation.number, rows))
+            if fold.inserts:
+                carry_out(connection, copying(fold, self.build.generation.number))
                 self._large[name] = self.fold.tables[name] = TableFold(fold.table)
 
     def finish(self, connection: Connection[Any]) -> None:

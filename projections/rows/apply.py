@@ -101,12 +101,11 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
         yield Execute(statement, arrays(table, table.key, fold.deletes))
-    new = fold.rows
-    if copies and len(new) >= COPY_FROM:
-        yield copying(table, generation, new)
-    elif new:
+    if copies and len(fold.inserts) >= COPY_FROM:
+        yield copying(fold, generation)
+    elif fold.inserts:
         statement = statements.insert(table, generation)
-        yield Execute(statement, arrays(table, table.columns, map(astuple, new)))
+        yield Execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
     if fold.tallies:
         statement = statements.tally(table, generation)
         yield Execute(statement, arrays(table, table.columns, map(astuple, fold.tallies.values())))
@@ -115,8 +114,10 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
         yield Execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
 
 
-def copying(table: Table, generation: int, rows: Iterable[Any]) -> Copy:
-    return Copy(statements.copy(table, generation), [*table.columns.values()], map(astuple, rows))
+def copying(fold: TableFold, generation: int) -> Copy:
+    """Of the rows that are inserted."""
+    table, rows = fold.table, map(astuple, fold.inserts.values())
+    return Copy(statements.copy(table, generation), [*table.columns.values()], rows)
 
 
 def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:

@@ -1,7 +1,7 @@
 """What an event changes in a projection's rows, and how the changes of many events become one a row."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -81,37 +81,24 @@ class TableFold:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.insert: Final[Callable[[Any], None]] = (unkeyed := list[Any]()).append
-        self._unkeyed = unkeyed
-        self._inserts: dict[Key, Any] = {}
+        self.inserts: dict[Key, Any] = {}
         self.tallies: dict[Key, Any] = {}
         self.updates: dict[Key, Pending] = {}
         self.deletes: dict[Key, None] = {}
         self.wide: list[Update | Delete] = []
 
     @property
-    def inserts(self) -> dict[Key, Any]:
-        """New rows by their keys, which are made only where something else concerns new rows: most rows are
-        never changed. An update that waited for a row that is only now inserted had nothing to change."""
-        if self._unkeyed:
-            new = dict(zip(map(self.table.key_of, self._unkeyed), self._unkeyed, strict=True))
-            self._unkeyed.clear()
-            self._inserts |= new
-            for key in new.keys() & self.updates.keys():
-                del self.updates[key]
-        return self._inserts
-
-    @property
-    def rows(self) -> list[Any]:
-        """New rows, the last of each key: a log into which an event was slipped is to be replayed, too. To be
-        asked for before `updates`, some of which may go."""
-        return list(self.inserts.values())
-
-    @property
     def held(self) -> int:
         """How many rows wait to be written."""
-        new = len(self._inserts) + len(self._unkeyed)
-        return new + len(self.tallies) + len(self.updates)
+        return len(self.inserts) + len(self.tallies) + len(self.updates)
+
+    def insert(self, row: Any) -> None:
+        """An update that waits for a row that is only now inserted had nothing to change. The last row of a
+        key counts: a log into which an event was slipped is to be replayed, too."""
+        key = self.table.key_of(row)
+        self.inserts[key] = row
+        if self.updates:
+            self.updates.pop(key, None)
 
     def tally(self, row: Any) -> None:
         known = self.tallies.setdefault(self.table.key_of(row), row)

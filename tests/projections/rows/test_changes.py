@@ -193,6 +193,12 @@ def test_an_inserted_row_takes_the_updates_that_follow_it() -> None:
     assert not fold.updates
 
 
+def test_of_two_rows_with_one_key_the_last_counts() -> None:
+    """As in a log into which an event was slipped."""
+    fold = folded(*(Insert(ROWS, Row(1, "a", 1, count, None, None)) for count in (5, 7)))
+    assert list(fold.inserts.values()) == [Row(1, "a", 1, 7, None, None)]
+
+
 def test_filling_with_nothing_leaves_room_for_what_fills_next() -> None:
     key = (1, "a", 1)
     fold = folded(*(Update(ROWS, key, fill={"label": always(value)}) for value in (None, "first", "second")))
