@@ -42,6 +42,7 @@ from service.api.answering.paging import (
 )
 from service.api.answering.wire import (
     ConversationBody,
+    ErasedMessages,
     LinkBody,
     Sent,
     Summary,
@@ -92,10 +93,6 @@ class Changes(Sent, frozen=True, kw_only=True):
 class ConversationList(Struct, frozen=True):
     conversations: list[Summary]
     next_cursor: str | None
-
-
-class ErasedMessages(Struct, frozen=True):
-    messages: int
 
 
 class ErasedConversation(Struct, frozen=True):

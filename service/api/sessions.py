@@ -30,6 +30,7 @@ from service.api.answering.paging import (
     recent,
 )
 from service.api.answering.wire import (
+    ErasedMessages,
     Sent,
     Session,
     SessionMessage,
@@ -80,13 +81,9 @@ class Ended(Struct, frozen=True):
     position: str | None
 
 
-class ErasedSessionMessages(Struct, frozen=True):
-    messages: int
-
-
 class ErasedSession(Struct, frozen=True):
     success: bool
-    erased: ErasedSessionMessages
+    erased: ErasedMessages
     version: int
     position: str | None
 
@@ -283,7 +280,7 @@ async def end_session(
 async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, history and search."""
     erased, position = await erase_one(writing, session_id)
-    counts, version = ErasedSessionMessages(erased.messages), erased.version
+    counts, version = ErasedMessages(erased.messages), erased.version
     return answer(ErasedSession(True, counts, version, position), headers=etag(version))
 
 

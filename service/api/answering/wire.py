@@ -28,6 +28,10 @@ JSON: Final = (b"content-type", b"application/json")
 RFC3339: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
+class ErasedMessages(Struct, frozen=True):
+    messages: int
+
+
 class Sent(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What a caller sends: a field that nobody reads is most often one that was misspelt."""
 
