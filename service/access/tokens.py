@@ -75,16 +75,16 @@ class Tokens:
             }
         )
 
-    def user_of(self, token: str) -> str:
-        """The user whose token it is. To check a signature takes long, and once is enough."""
+    def taken(self, token: str) -> Taken:
+        """Whose token it is, and for how long. To check a signature takes long, and once is enough."""
         digest = sha256(token.encode(errors="replace")).digest()
         taken = self._taken.get(digest)
-        if taken is None or taken.until <= time.time() - LEEWAY:
+        if taken is None or has_ended(taken.until):
             taken = self._checked(token)
             self._taken[digest] = taken
             if len(self._taken) > MOST_TAKEN:
                 self._taken.popitem(last=False)
-        return taken.user_id
+        return taken
 
     def _checked(self, token: str) -> Taken:
         try:
@@ -117,6 +117,10 @@ class Tokens:
             raise BadToken(f"it has no {missing.claim}") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as wrong:
             raise BadToken(SAID.get(type(wrong), "its claims cannot be read")) from None
+
+
+def has_ended(until: float) -> bool:
+    return until <= time.time() - LEEWAY
 
 
 def user_in(claims: dict[str, Any]) -> str:

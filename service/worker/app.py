@@ -37,6 +37,7 @@ from service.api.answering.documented import WhatIsSent
 from service.api.asking import asking, principal
 from service.api.asking.auth import OPEN, SECURITY, Authentication
 from service.api.asking.bodies import Bodies
+from service.api.asking.lasting import Lasting
 from service.api.asking.origins import cors
 from service.api.asking.recorded_reads import Recording
 from service.api.asking.requests import JsonRequest, log_the_unexpected
@@ -63,6 +64,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or Settings.load(os.environ)
     attachment = Attachment(settings, CountingObserver())
     room, bodies = Room(settings), Bodies(settings)
+    authentication = Authentication(settings, attachment, room)
+    lasting = Lasting(authentication.is_good)
     stop = Stop(attachment, bodies)
     recording = Recording(attachment, everybody=settings.record_reads == "all")
     app = Litestar(
@@ -86,8 +89,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *chat.HANDLERS,
             *chatkit.HANDLERS,
         ],
-        lifespan=[ending_with_its_parent, attached, stop.heard],
-        guards=[Authentication(settings, attachment, room).admit],
+        lifespan=[ending_with_its_parent, attached, lasting.looked_after, stop.heard],
+        guards=[authentication.admit],
         dependencies={**principal.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin(), WhatIsSent()],
         request_class=JsonRequest,
@@ -113,7 +116,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         logging_config=None,  # service.logs has configured it for the whole process
     )
-    app.asgi_handler = Layer(app.asgi_handler, attachment, stop, recording, room, bodies)
+    app.asgi_handler = Layer(app.asgi_handler, attachment, stop, recording, room, bodies, lasting)
     return app
 
 

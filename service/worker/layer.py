@@ -1,6 +1,7 @@
 """The one layer around every request: its id, its count, its place in a stop, the record of what is read, and
 the headers of its answer."""
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Final
@@ -9,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
 from service.api.asking.bodies import Bodies
+from service.api.asking.lasting import Lasting
 from service.api.asking.origins import secured
 from service.api.asking.recorded_reads import Recording, refusal
 from service.api.asking.requests import (
@@ -39,12 +41,14 @@ class Layer:
         recording: Recording,
         room: Room,
         bodies: Bodies,
+        lasting: Lasting,
     ) -> None:
         self._app = app
         self._attachment = attachment
         self._bodies = bodies
         self._ids = RequestIds()
         self.stop = stop
+        self.lasting = lasting
         self.recording = recording
         self.room = room
 
@@ -57,6 +61,9 @@ class Layer:
         token, incarnation = REQUEST_ID.set(request_id), INCARNATION.set(self._attachment.incarnation)
         try:
             await self._app(scope, receive if body is None else body.receive, exchange.answer)
+        except asyncio.CancelledError:
+            if not await exchange.was_cut_off():
+                raise
         finally:
             INCARNATION.reset(incarnation)
             REQUEST_ID.reset(token)
@@ -70,6 +77,7 @@ class Exchange:
 
     __slots__ = (
         "_holds_up_a_stop",
+        "_is_cut_off",
         "_layer",
         "_refused",
         "_request_id",
@@ -77,6 +85,7 @@ class Exchange:
         "_send",
         "_since",
         "_status",
+        "_task",
     )
 
     def __init__(self, layer: Layer, scope: HTTPScope, send: Send, request_id: str) -> None:
@@ -87,6 +96,8 @@ class Exchange:
         self._since = time.perf_counter()
         self._status = BROKEN
         self._refused = False
+        self._is_cut_off = False
+        self._task = running()
         self._holds_up_a_stop = True
         layer.stop.began()
         layer.room.enter()
@@ -126,8 +137,21 @@ class Exchange:
         start["headers"] = headers
         if streams(headers):
             self._no_longer_holds_up_a_stop()
+            self._layer.lasting.begin(self._scope, self.cut_off)
+
+    def cut_off(self) -> None:
+        """The answer ends here, for its listener as if there were no more."""
+        self._is_cut_off = True
+        self._task.cancel()
+
+    async def was_cut_off(self) -> bool:
+        if self._is_cut_off:
+            self._task.uncancel()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        return self._is_cut_off
 
     def end(self) -> None:
+        self._layer.lasting.end(self._scope, self.cut_off)
         self._no_longer_holds_up_a_stop()
         self._layer.room.leave(self._scope)
         count(self._scope, self._status, time.perf_counter() - self._since)
@@ -137,6 +161,13 @@ class Exchange:
         if self._holds_up_a_stop:
             self._holds_up_a_stop = False
             self._layer.stop.ended()
+
+
+def running() -> "asyncio.Task[object]":
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a request is answered in a task")
+    return task
 
 
 async def nothing() -> None:

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.scopes import GRANTED, Scope
-from service.access.tokens import BadToken, Tokens
+from service.access.tokens import BadToken, Tokens, has_ended
 from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
 from service.api.asking.address import check_address, check_names_one_user, named_in
+from service.api.asking.lasting import SHOWN, Bearer
 from service.api.asking.origins import check_from_here
 from service.api.asking.principal import Principal
 from service.api.asking.rate_limit import Buckets
@@ -45,6 +46,8 @@ SECURITY: Final = Components(
     }
 )
 DEV: Final = Principal("dev", None, "dev", GRANTED["admin"])
+NOBODY: Final = (DEV, None)
+"""Shows anything."""
 JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json")
 A_USER: Final = GRANTED["write"]
 BELIEVED_FOR: Final = 1.0
@@ -64,7 +67,7 @@ def check_body(given: Mapping[bytes, bytes], handler: BaseRouteHandler, limit: i
         raise BodyNotJson(content_type=content_type)
 
 
-class KnownBearer(Struct, frozen=True):
+class KnownKey(Struct, frozen=True):
     principal: Principal
     at: float
 
@@ -83,7 +86,7 @@ class Authentication:
         self._tokens = Tokens(settings)
         self._attachment = attachment
         self._room = room
-        self._keys: OrderedDict[bytes, KnownBearer] = OrderedDict()
+        self._keys: OrderedDict[bytes, KnownKey] = OrderedDict()
         self._buckets = Buckets(settings.rate_limit)
         self._body_limit = settings.body_limit
 
@@ -103,16 +106,27 @@ class Authentication:
             return
         if not handler.opt.get(ALWAYS):
             self._room.check()
-        principal = DEV if self._dev else await self._principal(given.get(b"authorization"))
+        principal, bearer = NOBODY if self._dev else await self._shown(given.get(b"authorization"))
         self._buckets.take((principal.mode, principal.name))
         if needed not in principal.scopes:
             raise ScopeMissing(scope=needed)
         check_names_one_user(connection)
         if handler.opt.get(STREAMED):
             self._room.take_stream(connection.scope, principal.user_id or named_in(connection))
+            connection.scope["state"][SHOWN] = bearer
         connection.scope["user"] = principal
 
-    async def _principal(self, authorization: bytes | None) -> Principal:
+    async def is_good(self, bearer: Bearer) -> bool:
+        """Still: a key is asked for again, whatever is known of it."""
+        if bearer.key is None:
+            return bearer.until is None or not has_ended(bearer.until)
+        try:
+            await self._ask_for(bearer.key)
+        except NotAuthenticated:
+            return False
+        return True
+
+    async def _shown(self, authorization: bytes | None) -> tuple[Principal, Bearer | None]:
         if not authorization:
             raise NotAuthenticated(
                 why="Nobody is named: send Authorization: Bearer and a user's token or a service key"
@@ -122,23 +136,27 @@ class Authentication:
         if scheme.lower() != "bearer" or not shown:
             raise NotAuthenticated(why="Authorization must be Bearer and a user's token or a service key")
         if shown.startswith(PREFIX):
-            return await self._backend(digest_of(shown))
+            digest = digest_of(shown)
+            return await self._backend(digest), Bearer(key=digest)
         try:
-            user_id = self._tokens.user_of(shown)
+            taken = self._tokens.taken(shown)
         except BadToken as bad:
             raise NotAuthenticated(why=f"The token is not taken: {bad}") from None
-        return Principal("user", user_id, user_id, A_USER)
+        return Principal("user", taken.user_id, taken.user_id, A_USER), Bearer(until=taken.until)
 
     async def _backend(self, digest: bytes) -> Principal:
-        now = time.monotonic()
         found = self._keys.get(digest)
-        if found is None or now - found.at > BELIEVED_FOR:
-            found = KnownBearer(await self._look_up(digest), now)
-            self._keys[digest] = found
-            self._keys.move_to_end(digest)
-            if len(self._keys) > MOST_KEYS:
-                self._keys.popitem(last=False)
+        if found is None or time.monotonic() - found.at > BELIEVED_FOR:
+            found = await self._ask_for(digest)
         return found.principal
+
+    async def _ask_for(self, digest: bytes) -> KnownKey:
+        now = time.monotonic()
+        found = self._keys[digest] = KnownKey(await self._look_up(digest), now)
+        self._keys.move_to_end(digest)
+        if len(self._keys) > MOST_KEYS:
+            self._keys.popitem(last=False)
+        return found
 
     async def _look_up(self, digest: bytes) -> Principal:
         async with self._attachment.hansard.pool.connection() as connection:

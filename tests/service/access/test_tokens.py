@@ -103,10 +103,10 @@ def test_a_token_that_was_taken_before_is_refused_once_it_has_expired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tokens, shown = Tokens(Settings(jwt_secret=SECRET)), token(exp=int(time.time()) + 60)
-    assert [tokens.user_of(shown) for _ in range(2)] == ["alice", "alice"]
+    assert [tokens.taken(shown).user_id for _ in range(2)] == ["alice", "alice"]
     monkeypatch.setattr("service.access.tokens.LEEWAY", -61)  # as if a minute had gone by
     with pytest.raises(BadToken, match="it has expired"):
-        tokens.user_of(shown)
+        tokens.taken(shown)
 
 
 def test_a_token_that_was_taken_vouches_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +114,9 @@ def test_a_token_that_was_taken_vouches_for_no_other(monkeypatch: pytest.MonkeyP
     tokens = Tokens(Settings(jwt_secret=SECRET))
     for name in ("alice", "bob", "carol", "dave", "alice"):
         shown = token(name)
-        assert tokens.user_of(shown) == name
+        assert tokens.taken(shown).user_id == name
         with pytest.raises(BadToken):
-            tokens.user_of(shown[:-4] + "AAAA")
+            tokens.taken(shown[:-4] + "AAAA")
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:
@@ -132,9 +132,9 @@ def test_a_public_key_takes_only_what_its_private_half_signed(
     public = private.public_key().public_bytes(*PUBLIC)
     tokens = Tokens(Settings(jwt_public_key=written(tmp_path, "key.pem", public)))
     signed = jwt.encode({"sub": "alice", "exp": SOON}, private, algorithm=algorithm)
-    assert tokens.user_of(signed) == "alice"
+    assert tokens.taken(signed).user_id == "alice"
     with pytest.raises(Exception, match="signed with no key"):
-        tokens.user_of(token())
+        tokens.taken(token())
 
 
 def test_a_public_key_is_no_secret_to_sign_with(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_public_key_is_no_secret_to_sign_with(tmp_path: Path) -> None:
     head = token().rpartition(".")[0]
     forged = urlsafe_b64encode(hmac.digest(public, head.encode(), "sha256")).rstrip(b"=").decode()
     with pytest.raises(Exception, match="its signature is wrong"):
-        tokens.user_of(f"{head}.{forged}")
+        tokens.taken(f"{head}.{forged}")
 
 
 def jwk(private: Any, **more: str) -> dict[str, Any]:
@@ -161,10 +161,12 @@ def test_each_key_of_a_jwks_takes_its_own_tokens(tmp_path: Path) -> None:
     tokens = Tokens(Settings(jwt_jwks=written(tmp_path, "jwks.json", json.dumps(listed).encode())))
     for private, algorithm, key_id in ((RSA_KEY, "RS256", "one"), (EC_KEY, "ES256", "two")):
         claims = {"sub": "alice", "exp": SOON}
-        assert tokens.user_of(jwt.encode(claims, private, algorithm, headers={"kid": key_id})) == "alice"
-        assert tokens.user_of(jwt.encode(claims, private, algorithm)) == "alice"
+        assert (
+            tokens.taken(jwt.encode(claims, private, algorithm, headers={"kid": key_id})).user_id == "alice"
+        )
+        assert tokens.taken(jwt.encode(claims, private, algorithm)).user_id == "alice"
         with pytest.raises(Exception, match="signed with no key"):
-            tokens.user_of(jwt.encode(claims, private, algorithm, headers={"kid": "three"}))
+            tokens.taken(jwt.encode(claims, private, algorithm, headers={"kid": "three"}))
 
 
 @pytest.mark.parametrize(
