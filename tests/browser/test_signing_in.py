@@ -1,6 +1,9 @@
 """Who is asking: a token is believed by the service, stays in its tab, and goes with it."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -64,6 +67,45 @@ def test_one_arrives_with_a_token_that_no_server_sees(visit: Visit, guarded: Gua
     page.evaluate("sessionStorage.clear()")
     page.reload()
     expect(page.get_by_label("Token or service key")).to_be_visible()
+
+
+@contextmanager
+def a_refusal_that_never_ends() -> Iterator[str]:
+    """Where one is turned away, by a server that keeps the reason to itself."""
+    is_over = threading.Event()
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("Content-Type", "application/problem+json")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            is_over.wait()
+
+        def log_message(self, *args: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            is_over.set()
+            server.shutdown()
+
+
+def test_of_a_refusal_that_was_left_half_read_nothing_is_told(visit: Visit, guarded: Guarded) -> None:
+    with a_refusal_that_never_ends() as refusal:
+        page = visit(url=guarded.url, who=None)
+        page.route("**/api/changes", lambda route: route.continue_(url=refusal))
+        with page.expect_response(refusal):
+            page.evaluate("""async () => {
+                const app = document.querySelector("script[src]").src;
+                const { open } = await import(app.replace("app.js", "api.js"));
+                window.leaving = new AbortController();
+                window.asked = open("GET", "/api/changes", leaving).catch((failed) => failed.name);
+            }""")
+        assert page.evaluate("leaving.abort() ?? asked") == "AbortError"
 
 
 def test_a_token_that_runs_out_leads_back_to_signing_in(visit: Visit, guarded: Guarded) -> None:

@@ -35,7 +35,9 @@ export async function open(method, path, { body, key, headers, signal } = {}) {
     throw new Problem(0, AWAY);
   }
   if (answer.ok) return answer;
-  const problem = new Problem(answer.status, await answer.json().catch(() => ({})));
+  const told = await answer.json().catch(() => ({}));
+  signal?.throwIfAborted(); // A refusal that was left half read says nothing.
+  const problem = new Problem(answer.status, told);
   if (problem.status === 401) dispatchEvent(new CustomEvent("turned-away", { detail: problem }));
   throw problem;
 }
