@@ -5,6 +5,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -28,13 +29,7 @@ OTHER_FILES: Final = 256
 """What a worker has open beside the connections of those who ask: the database's, logs, modules."""
 GRACE: Final = 30
 """Seconds that a worker has to finish what it is answering, once its replies have ended."""
-
-
 FEWEST: Final = 10
-
-
-class WorkersKeepDying(Refusal):
-    """a worker process died, and so did the one after it: see the lines above"""
 
 
 class CannotAnswer(Refusal):
@@ -42,8 +37,8 @@ class CannotAnswer(Refusal):
 
 
 def answer(settings: Settings, database: Opened, introduce: Callable[[], None]) -> None:
-    """Until a signal comes, or until the workers or the database cannot be kept alive; `introduce` is called
-    once they are up."""
+    """Until a signal comes, or until the database cannot be kept alive; `introduce` is called once the
+    workers are up."""
     server = granian(settings, database)
     keeper = Keeper(database.embedded, server)
     detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -55,10 +50,8 @@ def answer(settings: Settings, database: Opened, introduce: Callable[[], None]) 
 
     keeper.start()
     try:
-        server.serve()
-    except SystemExit:
-        if not server.interrupt_signal:
-            raise WorkersKeepDying from None
+        with suppress(SystemExit):  # a worker died just when all were to stop
+            server.serve()
     except (OSError, RuntimeError) as error:
         raise CannotAnswer(host=settings.host, port=settings.port, why=error) from error
     finally:
@@ -107,14 +100,14 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server.mp import MPServer
 
+    from service.cli.serving.respawning import LastingServer
     from service.watch import logs
 
     settings = room_for_files(settings)
     reached = msgspec.structs.replace(settings, dsn=database.dsn, owner_dsn=database.owner_dsn)
     os.environ.update(reached.environ())
-    return MPServer(
+    return LastingServer(
         "service.worker.app:create_app",
         factory=True,
         address=settings.host,
@@ -131,7 +124,6 @@ def granian(settings: Settings, database: Opened) -> "MPServer":
         backpressure=settings.connections,
         log_level=LogLevels.warning,
         log_dictconfig=logs.configuration(settings.log_level),
-        respawn_failed_workers=True,
         workers_kill_timeout=settings.grace + GRACE,
     )
 

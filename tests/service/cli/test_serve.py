@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from service.cli.serving.address import is_loopback
+from service.cli.serving.respawning import pause_after
 from service.postgres.embedded import EmbeddedPostgres
 from tests.serving import HANSARD, Service, hansard, serving
 
@@ -137,15 +138,28 @@ def test_a_worker_that_dies_is_replaced(data: Path, output: Path) -> None:
         assert service.wait_until_it_answers().status_code == 200
 
 
-def test_workers_that_keep_dying_end_the_service_with_a_line(data: Path, output: Path) -> None:
+def test_a_worker_that_keeps_dying_is_replaced_each_time(data: Path, output: Path) -> None:
     with serving(data=data, output=output) as service:
-        (first,) = service.workers()
-        os.kill(first, signal.SIGKILL)
-        until(lambda: service.workers() - {first}, service)
-        os.kill((service.workers() - {first}).pop(), signal.SIGKILL)
-        assert service.process.wait(60) == 1
-    assert "hansard: a worker process died, and so did the one after it" in service.said
+        dead: set[int] = set()
+        for pause in ("0.5 seconds", "1 seconds", "2 seconds"):
+            (worker,) = service.workers() - dead
+            dead.add(worker)
+            os.kill(worker, signal.SIGKILL)
+            until(lambda: service.workers() - dead, service)
+            assert f"hansard: worker process 1 died; another one starts in {pause}\n" in service.said
+        assert service.wait_until_it_answers().status_code == 200
+        assert service.stop() == 0
     assert EmbeddedPostgres(data).server_pid() is None
+
+
+@pytest.mark.parametrize(
+    ("lived", "last", "pause"),
+    [(3_600, 0, 0), (3_600, 30, 0), (1, 0, 0.5), (1, 0.5, 1), (1, 1, 2), (1, 16, 30), (1, 30, 30)],
+)
+def test_the_pause_before_a_worker_that_dies_young_is_replaced_grows(
+    lived: float, last: float, pause: float
+) -> None:
+    assert pause_after(lived, last) == pause
 
 
 def test_a_database_that_is_killed_under_it_is_started_again(data: Path, output: Path) -> None:
