@@ -17,12 +17,28 @@ LONGEST: Final = 30.0
 
 
 class Clock:
-    """When the warming up ends, and when the measuring does."""
+    """When the warming up ends, and when the measuring does: not before something was done."""
 
     def __init__(self, seconds: float) -> None:
         self.begin = time.perf_counter() + seconds * WARM_UP
         self.end = self.begin + seconds
-        self.seconds = seconds
+        self.latencies: list[float] = []
+
+    def is_over_at(self, now: float) -> bool:
+        return now >= self.end and bool(self.latencies)
+
+    def count(self, started: float) -> None:
+        """What was done from then until now. What is slower than all of the time makes the time longer."""
+        ended = time.perf_counter()
+        if started < self.begin:
+            return
+        if not self.latencies:
+            self.end = max(self.end, ended)
+        if ended <= self.end:
+            self.latencies.append(ended - started)
+
+    def timing(self, each: int) -> Timing:
+        return timing(self.latencies, self.end - self.begin, each)
 
 
 async def at_once(
@@ -30,34 +46,28 @@ async def at_once(
 ) -> Timing:
     """Each task is told its number, and does the next as soon as the one before is done."""
     clock = Clock(seconds)
-    latencies: list[float] = []
 
     async def work(number: int) -> None:
-        while (started := time.perf_counter()) < clock.end:
+        while not clock.is_over_at(started := time.perf_counter()):
             await once(number)
-            ended = time.perf_counter()
-            if started >= clock.begin and ended <= clock.end:
-                latencies.append(ended - started)
+            clock.count(started)
 
     async with asyncio.TaskGroup() as group:
         for number in range(tasks):
             group.create_task(work(number))
-    return timing(latencies, clock.seconds, each)
+    return clock.timing(each)
 
 
 def in_threads(threads: int, seconds: float, once: Callable[[int], object], each: int = 1) -> Timing:
     """The same with threads. What hangs in one is given up, and does not hold up the end of the process."""
     clock = Clock(seconds)
-    latencies: list[float] = []
     errors: list[Exception] = []
 
     def work(number: int) -> None:
         try:
-            while (started := time.perf_counter()) < clock.end and not errors:
+            while not (clock.is_over_at(started := time.perf_counter()) or errors):
                 once(number)
-                ended = time.perf_counter()
-                if started >= clock.begin and ended <= clock.end:
-                    latencies.append(ended - started)
+                clock.count(started)
         except Exception as error:
             errors.append(error)
 
@@ -70,7 +80,7 @@ def in_threads(threads: int, seconds: float, once: Callable[[int], object], each
             raise TimeoutError(f"a thread did not end within {LONGEST:.0f} s of its time")
     if errors:
         raise errors[0]
-    return timing(latencies, clock.seconds, each)
+    return clock.timing(each)
 
 
 async def one_by_one(work: Work[T], items: Iterable[T]) -> list[float]:

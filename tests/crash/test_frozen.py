@@ -19,7 +19,7 @@ from service.store.patience import StorePatience
 from tests.crash.witness import PATIENCE, Told, Writing, check
 from tests.crash.writing import TASKS
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 pytestmark = pytest.mark.timeout(90 + 60 * ROUNDS)
 LONGER_THAN_ANYBODY_WAITS = StorePatience().asked + 1
 STANDS_STILL = """

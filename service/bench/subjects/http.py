@@ -26,8 +26,6 @@ BATCH: Final = 1_000
 CLIENTS: Final = 32
 USER: Final = "ann"
 SLOWEST: Final = 0.05
-LONG_ENOUGH: Final = 4.0
-"""Seconds for several batches, also where much else is done."""
 THIRD: Final = 0.333
 
 COPY: Final = "COPY message (conversation_id, user_id, role, content, created_at) FROM STDIN"
@@ -79,8 +77,7 @@ def measure(
             for (what, name), load in loads.items():
                 if what == BATCHED and tasks > 1:
                     continue
-                seconds = max(place.seconds, LONG_ENOUGH) if what == BATCHED else place.seconds
-                timing = asked_of(sides[name], load, seconds, tasks)
+                timing = asked_of(sides[name], load, place.seconds, tasks)
                 found[what, name, tasks].append(timing)
                 place.say(f"round {number + 1}, {what}, {name}, {tasks} at a time: {said([timing])}")
     return found

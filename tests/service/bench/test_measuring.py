@@ -8,6 +8,7 @@ import pytest
 
 from service.bench.asking import Connection, NotAnswered, getting
 from service.bench.figures import Figure, Timing, duration, faster, slower, table, timing
+from service.bench.measuring import at_once
 from service.bench.place import Place, place
 from service.bench.report import NoPlaceForTable, put
 from service.bench.serving import NotInstalled, serving, serving_plain
@@ -15,7 +16,7 @@ from service.bench.subjects import SUBJECTS, subject
 
 
 def test_over_http_each_side_is_asked_for_the_same(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Place, "seconds", 1.0)  # less is not enough where much else is done
+    monkeypatch.setattr(Place, "seconds", 0.1)
     data.mkdir()
     said: list[str] = []
     with place(None, data, said.append, quick=True, events=None) as here:
@@ -39,6 +40,15 @@ def test_what_is_compared_with_has_to_be_installed(monkeypatch: pytest.MonkeyPat
         serving_plain("", tmp_path / "said"),
     ):
         raise AssertionError("it was started")
+
+
+def test_what_takes_longer_than_it_is_measured_counts_with_the_time_that_it_took() -> None:
+    async def slow(number: int) -> None:
+        await asyncio.sleep(0.2)
+
+    found = asyncio.run(at_once(2, 0.02, slow))
+    assert found.p50 >= 0.2
+    assert 0 < found.rate <= 2 / 0.2
 
 
 def test_a_refusal_is_no_answer_to_measure(dsn: str, tmp_path: Path) -> None:
