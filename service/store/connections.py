@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from projections.rows.silence import PatientConnection
 from service.store.patience import StorePatience
+from service.store.poolers import ASKED, check_direct, naming_poolers
 
 SCHEMA: Final = "hansard"
 RUNTIME_ROLE: Final = "hansard_runtime"
@@ -29,6 +30,7 @@ RUNTIME_PARAMETERS: Final = {
     "idle_in_transaction_session_timeout": "30s",
     # The database or the role may have been given limits of these; replays and idle connections take long.
     "statement_timeout": "0",
+    "lock_timeout": "0",
     "idle_session_timeout": "0",
     "jit": "off",
     # By these PostgreSQL notices that a client's machine is gone.
@@ -36,6 +38,8 @@ RUNTIME_PARAMETERS: Final = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "15s",
+    # By this one we notice whether the others were heard of at all.
+    ASKED: "true",
 }
 CLIENT_PARAMETERS: Final = {
     "connect_timeout": "5",
@@ -65,8 +69,11 @@ class Database(Struct, frozen=True):
     @classmethod
     def open(cls, dsn: str, patience: StorePatience | None = None) -> "Database":
         patience = patience or StorePatience()
-        with PatientConnection.connect(conninfo(dsn), application_name="hansard") as connection:
+        with naming_poolers():
+            connection = PatientConnection.connect(conninfo(dsn), autocommit=True, application_name="hansard")
+        with connection:
             connection.patience = patience.asked
+            check_direct(connection, SCHEMA)
             found = connection.execute(MAY_BE, {"roles": [RUNTIME_ROLE, ERASER_ROLE]}).fetchall()
             version = connection.info.server_version
         roles = {name for (name,) in found}
@@ -110,7 +117,16 @@ class Database(Struct, frozen=True):
 
 def connect(dsn: str) -> Connection[Any]:
     """As the DSN's own user: for migrations."""
-    return Connection.connect(conninfo(dsn), autocommit=True, application_name="hansard")
+    with naming_poolers():
+        connection = Connection.connect(conninfo(dsn), autocommit=True, application_name="hansard")
+    try:
+        check_direct(connection, SCHEMA)
+        if connection.info.server_version >= BOUNDS_TRANSACTIONS:
+            connection.execute("SET transaction_timeout = 0")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def conninfo(dsn: str, parameters: Mapping[str, str] | None = None) -> str:

@@ -12,9 +12,16 @@ from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoade
 from psycopg.types.json import set_json_loads
 
 from domain.errors import Refusal
+from service.store.connections import BOUNDS_TRANSACTIONS
 
 DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 """As in postgresql+asyncpg://, which applications know their database by."""
+LIMITS: Final = (
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+)
 
 
 class CannotBeRead(Refusal):
@@ -25,9 +32,11 @@ class CannotBeRead(Refusal):
 def reading_from(dsn: str) -> Iterator[Connection[Any]]:
     with naming_errors():
         connection = psycopg.connect(
-            DRIVER.sub(r"\1://", dsn), application_name="hansard import", connect_timeout=10
+            DRIVER.sub(r"\1://", dsn), autocommit=True, application_name="hansard import", connect_timeout=10
         )
+        without_limits(connection)
     with connection:
+        connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.adapters.register_loader("date", patient(DateLoader))
@@ -35,6 +44,14 @@ def reading_from(dsn: str) -> Iterator[Connection[Any]]:
         connection.adapters.register_loader("timestamptz", patient(TimestamptzLoader))
         set_json_loads(loads, connection)
         yield connection
+
+
+def without_limits(connection: Connection[Any]) -> None:
+    """Of the database's or the role's own: what is read is stored meanwhile, which takes as long as it takes.
+    By statements, since a pooler may stand before the database."""
+    with_transactions = connection.info.server_version >= BOUNDS_TRANSACTIONS
+    for name in (*LIMITS, *(("transaction_timeout",) if with_transactions else ())):
+        connection.execute("SELECT set_config(%s, '0', false)", [name])
 
 
 @contextmanager

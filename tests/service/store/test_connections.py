@@ -1,0 +1,66 @@
+"""Which settings hold on the connections that Hansard opens, whatever the database's own are."""
+
+from asyncio import gather
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from service.hansard import pool_of, prepare
+from service.privacy.lock import connected
+from service.settings.settings import Settings
+from service.store.connections import BOUNDS_TRANSACTIONS, Database, connect
+from service.transfer.tables.source import reading_from
+from tests.conftest import SHARDS
+from tests.service.api.recording import assistant, at_once, got, said, started, user
+
+LIMITS = ["statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"]
+ISOLATION = "default_transaction_isolation"
+OURS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+SET = "ALTER DATABASE {} SET {} = {}"
+
+
+def make_hostile(dsn: str) -> dict[str, str]:
+    """Gives the database limits under which nothing could be done, and another isolation. Tells what has to
+    hold in spite of them."""
+    name = str(conninfo_to_dict(dsn)["dbname"])
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        bounds = connection.info.server_version >= BOUNDS_TRANSACTIONS
+        given = {**dict.fromkeys(LIMITS, "1ms"), ISOLATION: "serializable"}
+        if bounds:
+            given["transaction_timeout"] = "1s"  # connecting takes a transaction
+        for setting, value in given.items():
+            connection.execute(sql.SQL(SET).format(sql.Identifier(name), sql.Identifier(setting), value))
+    ours = {"idle_in_transaction_session_timeout": "30000", ISOLATION: "read committed"}
+    return dict.fromkeys(given, "0") | ours
+
+
+def test_the_databases_own_settings_hold_on_none_of_our_connections(dsn: str) -> None:
+    expected = make_hostile(dsn)
+    for opened in (connect(dsn), Database.open(dsn).connect()):
+        with opened as connection:
+            assert dict(connection.execute(OURS, [list(expected)]).fetchall()) == expected
+
+
+async def test_nor_on_those_of_a_pool_and_of_whoever_erases(dsn: str) -> None:
+    expected, database = make_hostile(dsn), Database.open(dsn)
+    async with pool_of(database, 1) as pool, pool.connection() as one, connected(database) as other:
+        for connection in one, other:
+            found = await connection.execute(OURS, [list(expected)])
+            assert dict(await found.fetchall()) == expected
+
+
+def test_nor_where_the_tables_of_others_are_read(dsn: str) -> None:
+    limits = list(make_hostile(dsn).keys() - {ISOLATION})
+    with reading_from(dsn) as connection:
+        assert dict(connection.execute(OURS, [limits]).fetchall()) == dict.fromkeys(limits, "0")
+
+
+async def test_a_database_with_such_settings_is_migrated_and_served(empty_dsn: str) -> None:
+    make_hostile(empty_dsn)
+    prepare(Settings(shards=SHARDS), empty_dsn)
+    async with at_once(empty_dsn) as (client, _):
+        conversation = await started(client, user("Hello?"))
+        await gather(*(said(client, conversation, assistant(f"Hello {number}.")) for number in range(8)))
+        found = await got(client, f"/api/conversations/{conversation['id']}/messages")
+        assert len(found["messages"]) == 9
