@@ -179,7 +179,9 @@ async def resume(
     status_code=200,
     tags=TAGS,
     summary="Stop the running reply",
-    responses=gives(200, Stopped, STOPPED, "What came of it is stored as interrupted.", examples.UNKNOWN),
+    responses=gives(
+        200, Stopped, STOPPED, "What came of it is stored as interrupted.", examples.NO_BODY, examples.UNKNOWN
+    ),
 )
 async def stop(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
     """Whichever worker gives it. Where none is running, nothing happens."""

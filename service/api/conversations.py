@@ -363,6 +363,7 @@ def details(data: Changes) -> commands.Details:
             "position": examples.NEWER,
         },
         "It is erased.",
+        examples.NO_BODY,
         examples.UNKNOWN,
         examples.CONFLICT,
     ),

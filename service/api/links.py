@@ -88,6 +88,7 @@ async def of_opportunity(
         ErasedConversations,
         {"erased": {"conversations": 3, "messages": 28}, "position": examples.NEWER},
         "They are erased; how many there were.",
+        examples.NO_BODY,
         examples.CONFLICT,
     ),
 )

@@ -75,7 +75,9 @@ RECEIPT: Final = {
     status_code=200,
     tags=TAGS,
     summary="Erase everything of a user",
-    responses=gives(200, ReceiptBody, RECEIPT, "The receipt: all of it is gone.", examples.CONFLICT),
+    responses=gives(
+        200, ReceiptBody, RECEIPT, "The receipt: all of it is gone.", examples.NO_BODY, examples.CONFLICT
+    ),
 )
 async def erase_user(
     user_id: Annotated[str, PathParameter(schema_extra=parameter(USER_ID))],
@@ -105,6 +107,7 @@ async def erase_user(
             "counts": {"conversations": 1, "messages": 12, "events": 15, "mentions": 2},
         },
         "The receipt: it is a pseudonym's now.",
+        examples.NO_BODY,
         examples.UNKNOWN,
         examples.CONFLICT,
     ),

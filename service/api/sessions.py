@@ -273,6 +273,7 @@ async def end_session(
         ErasedSession,
         {"success": True, "erased": {"messages": 2}, "version": 5, "position": examples.NEWER},
         "It is erased.",
+        examples.NO_BODY,
         examples.UNKNOWN,
         examples.CONFLICT,
     ),
@@ -294,6 +295,7 @@ async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Wri
         ErasedSessions,
         {"success": True, "erased": {"sessions": 12, "messages": 131}, "position": examples.NEWER},
         "They are erased; how many there were.",
+        examples.NO_BODY,
         examples.CONFLICT,
     ),
 )

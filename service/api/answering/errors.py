@@ -5,7 +5,7 @@ Refusal
 ├── UserNotNamed, UsersDiffer, SlashInPath
 ├── RecordRestored
 ├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
-├── BodyNotJson, BodyTooLong, BodyTooSlow, BodyBrokeOff
+├── BodyNotTaken, BodyNotJson, BodyTooLong, BodyTooSlow, BodyBrokeOff
 ├── ReplayNotFound
 ├── TooManyRequests, TooManyStreams
 └── NoRoom, NoRoomForStreams, TooMuchAtOnce
@@ -62,6 +62,10 @@ class BadVersion(Refusal):
 
 class VersionsDiffer(Refusal):
     """If-Match and expected_version say different versions; send one of them."""
+
+
+class BodyNotTaken(Refusal):
+    """This takes no body, and nothing was done: send none; what it takes is in its path and query."""
 
 
 class BodyNotJson(Refusal):

@@ -25,6 +25,7 @@ from service.api.answering.cursors import encode
 from service.api.answering.errors import (
     BadCursor,
     BodyNotJson,
+    BodyNotTaken,
     BodyTooLong,
     BodyTooSlow,
     NoRoom,
@@ -125,6 +126,7 @@ MAY_NOT: Final = (ScopeMissing(scope="audit"),)
 UNKNOWN: Final = (ConversationNotFound(),)
 CONFLICT: Final = (VersionConflict(current_version=5, expected_version=3), CommandReused())
 ENDED: Final = (*CONFLICT, SessionHasEnded())
+NO_BODY: Final = (BodyNotTaken(),)
 BODY: Final = (
     BodyNotJson(content_type="text/plain"),
     BodyTooLong(limit=20_000_000),

@@ -27,7 +27,7 @@ from service.privacy import errors as privacy
 from service.replay import report as replay
 from service.replies import errors as replies
 from service.store import errors as store
-from service.store import migrations
+from service.store import migrations, poolers
 
 BAD, TOO_LARGE, CONFLICT, AWAY, BROKEN = 400, 413, 409, 503, 500
 
@@ -57,6 +57,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     api.BadIdempotencyKey: Problem(BAD, "bad-idempotency-key"),
     api.BadVersion: Problem(BAD, "bad-version"),
     api.VersionsDiffer: Problem(BAD, "versions-differ"),
+    api.BodyNotTaken: Problem(BAD, "body-not-taken"),
     api.BodyNotJson: Problem(415, "body-not-json"),
     api.BodyTooLong: Problem(TOO_LARGE, "body-too-long"),
     api.BodyTooSlow: Problem(408, "body-too-slow"),
@@ -128,6 +129,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     privacy.ForgettingUnderWay: Problem(AWAY, "outcome-unknown", retry_after=1),
     privacy.MayNotErase: Problem(AWAY, "database-unfit"),
     privacy.ReceiptNotFound: Problem(404, "receipt-not-found"),
+    poolers.PoolerBetween: Problem(AWAY, "database-unfit"),
     migrations.DatabaseTooOld: Problem(AWAY, "database-unfit"),
     migrations.DatabaseNotUtf8: Problem(AWAY, "database-unfit"),
     migrations.DatabaseIsNewer: Problem(AWAY, "database-unfit"),

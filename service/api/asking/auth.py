@@ -14,13 +14,19 @@ from msgspec import Struct
 from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.scopes import GRANTED, Scope
 from service.access.tokens import BadToken, Tokens, has_ended
-from service.api.answering.errors import BodyNotJson, BodyTooLong, NotAuthenticated, ScopeMissing
+from service.api.answering.errors import (
+    BodyNotJson,
+    BodyNotTaken,
+    BodyTooLong,
+    NotAuthenticated,
+    ScopeMissing,
+)
 from service.api.asking.address import check_address, check_names_one_user, named_in
 from service.api.asking.lasting import SHOWN, Bearer
 from service.api.asking.origins import check_from_here
 from service.api.asking.principal import Principal
 from service.api.asking.rate_limit import Buckets
-from service.api.asking.requests import headers_of
+from service.api.asking.requests import has_body, headers_of
 from service.api.asking.room import ALWAYS, STREAMED, Room
 from service.attachment import Attachment
 from service.settings.origins import allowed_origins
@@ -55,12 +61,15 @@ BELIEVED_FOR: Final = 1.0
 MOST_KEYS: Final = 1_000
 
 
-def check_body(given: Mapping[bytes, bytes], handler: BaseRouteHandler, limit: int) -> None:
-    """By what the headers say of it; a body that says nothing is measured when it is read."""
+def check_body(given: Mapping[bytes, bytes], handler: BaseRouteHandler, method: str, limit: int) -> None:
+    """By what the headers say of it; a body that says nothing is measured when it is read. A write is refused
+    one that it would ignore: whoever sent it may have meant less, or somebody else."""
     size = given.get(b"content-length", b"")
     if size.isdigit() and int(size) > limit:
         raise BodyTooLong(limit=limit)
     if handler.parsed_data_field is None:
+        if method not in READING and has_body(given):
+            raise BodyNotTaken
         return
     content_type = given.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
     if content_type and not JSON.fullmatch(content_type):
@@ -99,8 +108,8 @@ class Authentication:
                 self._origins,
             )
         check_address(connection)
-        check_body(given, handler, self._body_limit)
         method = str(connection.scope.get("method"))
+        check_body(given, handler, method, self._body_limit)
         needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
         if needed is None or method == "OPTIONS":
             return

@@ -76,9 +76,11 @@ def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
 def leaves_a_body_unread(scope: HTTPScope) -> bool:
     """What is left of a body that was refused ends its connection; a client that is not told would send its
     next request there, and get no answer."""
-    sent = headers_of(scope)
-    has_body = b"transfer-encoding" in sent or sent.get(b"content-length", b"0") != b"0"
-    return has_body and not scope["state"].get(WAS_READ)
+    return has_body(headers_of(scope)) and not scope["state"].get(WAS_READ)
+
+
+def has_body(sent: Mapping[bytes, bytes]) -> bool:
+    return b"transfer-encoding" in sent or sent.get(b"content-length", b"0") != b"0"
 
 
 def telling_all_methods(headers: list[Header], scope: HTTPScope) -> list[Header]:
