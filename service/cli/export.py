@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import BinaryIO, Final
 from uuid import UUID
 
 from domain.errors import Refusal
@@ -17,6 +18,9 @@ from service.store.migrations import check_migrated
 from service.transfer.file.export import export
 from service.transfer.file.lines import EVERYTHING, Selection
 from service.transfer.file.resume import kept_of
+
+PRIVATE: Final = 0o600
+"""What was said is for nobody else to read, whatever the umask says."""
 
 
 class AlreadyThere(Refusal):
@@ -66,12 +70,21 @@ def to_standard_output(database: Database, selection: Selection, meter: Meter) -
     sys.stdout.buffer.flush()
 
 
+def opened(path: Path) -> BinaryIO:
+    """To go on with, or new."""
+    new = 0 if path.exists() else os.O_CREAT | os.O_EXCL
+    return os.fdopen(os.open(path, os.O_RDWR | new, PRIVATE), "r+b")
+
+
 def write(database: Database, selection: Selection, path: Path, meter: Meter, resume: bool) -> bool:
     """Whether there was anything left to write. On the disk when it says so."""
     if path.exists() and not resume:
         raise AlreadyThere(path=path)
-    with path.open("r+b" if path.exists() else "x+b") as file:
+    with opened(path) as file:
         kept = kept_of(file, selection)
+        os.fchmod(
+            file.fileno(), PRIVATE
+        )  # also what somebody else has made, once it is known to be an export
         if kept.complete:
             return False
         file.seek(kept.size)

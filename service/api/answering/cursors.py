@@ -1,4 +1,4 @@
-"""Cursors: a place in somebody's list, as text that means nothing to her and nothing at all to others."""
+"""Cursors: a place in a list, as text that is to be sent back as it was given. It is no secret."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode

@@ -1,10 +1,10 @@
 """Which sites' pages may reach Hansard, and what its answers allow a browser to do."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from litestar.config.cors import CORSConfig
 
@@ -13,6 +13,11 @@ from service.settings.origins import allowed_origins
 from service.settings.settings import Settings
 
 Header = tuple[bytes, bytes]
+
+HOST: Final = re.compile(
+    r"(?:\[(?P<ip>[0-9a-f:.]+)\]|(?P<name>[\w.-]+))(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE
+)
+"""A host, and perhaps a port: what else an address may hold has no place in this header."""
 
 POLICY: Final = "; ".join(
     (
@@ -78,8 +83,11 @@ def check_from_here(headers: Mapping[str, str], allowed: frozenset[str]) -> None
 
 @lru_cache(256)
 def is_local(host: str) -> bool:
+    given = HOST.fullmatch(host)
+    if given is None:
+        return False
     try:
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        name = (given["ip"] or given["name"]).lower().rstrip(".")
         return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
     except ValueError:
         return False

@@ -1,5 +1,7 @@
 """`hansard export`: to a file that is complete when it says so, or to whatever reads it."""
 
+import os
+import stat
 from pathlib import Path
 from uuid import UUID
 
@@ -52,9 +54,23 @@ def test_a_file_that_no_export_has_begun_is_left_alone(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
+    path.chmod(0o644)
     assert export(dsn, "--out", str(path), "--resume") == 1
     assert "is not one that an export has begun" in capsys.readouterr().err
-    assert path.read_bytes() == content
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (content, 0o644)
+
+
+def test_nobody_else_may_read_the_file_whoever_made_it(dsn: str, file: bytes, tmp_path: Path) -> None:
+    new, begun = tmp_path / "new.jsonl", tmp_path / "begun.jsonl"
+    begun.write_bytes(file[:100])
+    begun.chmod(0o666)
+    before = os.umask(0)
+    try:
+        assert export(dsn, "--out", str(new)) == 0
+        assert export(dsn, "--out", str(begun), "--resume") == 0
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (new, begun)] == [0o600, 0o600]
 
 
 def test_only_a_file_can_be_gone_on_with(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.api.asking.origins import is_local
 from tests.service.api.calling import problem
 from tests.service.api.routes import telling
 
@@ -15,12 +16,41 @@ async def test_this_machine_is_answered_under_each_of_its_names(host: str) -> No
 
 @pytest.mark.parametrize("path", ["/whoami", "/", "/schema", "/health/live", "/metrics"])
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "192.0.2.1", "", "127.0.0.1.evil.example"]
+    "host",
+    [
+        "evil.example@127.0.0.1",
+        "evil.example",
+        "localhost.evil.example",
+        "192.0.2.1",
+        "",
+        "127.0.0.1.evil.example",
+    ],
 )
 async def test_a_site_that_lets_its_name_point_here_gets_nothing(path: str, host: str) -> None:
     async with telling(None) as client:
         answer = await client.get(path, headers={"Host": host})
         assert problem(answer) in {(403, "not-from-here"), (400, "bad-request")}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example@127.0.0.1",
+        "evil.example:80@127.0.0.1:8000",
+        "127.0.0.1/evil.example",
+        "127.0.0.1?evil.example",
+        "127.0.0.1#evil.example",
+        "127.0.0.1:port",
+        "127.0.0.1:8000:8000",
+        "127.0.0.1,evil.example",
+        "[::1",
+        "::1",
+        "[127.0.0.1]evil.example",
+        "127.0.0.1 evil.example",
+    ],
+)
+def test_a_host_that_is_more_than_a_name_and_a_port_is_not_this_machine(host: str) -> None:
+    assert not is_local(host)
 
 
 @pytest.mark.parametrize(
