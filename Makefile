@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-PROCESSES ?= 4
+PROCESSES ?= 6
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.installed-to-run
@@ -10,12 +10,15 @@ TESTS := $(VENV)/.installed-to-test
 BENCHES := $(VENV)/.installed-to-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Many processes load the same code: it is compiled once, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTEST := $(BIN)/pytest --quiet --dist worksteal --durations 10
 # All tests of these need a database; to load them alone takes long.
 UNREAD := --ignore tests/browser --ignore tests/crash --ignore tests/service/api/test_fuzzing.py -p no:schemathesis
 
 .DEFAULT_GOAL := help
-.PHONY: help serve check quick test static wheel format bench screenshots install clean
+.PHONY: help serve check quick test whole static wheel format bench screenshots install clean
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,7 +34,10 @@ check: $(TESTS) ## Check the format, the lint, the types, the layers and what ne
 quick: $(TESTS)
 	$(PYTEST) --numprocesses 2 -m "not database" $(UNREAD) $(ARGS)
 
-test: static ## Check everything; ARGS='-m "not browser and not crash"' leaves the slowest out
+test: $(TESTS) ## Check everything; ARGS='-m "not browser and not crash"' leaves the slowest out
+	@$(MAKE) --no-print-directory --jobs 2 static whole
+
+whole: $(TESTS)
 	$(PYTEST) --numprocesses $(PROCESSES) $(ARGS)
 
 static: $(TESTS)
