@@ -34,16 +34,19 @@ class Service:
         while not (found := ADDRESS.search(self.said)):
             self.still_up()
         self.url = found[1]
-        self.wait_until_it_answers()
+        self.wait_until_it_answers("/health/ready")
 
     def wait_until_it_answers(self, path: str = "/health/live") -> httpx.Response:
+        """That all is well: a service that has not asked its database yet says so."""
         deadline = time.monotonic() + LONGEST_START
         while time.monotonic() < deadline:
             self.still_up()
             try:
-                return httpx.get(self.url + path)
+                answer = httpx.get(self.url + path)
             except httpx.TransportError:
                 continue
+            if answer.is_success:
+                return answer
         raise TimeoutError(self.said)
 
     def still_up(self) -> None:

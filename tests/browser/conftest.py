@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.postgres.embedded import EmbeddedPostgres
 from tests.conftest import database
-from tests.listening import eventually
 from tests.model import Model, scripted
 from tests.serving import Service, serving
 
@@ -66,12 +65,7 @@ def service(
             "--dsn", dsn, data=place / "data", output=place / "output", **model.environ(HANSARD_GRACE="0")
         ) as service,
     ):
-        until_ready(service)
         yield service
-
-
-def until_ready(service: Service) -> None:
-    eventually(lambda: httpx.get(f"{service.url}/health/ready").status_code == 200)
 
 
 @pytest.fixture

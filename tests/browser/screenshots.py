@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import DESKTOP, FLAGS, NAMES, PHONE, until_ready
+from tests.browser.conftest import DESKTOP, FLAGS, NAMES, PHONE
 from tests.conftest import folder
 from tests.model import Hold, Model, scripted
 from tests.serving import Service, serving
@@ -147,7 +147,6 @@ def main() -> None:
         serving(data=data / "data", output=Path(place) / "output", **model.environ()) as service,
         sync_playwright() as playwright,
     ):
-        until_ready(service)
         with httpx.Client(base_url=service.url, headers=ANN, timeout=60) as api:
             conversation_id = record(api)
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from service.postgres.embedded import EmbeddedPostgres
-from tests.browser.conftest import Visit, until_ready
+from tests.browser.conftest import Visit
 from tests.conftest import database
 from tests.service.api.calling import SECRET, key, token
 from tests.serving import Service, serving
@@ -31,7 +31,6 @@ def guarded(
         database(postgres, template) as dsn,
         serving("--dsn", dsn, data=place / "data", output=place / "output", **given) as service,
     ):
-        until_ready(service)
         yield Guarded(service, dsn)
 
 

@@ -8,7 +8,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from service.postgres.embedded import EmbeddedPostgres
-from tests.browser.conftest import Visit, until_ready
+from tests.browser.conftest import Visit
 from tests.conftest import database
 from tests.model import Hold, Model, Status, scripted
 from tests.serving import Service, serving
@@ -128,7 +128,6 @@ def test_the_server_is_restarted_under_the_open_page(
         again = serving("--port", port, "--dsn", dsn, data=tmp_path / "d", output=tmp_path / "2", **given)
         with again as service:
             assert service.url == url
-            until_ready(service)
             expect(page.get_by_text("The connection is lost.")).to_be_hidden()
             page.get_by_role("button", name="Send again").click()
             expect(page.locator(".message-assistant:not(.message-growing)")).to_have_count(2)

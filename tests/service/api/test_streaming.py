@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -84,13 +83,7 @@ def served(dsn: str, model: Model, place: Path, number: int = 1, **environ: str)
             )
             for each in range(number)
         ]
-        for service in services:
-            eventually(partial(ready, service))
         yield services
-
-
-def ready(service: Service) -> bool:
-    return httpx.get(f"{service.url}/health/ready").status_code == 200
 
 
 def test_the_model_is_told_the_whole_history_in_order_across_conversations(

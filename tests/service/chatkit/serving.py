@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-import httpx
 
 from tests.listening import draft, eventually
 from tests.model import Model
@@ -21,12 +18,7 @@ KITCHEN = "tests.service.chatkit.kitchen:Kitchen"
 def served(dsn: str, model: Model, place: Path, **environ: str) -> Iterator[Service]:
     given = model.environ(HANSARD_GRACE="0", PYTHONPATH=ROOT) | environ
     with serving("--dsn", dsn, data=place / "data", output=place / "output", **given) as service:
-        eventually(partial(ready, service))
         yield service
-
-
-def ready(service: Service) -> bool:
-    return httpx.get(f"{service.url}/health/ready").status_code == 200
 
 
 @dataclass(frozen=True)

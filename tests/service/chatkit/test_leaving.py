@@ -207,6 +207,7 @@ def test_whoever_goes_away_before_anything_can_be_read_leaves_a_whole_thread(
     hold = Hold()
     model.answers(hold, "Certainly.")
     with slow(widget, creating("Tell me.")) as connection:
+        eventually(lambda: bool(record.events()))  # what no server has read yet goes with its connection
         assert len(connection.recv(bytes_heard)) == bytes_heard
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     eventually(record.is_over)
