@@ -35,7 +35,7 @@ class LastingServer(MPServer):
                 self._died(self.interrupt_children.pop())
             for worker in [worker for worker, due in self._due.items() if due <= time.monotonic()]:
                 del self._due[worker]
-                self._respawn_workers([worker], spawn_target, target_loader)
+                self._replace(worker, spawn_target, target_loader)
 
     def _until_due(self) -> float | None:
         return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
@@ -44,8 +44,19 @@ class LastingServer(MPServer):
         now = time.monotonic()
         pause = pause_after(now - self.wrks[worker].birth, self._pauses.get(worker, 0.0))
         self._pauses[worker], self._due[worker] = pause, now + pause
-        after = f"in {pause:g} seconds" if pause else "now"
-        warn(f"worker process {worker + 1} died; another one starts {after}")
+        warn(f"worker process {worker + 1} died; another one starts {f'in {pause:g} s' if pause else 'now'}")
+
+    def _replace(self, worker: int, spawn_target: Any, target_loader: Any) -> None:
+        """Where the system has no room for another process, there may be some later."""
+        dead = self.wrks[worker]
+        try:
+            self._respawn_workers([worker], spawn_target, target_loader)
+        except OSError as error:
+            if dead not in self.wrks:
+                self.wrks.insert(worker, dead)
+            pause = pause_after(0.0, self._pauses.get(worker, 0.0))
+            self._pauses[worker], self._due[worker] = pause, time.monotonic() + pause
+            warn(f"worker process {worker + 1} cannot be started: {error}; again in {pause:g} s")
 
 
 def pause_after(lived: float, last: float) -> float:

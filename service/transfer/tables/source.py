@@ -12,16 +12,18 @@ from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoade
 from psycopg.types.json import set_json_loads
 
 from domain.errors import Refusal
-from service.store.connections import BOUNDS_TRANSACTIONS
 
 DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 """As in postgresql+asyncpg://, which applications know their database by."""
-LIMITS: Final = (
+LIMITS: Final = [
     "statement_timeout",
     "lock_timeout",
+    "transaction_timeout",
     "idle_in_transaction_session_timeout",
     "idle_session_timeout",
-)
+]
+LIFT: Final = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(%s)"
+"""Those that a server of its version knows."""
 
 
 class CannotBeRead(Refusal):
@@ -49,9 +51,7 @@ def reading_from(dsn: str) -> Iterator[Connection[Any]]:
 def without_limits(connection: Connection[Any]) -> None:
     """Of the database's or the role's own: what is read is stored meanwhile, which takes as long as it takes.
     By statements, since a pooler may stand before the database."""
-    with_transactions = connection.info.server_version >= BOUNDS_TRANSACTIONS
-    for name in (*LIMITS, *(("transaction_timeout",) if with_transactions else ())):
-        connection.execute("SELECT set_config(%s, '0', false)", [name])
+    connection.execute(LIFT, [LIMITS])
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`hansard serve`, as people and orchestrators meet it: up, down, killed, started twice, misconfigured."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,13 +8,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx
 import psutil
 import pytest
+from granian.server.mp import WorkerProcess
 
 from service.cli.serving.address import is_loopback
-from service.cli.serving.respawning import pause_after
+from service.cli.serving.respawning import LastingServer, pause_after
 from service.postgres.embedded import EmbeddedPostgres
 from tests.serving import HANSARD, Service, hansard, serving
 
@@ -141,7 +144,7 @@ def test_a_worker_that_dies_is_replaced(data: Path, output: Path) -> None:
 def test_a_worker_that_keeps_dying_is_replaced_each_time(data: Path, output: Path) -> None:
     with serving(data=data, output=output) as service:
         dead: set[int] = set()
-        for pause in ("0.5 seconds", "1 seconds", "2 seconds"):
+        for pause in ("0.5 s", "1 s", "2 s"):
             (worker,) = service.workers() - dead
             dead.add(worker)
             os.kill(worker, signal.SIGKILL)
@@ -150,6 +153,34 @@ def test_a_worker_that_keeps_dying_is_replaced_each_time(data: Path, output: Pat
         assert service.wait_until_it_answers().status_code == 200
         assert service.stop() == 0
     assert EmbeddedPostgres(data).server_pid() is None
+
+
+class Dead(WorkerProcess):
+    """A worker that died at once."""
+
+    def __init__(self) -> None:
+        self.idx = 0
+        self.birth = time.monotonic()
+
+
+def test_a_worker_for_which_there_is_no_room_is_started_later(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, dead = LastingServer("nobody:asks"), Dead()
+    server.wrks, server.interrupt_children, tries = [dead], [0], []
+
+    def spawn(**settings: Any) -> NoReturn:
+        tries.append(server.wrks[:])
+        server.interrupt_signal = len(tries) == 2
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(server, "_spawn_worker", spawn)
+    server.main_loop_interrupt.set()
+    server._serve_loop(None, None)
+    assert (len(tries), server.wrks) == (2, [dead])
+    assert "cannot be started: [Errno 11] Resource temporarily unavailable; again in 1 s" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
