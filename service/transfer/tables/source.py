@@ -16,7 +16,6 @@ from domain.errors import Refusal
 DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 """As in postgresql+asyncpg://, which applications know their database by."""
 LIMITS: Final = [
-    "statement_timeout",
     "lock_timeout",
     "transaction_timeout",
     "idle_in_transaction_session_timeout",
@@ -51,6 +50,7 @@ def reading_from(dsn: str) -> Iterator[Connection[Any]]:
 def without_limits(connection: Connection[Any]) -> None:
     """Of the database's or the role's own: what is read is stored meanwhile, which takes as long as it takes.
     By statements, since a pooler may stand before the database."""
+    connection.execute("SET statement_timeout = 0")  # first, or the next would fall under it
     connection.execute(LIFT, [LIMITS])
 
 
