@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -52,16 +53,22 @@ class Lasting:
 
     @asynccontextmanager
     async def looked_after(self, app: Any) -> AsyncIterator[None]:
-        """Where nobody can tell, nothing ends: what cannot be read cannot have been revoked either."""
-        looking = Repeating(self._look, LOOK_EVERY, log, FAILED, passing=AWAY)
-        looking.start()
+        """Where nobody can tell, no key's streams end: what cannot be read cannot have been revoked either.
+        Tokens are not looked at behind keys, for which the database may be waited for."""
+        looking = [
+            Repeating(partial(self._look, of_keys), LOOK_EVERY, log, FAILED, passing=AWAY)
+            for of_keys in (False, True)
+        ]
+        for each in looking:
+            each.start()
         try:
             yield
         finally:
-            await looking.close()
+            for each in looking:
+                await each.close()
 
-    async def _look(self) -> None:
-        for bearer in list(self._open):
+    async def _look(self, of_keys: bool) -> None:
+        for bearer in [bearer for bearer in self._open if (bearer.key is not None) == of_keys]:
             if not await self._is_good(bearer):
                 for cut_off in self._open.pop(bearer, ()):
                     cut_off()
