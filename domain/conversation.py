@@ -193,6 +193,16 @@ def misfit(conversation: Conversation | None, recorded: Recorded) -> HistoryIsBr
     return HistoryIsBroken(what=what, conversation_id=recorded.conversation_id, version=recorded.version)
 
 
+def stands_alike(one: Conversation, other: Conversation) -> bool:
+    """To what is decided about a message, which looks at nothing else of its conversation."""
+    return (one.user_id, one.ended, one.anonymised, one.erased) == (
+        other.user_id,
+        other.ended,
+        other.anonymised,
+        other.erased,
+    )
+
+
 def expect(conversation: Conversation | None, expected_version: int | None) -> None:
     """For whoever says which version the wish was made on; what is not there yet is at version 0."""
     current = conversation.version if conversation is not None else 0

@@ -33,8 +33,8 @@ from service.audit import history
 from service.audit.feed import Feed, FeedEntry, Filter, Place, ends_of
 from service.audit.reads import LAST_ID, Read, Wanted, page_of_reads
 from service.audit.words import Redaction
+from service.store.codec import topics
 from service.store.connections import Database
-from service.store.past import topics
 from service.store.whereabouts import whereabouts
 from service.verify.shard import Verified, reading, verify_conversation
 

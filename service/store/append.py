@@ -79,6 +79,9 @@ class Append(Struct, eq=False):
     """The version that the events were decided on; None: they fit any."""
     based_on: "Append | None" = None
     """An append that was on its way when these were decided on its result: without it they are void."""
+    free_since: int | None = None
+    """The stored version since which whatever came matters to them only if it concerns the same messages, or
+    whether the conversation takes any: they are put behind it. None: their place is the one expected."""
     command: CommandKey | None = None
     first: int | None = None
     """The first event's version where the caller numbers versions, so that a sequence may begin with 0."""
@@ -115,6 +118,7 @@ def append_of(
     request_id: str | None = None,
     expected: int | None = None,
     based_on: Append | None = None,
+    free_since: int | None = None,
     command: CommandKey | None = None,
     first: int | None = None,
 ) -> Append:
@@ -134,6 +138,7 @@ def append_of(
         size=sum(each.size for each in stored),
         expected=expected,
         based_on=based_on,
+        free_since=free_since,
         command=command,
         first=first,
     )

@@ -83,5 +83,11 @@ def message_id_of(event: Event) -> str | None:
 TAG_FIELD: Final = "event"
 CODEC: Final = Codec(get_args(ConversationEvent), UPCASTERS)
 
+
+def topics(*names: str) -> list[str]:
+    """As they were ever stored: with every version of each."""
+    return [topic for topic in (*CODEC.types, *CODEC.upcasters) if topic.partition(".")[0] in names]
+
+
 encode = CODEC.encode
 decode = CODEC.decode

@@ -14,6 +14,7 @@ from projections.rows.apply import Copy, Execute, Write, writes
 from projections.rows.arrays import Array
 from projections.rows.exchange import Failed, StatementExchange
 from service.store.append import Append
+from service.store.between import came_between
 from service.store.decide import Decided
 from service.store.insert import insertion
 from service.store.look import InStep, Look, lock_and_look
@@ -64,6 +65,9 @@ class Commit:
         try:
             look = lock_and_look(self._exchange, self._lane, batch, self._until)
             decided = Decided(look, batch)
+            if decided.displaced:
+                between = came_between(self._exchange, batch, self._until)
+                decided = Decided(look, batch, between)
             for write, of in list(self._writes(look, decided, without)):
                 self._send(write, of)
             self._commit(decided.placed)

@@ -1,12 +1,13 @@
 """Decides, without touching the database, what becomes of each append of a batch, and where its events go."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from domain.errors import CommandReused, VersionConflict
 from domain.recorded import Recorded
 from service.store.append import Append, Appended, Outcome, Placed
+from service.store.between import Between
 from service.store.digests import chain
 from service.store.insert import Row
 from service.store.log import StoredCommand
@@ -19,30 +20,38 @@ UNNAMED: Final[Named] = (None, None, None)
 class Decided:
     """One batch: each append's outcome, the rows to be written, and the same events for the projections."""
 
-    def __init__(self, look: Look, batch: Iterable[Append]) -> None:
-        self.before = dict(look.heads)
+    def __init__(
+        self, look: Look, batch: Iterable[Append], between: Mapping[tuple[int, UUID], Between] | None = None
+    ) -> None:
+        self.before = look.heads
         self.rows: list[Row] = []
         self.recorded: list[Recorded] = []
         self.placed: list[Append] = []
         """Those that this batch stores."""
-        self._look = look
+        self.displaced = False
+        """Some may have another place than they were decided for, if what came between is looked at."""
+        self._heads = dict(look.heads)
+        self._tips = dict(look.tips)
+        self._commands = dict(look.commands)
+        self._digests = look.digests
+        self._between = between
         for append in batch:
             append.outcome = self._decide(append)
 
     def _decide(self, append: Append) -> Outcome:
         command = append.command
         for doubt in append.doubts:
-            if doubt[0].digest in self._look.digests:
+            if doubt[0].digest in self._digests:
                 # Sent before, and the connection was lost before the answer: it is there.
                 return taken(append, doubt)
-        if command and (known := self._look.commands.get((append.shard, command.id))):
+        if command and (known := self._commands.get((append.shard, command.id))):
             if known.digest != command.digest:
                 return CommandReused()
             last = known.size - 1
             return Appended(
                 known.conversation_id, known.version + last, known.position + last, known.size, repeated=True
             )
-        if conflict := self._conflict(append):
+        if (conflict := self._conflict(append)) and not self._is_free(append):
             return conflict
         outcomes = [self._place(part) for part in append.parts]
         self.placed.append(append)
@@ -54,22 +63,32 @@ class Decided:
             return VersionConflict(current_version=None, expected_version=append.expected)
         versions: dict[UUID, int | None] = {}  # all parts are of one shard
         for part in append.parts:
-            tip = self._look.tips.get((part.shard, part.conversation_id))
+            tip = self._tips.get((part.shard, part.conversation_id))
             version = versions.get(part.conversation_id, tip.version if tip else None)
             if not fits(part, version):
                 return VersionConflict(current_version=version or 0, expected_version=wanted(part))
             versions[part.conversation_id] = next_version(part, version) + len(part.events) - 1
         return None
 
+    def _is_free(self, append: Append) -> bool:
+        """To be put behind whatever came before it, in this batch too."""
+        if append.free_since is None:
+            return False
+        if self._between is None:
+            self.displaced = True
+            return False
+        between = self._between.get((append.shard, append.conversation_id))
+        return between is not None and not between.disturbs(append)
+
     def _place(self, append: Append) -> Appended:
         shard, conversation_id, command = append.shard, append.conversation_id, append.command
-        position = self._look.heads[shard]
-        tip = self._look.tips.get((shard, conversation_id))
+        position = self._heads[shard]
+        tip = self._tips.get((shard, conversation_id))
         version = next_version(append, tip.version if tip else None) - 1
         digest = tip.digest if tip else None
         size = len(append.events)
         if command:
-            self._look.commands[shard, command.id] = StoredCommand(
+            self._commands[shard, command.id] = StoredCommand(
                 conversation_id, version + 1, position + 1, command.digest, size
             )
         named: Named = (command.id, command.digest, size) if command else UNNAMED
@@ -91,8 +110,13 @@ class Decided:
             named = UNNAMED
         if digest is not None:
             append.placed = Placed(version, position, digest)
-            self._look.tips[shard, conversation_id] = Tip(version, digest)
-            self._look.heads[shard] = position
+            self._tips[shard, conversation_id] = Tip(version, digest)
+            if self._between and (between := self._between.get((shard, conversation_id))):
+                between.found += [
+                    (number, event.topic, event.message_id)
+                    for number, event in enumerate(append.events, version - size + 1)
+                ]
+            self._heads[shard] = position
         return Appended(conversation_id, version, position, size)
 
 

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from domain.errors import ConversationNotFound
 from domain.events import ConversationErased
 from domain.recorded import Foreign, Recorded, Redacted, Unreadable
-from service.store.codec import CODEC, topic_of
+from service.store.codec import topic_of, topics
 from service.store.log import COLUMNS, recorded
 
 END: Final = 2**63 - 1
@@ -25,11 +25,6 @@ PAGE: Final = 1_000
 PAGE_BYTES: Final = 4 * 1024 * 1024
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
-
-
-def topics(*names: str) -> list[str]:
-    """As they were ever stored: with every version of each."""
-    return [topic for topic in (*CODEC.types, *CODEC.upcasters) if topic.partition(".")[0] in names]
 
 
 ADDED: Final = topics("message_added")

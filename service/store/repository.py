@@ -13,13 +13,21 @@ from msgspec import Struct
 from psycopg_pool import AsyncConnectionPool
 
 from domain.content import LIMITS, Limits
-from domain.conversation import Conversation, evolve, expect, fold
+from domain.conversation import Conversation, evolve, expect, fold, stands_alike
 from domain.errors import CommandReused, Contended, Refusal, VersionConflict
-from domain.events import Event
+from domain.events import (
+    Event,
+    MessageAdded,
+    MessageRated,
+    MessageRemoved,
+    MessageRevised,
+    ReplyFailed,
+)
 from domain.message import Message, fold_message
 from domain.recorded import Recorded
 from service.store.afterwards import once_stored
 from service.store.append import Append, Appended, CommandKey, Stored, append_of
+from service.store.errors import AnswerLost
 from service.store.log import conversation_after, events_of_messages, stored_command
 from service.store.store import Store
 from service.store.tagging import Tagging
@@ -28,6 +36,7 @@ ATTEMPTS: Final = 20
 PAGE: Final = 2_000
 SNAPSHOT_EVERY: Final = 200
 REMEMBERED: Final = 10_000
+ABOUT_MESSAGES: Final = (MessageAdded, MessageRated, MessageRemoved, MessageRevised, ReplyFailed)
 
 SNAPSHOT: Final = """
 SELECT state FROM snapshots
@@ -80,7 +89,16 @@ class Known(Struct):
     def still_holds(self) -> bool:
         if self.pending is None or self.pending.outcome is None:
             return True
-        return isinstance(self.pending.outcome, Appended) and not self.pending.outcome.repeated
+        return is_where_expected(self.pending)
+
+    def rests_on(self, append: Append) -> bool:
+        """Whether it is on the way to the state, at the place that was foreseen for it."""
+        if not is_where_expected(append):
+            return False
+        each = self.pending
+        while each is not None and each is not append:
+            each = each.based_on
+        return each is append
 
 
 class Repository:
@@ -133,6 +151,7 @@ class Repository:
                     # Several load at once after a conflict: go on from where the first of them is by now.
                     # Where that is on its way only, it is good enough to append to, and not to say no.
                     known, loaded = newer, newer.pending is None
+            base = known.stored
             messages = await self.messages(shard, conversation_id, about) if about else {}
             refused: Refusal | None = None
             events: Sequence[Event] = ()
@@ -144,8 +163,12 @@ class Repository:
                 refused = refusal
             if events:
                 stored = await tagging.stored(events)
+                is_free = expected is None and depends_on_messages_only(events, base, known.state)
+                free_since = base.version if base and is_free else None
                 try:
-                    return await self._append(caller, shard, conversation_id, known, stored, command, as_user)
+                    return await self._append(
+                        caller, shard, conversation_id, known, stored, command, as_user, free_since
+                    )
                 except VersionConflict:
                     doubted = bool(about)
             elif not loaded:
@@ -182,8 +205,9 @@ class Repository:
         events: Sequence[Stored],
         command: CommandKey | None,
         as_user: str | None,
+        free_since: int | None,
     ) -> Changed:
-        before = known.state
+        base, before = known.stored, known.state
         # What comes late to an anonymised conversation must not tell whose it was.
         named = before is None or not before.anonymised
         append = append_of(
@@ -196,10 +220,13 @@ class Repository:
             request_id=caller.request_id if named else None,
             expected=before.version if before else 0,
             based_on=known.pending,
+            free_since=free_since,
             command=command,
         )
         after = foreseen(before, append)
-        self._remember(shard, conversation_id, Known(known.stored, after, append))
+        remembered = self._remembered(shard, conversation_id)
+        if remembered is None or remembered is known:
+            self._remember(shard, conversation_id, Known(known.stored, after, append))
         try:
             appended = await self.store.append(append)
         except BaseException:
@@ -210,6 +237,13 @@ class Repository:
         if appended.repeated:
             self._forget(shard, conversation_id, append)
             return await self._carried_out_as(shard, appended)
+        if base and appended.version != after.version:
+            try:
+                with once_stored():
+                    after = await self._state_at(shard, base, appended.version)
+            except AnswerLost:
+                self._forget(shard, conversation_id, append)
+                raise
         self._confirm(shard, after, append, len(events))
         return Changed(after, appended, events, append.recorded_at)
 
@@ -229,6 +263,17 @@ class Repository:
     async def _carried_out_as(self, shard: int, appended: Appended) -> Changed:
         with once_stored():
             return Changed(await self.load(shard, appended.conversation_id), appended)
+
+    async def _state_at(self, shard: int, since: Conversation, version: int) -> Conversation:
+        """With what others have stored in between."""
+        state: Conversation | None = since
+        async with self._pool.connection() as connection:
+            while state is not None and state.version < version:
+                limit = min(PAGE, version - state.version)
+                state = fold(
+                    await conversation_after(connection, shard, since.id, state.version, limit), state
+                )
+        return state or since
 
     async def _load(self, shard: int, conversation_id: UUID) -> Known:
         known = self._known.get((shard, conversation_id))
@@ -267,16 +312,23 @@ class Repository:
             self._known.popitem(last=False)
 
     def _forget(self, shard: int, conversation_id: UUID, append: Append) -> None:
+        """Of what may be stored and may not, nothing is remembered: whoever comes next has to look."""
         known = self._known.get((shard, conversation_id))
-        if known is not None and (known.pending is append or not known.still_holds()):
+        is_void = isinstance(append.outcome, VersionConflict)
+        if known is not None and not (is_void and known.pending is not append and known.still_holds()):
             del self._known[shard, conversation_id]
 
     def _confirm(self, shard: int, after: Conversation, append: Append, size: int) -> None:
         known = self._known.get((shard, after.id))
         if known is not None and older(known.stored, after):
-            known.stored = after
-            if known.pending is append:
-                known.pending = None
+            if known.rests_on(append):
+                known.stored = after
+                if known.pending is append:
+                    known.pending = None
+            else:
+                # What was decided without it is refused, and so is what is decided on that.
+                self._remember(shard, after.id, Known(after, after))
+        append.based_on = None
         if after.version // SNAPSHOT_EVERY != (after.version - size) // SNAPSHOT_EVERY:
             self._save_later(shard, after)
 
@@ -301,6 +353,20 @@ class Repository:
 
 def is_of(state: Conversation | None, caller: Caller) -> bool:
     return state is not None and state.user_id == caller.user_id
+
+
+def depends_on_messages_only(
+    events: Sequence[Event], base: Conversation | None, state: Conversation | None
+) -> bool:
+    """What is decided about messages looks at nothing else of a conversation than what is asked here."""
+    if base is None or state is None:
+        return False
+    return stands_alike(base, state) and all(isinstance(each, ABOUT_MESSAGES) for each in events)
+
+
+def is_where_expected(append: Append) -> bool:
+    outcome, expected = append.outcome, (append.expected or 0) + len(append.events)
+    return isinstance(outcome, Appended) and not outcome.repeated and outcome.version == expected
 
 
 def older(one: Conversation | None, other: Conversation) -> bool:

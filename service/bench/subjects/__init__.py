@@ -17,6 +17,7 @@ SUBJECTS: Final = {
     "conversation": "One very long conversation beside short ones.",
     "reads": "The newest messages of a conversation, and the newest conversations of a user.",
     "http": "Messages over HTTP, beside the usual way to write such a service and the bare framework.",
+    "crowd": "Many clients at once who write to one conversation, beside as many with a conversation each.",
     "listeners": "The same work with thousands of idle listeners of `/api/changes`, and with none.",
     "search": "One user's words among those of all users.",
     "transfer": "The whole record written to a file, and taken in by an empty database.",

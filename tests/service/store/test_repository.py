@@ -24,7 +24,7 @@ from service.store.connections import connect
 from service.store.log import DatabaseLog
 from service.store.repository import SNAPSHOT_EVERY, Caller, Repository
 from service.store.store import shard_of
-from tests.service.store.appending import lane_held, rows, said, until, wait_until_blocked
+from tests.service.store.appending import BLOCKED, lane_held, rows, said, until, wait_until_blocked
 from tests.service.store.processes import another_process, repository_on
 
 ANN = Caller("ann", "ann", "request-1")
@@ -44,6 +44,10 @@ async def add(repository: Repository, conversation_id: UUID, message: MessageAdd
     )
     assert changed.conversation
     return changed.conversation.version
+
+
+def blocked(dsn: str) -> int:
+    return int(rows(dsn, BLOCKED)[0][0])
 
 
 def looks(repository: Repository) -> int:
@@ -75,6 +79,97 @@ async def test_20_appends_to_one_conversation_at_once_from_two_processes_are_all
         versions = one.recv() + other.recv()
     assert sorted(versions) == list(range(2, 22)), "each was told a place of its own"
     assert [row[0] for row in rows(dsn, VERSIONS, conversation)] == list(range(1, 22))
+
+
+async def test_whoever_adds_a_message_is_not_sent_back_for_what_came_before_it(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages, a rating, a new title and a message of an id of its own: none minds the others."""
+    monkeypatch.setattr("service.store.repository.ATTEMPTS", 1)
+    async with repository_on(dsn) as here, repository_on(dsn) as there:
+        conversation = await a_conversation(here)
+        await add(here, conversation, said("first", "first"))
+        with lane_held(dsn):
+            ahead = asyncio.create_task(
+                commands.change_details(here, ANN, conversation, Details(title="A title"))
+            )
+            await asyncio.to_thread(wait_until_blocked, dsn)
+            behind = [
+                asyncio.create_task(each)
+                for each in (
+                    *(add(there, conversation) for _ in range(5)),
+                    add(there, conversation, said("own", "own")),
+                    commands.rate_messages(there, ANN, conversation, ["first"], "good"),
+                    *(add(here, conversation) for _ in range(5)),
+                )
+            ]
+            await until(lambda: (here.store.waiting(), there.store.waiting()) == (5, 6))
+        assert (await ahead).appended
+        await asyncio.gather(*behind)
+        versions = [version for version in [each.result() for each in behind] if isinstance(version, int)]
+        assert sorted({*versions}) == sorted(versions), "each was told a place of its own"
+        assert [row[0] for row in rows(dsn, VERSIONS, conversation)] == list(range(1, 16))
+        shard = here.store.shard_of("ann")
+        state = await there.load(shard, conversation)
+        assert state
+        assert (state.version, state.message_count, state.title) == (15, 12, "A title")
+        assert await add(here, conversation) == 16
+
+
+@pytest.mark.parametrize("between", ["end", "same id", "erase"])
+async def test_whoever_adds_a_message_is_sent_back_for_what_concerns_it(dsn: str, between: str) -> None:
+    async with repository_on(dsn) as here, repository_on(dsn) as there:
+        conversation = await a_conversation(there)
+        await here.load(here.store.shard_of("ann"), conversation)
+        with lane_held(dsn):
+            match between:
+                case "end":
+                    ahead = asyncio.create_task(commands.end(here, ANN, conversation))
+                case "erase":
+                    ahead = asyncio.create_task(
+                        commands.change_conversation(
+                            here, ANN, conversation, lambda known: decisions.erase(known, "ann", "asked")
+                        )
+                    )
+                case _:
+                    ahead = asyncio.create_task(
+                        commands.add_messages(here, ANN, conversation, [said("one", "same")])
+                    )
+            await asyncio.to_thread(wait_until_blocked, dsn)
+            behind = asyncio.create_task(add(there, conversation, said("other", "same")))
+            await until(lambda: there.store.waiting() == 1 or blocked(dsn) == 2)
+        await ahead
+        refusal = {"end": SessionHasEnded, "erase": ConversationNotFound, "same id": MessageAlreadyAdded}
+        with pytest.raises(refusal[between]):
+            await behind
+    assert len(rows(dsn, VERSIONS, conversation)) == 2
+
+
+async def test_what_was_decided_on_a_session_reopened_is_not_stored_in_one_that_is_not(dsn: str) -> None:
+    """Its reopening was quicker elsewhere, and the session has been ended again."""
+    async with repository_on(dsn) as here, repository_on(dsn) as there:
+        conversation = await a_conversation(here)
+        await commands.end(here, ANN, conversation)
+        with lane_held(dsn):
+            plug = asyncio.create_task(a_conversation(there))
+            await asyncio.to_thread(wait_until_blocked, dsn)
+            elsewhere = asyncio.create_task(
+                commands.change_details(there, ANN, conversation, Details(ended=False))
+            )
+            await until(lambda: there.store.waiting() == 1)
+            ended = asyncio.create_task(commands.end(there, ANN, conversation))
+            await until(lambda: there.store.waiting() == 2)
+            reopening = asyncio.create_task(
+                commands.change_details(here, ANN, conversation, Details(ended=False))
+            )
+            await until(lambda: blocked(dsn) == 2)
+            message = asyncio.create_task(add(here, conversation))
+            await until(lambda: here.store.waiting() == 1)
+        await asyncio.gather(plug, elsewhere, ended, reopening)
+        version = await message
+        reopened = (await reopening).appended
+        assert reopened
+        assert version > reopened.version
 
 
 async def test_appends_that_are_decided_while_others_are_on_their_way_share_a_batch(dsn: str) -> None:
