@@ -87,9 +87,11 @@ class Known(Struct):
     pending: Append | None = None
 
     def still_holds(self) -> bool:
-        if self.pending is None or self.pending.outcome is None:
-            return True
-        return is_where_expected(self.pending)
+        """As far as it is known: what rests on an append that was refused will be refused, too."""
+        each = self.pending
+        while each is not None and each.outcome is None:
+            each = each.based_on
+        return each is None or is_where_expected(each)
 
     def rests_on(self, append: Append) -> bool:
         """Whether it is on the way to the state, at the place that was foreseen for it."""

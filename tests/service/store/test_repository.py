@@ -1,6 +1,7 @@
 """Load, decide, append: what two wishes at once, a repeat, and another process make of one conversation."""
 
 import asyncio
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from uuid import UUID, uuid4
 
@@ -44,6 +45,10 @@ async def add(repository: Repository, conversation_id: UUID, message: MessageAdd
     )
     assert changed.conversation
     return changed.conversation.version
+
+
+async def rename(repository: Repository, conversation_id: UUID, title: str) -> None:
+    await commands.change_details(repository, ANN, conversation_id, Details(title=title))
 
 
 def blocked(dsn: str) -> int:
@@ -94,6 +99,8 @@ async def test_whoever_adds_a_message_is_not_sent_back_for_what_came_before_it(
                 commands.change_details(here, ANN, conversation, Details(title="A title"))
             )
             await asyncio.to_thread(wait_until_blocked, dsn)
+            plug = asyncio.create_task(a_conversation(there))
+            await until(lambda: blocked(dsn) == 2)
             behind = [
                 asyncio.create_task(each)
                 for each in (
@@ -103,8 +110,9 @@ async def test_whoever_adds_a_message_is_not_sent_back_for_what_came_before_it(
                     *(add(here, conversation) for _ in range(5)),
                 )
             ]
-            await until(lambda: (here.store.waiting(), there.store.waiting()) == (5, 6))
+            await until(lambda: (here.store.waiting(), there.store.waiting()) == (5, 7))
         assert (await ahead).appended
+        await plug
         await asyncio.gather(*behind)
         versions = [version for version in [each.result() for each in behind] if isinstance(version, int)]
         assert sorted({*versions}) == sorted(versions), "each was told a place of its own"
@@ -137,12 +145,37 @@ async def test_whoever_adds_a_message_is_sent_back_for_what_concerns_it(dsn: str
                     )
             await asyncio.to_thread(wait_until_blocked, dsn)
             behind = asyncio.create_task(add(there, conversation, said("other", "same")))
-            await until(lambda: there.store.waiting() == 1 or blocked(dsn) == 2)
+            await until(lambda: blocked(dsn) == 2)
         await ahead
         refusal = {"end": SessionHasEnded, "erase": ConversationNotFound, "same id": MessageAlreadyAdded}
         with pytest.raises(refusal[between]):
             await behind
     assert len(rows(dsn, VERSIONS, conversation)) == 2
+
+
+async def test_nobody_decides_on_what_rests_on_a_refused_append(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or two titles, each decided on the other one before, could keep each other out for ever."""
+    monkeypatch.setattr("service.store.repository.ATTEMPTS", 2)
+    async with repository_on(dsn) as here, repository_on(dsn) as there:
+        conversation = await a_conversation(there)
+        await here.load(here.store.shard_of("ann"), conversation)
+        with ExitStack() as later:
+            with lane_held(dsn):
+                quicker = asyncio.create_task(rename(there, conversation, "quicker"))
+                await until(lambda: blocked(dsn) == 1)
+                one = asyncio.create_task(rename(here, conversation, "one"))
+                await until(lambda: blocked(dsn) == 2)
+                other = asyncio.create_task(rename(here, conversation, "other"))
+                await until(lambda: here.store.waiting() == 1)
+                again = asyncio.create_task(asyncio.to_thread(later.enter_context, lane_held(dsn)))
+                await until(lambda: blocked(dsn) == 3)
+            await asyncio.gather(quicker, again)
+            # The first title is refused by now; the other one, decided on it, waits to be.
+            await until(lambda: blocked(dsn) == 1 and here.store.waiting() == 1)
+        await asyncio.gather(one, other)
+    assert [row[0] for row in rows(dsn, VERSIONS, conversation)] == [1, 2, 3, 4]
 
 
 async def test_what_was_decided_on_a_session_reopened_is_not_stored_in_one_that_is_not(dsn: str) -> None:
