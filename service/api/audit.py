@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.content import LIMITS, check_name
 from domain.errors import ConversationNotFound
+from service.access.actors import KINDS
 from service.api.answering import examples
 from service.api.answering.cursors import LARGEST, decode, encode
 from service.api.answering.documented import A_TIME, AN_ID, name, names, parameter
@@ -39,6 +40,7 @@ from service.store.whereabouts import whereabouts
 from service.verify.shard import Verified, reading, verify_conversation
 
 TAGS: Final = ["audit"]
+LONGEST_ACTOR: Final = LIMITS.user_id + max(map(len, KINDS))
 AUDIT: Final = needing("audit")
 EVENTS: Final = "events"
 FEED: Final = "feed"
@@ -283,8 +285,8 @@ async def feed(
     actor: Annotated[
         str | None,
         QueryParameter(
-            description="Only what this actor did: a user, or `key:NAME`.",
-            schema_extra=parameter(name(LIMITS.user_id)),
+            description="Only what this actor did: a user, `key:NAME`, or `responder:NAME`.",
+            schema_extra=parameter(name(LONGEST_ACTOR)),
         ),
     ] = None,
     conversation_id: OfConversation = None,
@@ -296,7 +298,7 @@ async def feed(
     for each in topic or ():
         check_name("topic", each, LIMITS.kind)
     if actor is not None:
-        check_name("actor", actor, LIMITS.user_id)
+        check_name("actor", actor, LONGEST_ACTOR)
     wanted = Filter(
         user_id=asking.named,
         topics=None if topic is None else sorted({stored for each in topic for stored in known_as(each)}),

@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.content import LIMITS, check_link, check_name, check_words
 from domain.errors import ConversationNotFound, Refusal
 from domain.events import Link
+from service.access.actors import OPERATOR
 from service.cli.flags import DATABASE, SHAPING, settings_of, takes
 from service.cli.terminal import say, warn
 from service.hansard import Hansard, running
@@ -25,7 +26,6 @@ from service.settings.settings import Settings
 from service.store.repository import Caller
 from service.store.whereabouts import whereabouts
 
-OPERATOR: Final = "the operator"
 REASON: Final = "the operator asked for it"
 
 

@@ -23,6 +23,7 @@ from projections import generations
 from projections.following.refolding import Refolding, set_aside, take_again
 from projections.projection import Projection
 from projections.rebuilding.guard import guarded
+from service.access.actors import is_user
 from service.commands import owned
 from service.hansard import Hansard
 from service.privacy.clearing import FORGET, clear_reads, delete, live_builds, places
@@ -232,7 +233,7 @@ def left_of(recorded: Recorded, user_id: str, pseudonym: str) -> WhatIsLeft:
 
 def acting(actor: str | None, user_id: str) -> str | None:
     """Who acted, unless that was the person."""
-    return None if actor is None or actor == user_id else unnamed(actor, user_id)
+    return None if actor is None or is_user(actor, user_id) else unnamed(actor, user_id)
 
 
 def pseudonym(store: Store, shard: int) -> str:

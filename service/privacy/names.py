@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from service.access.actors import is_user
 from service.store.repository import Caller
 
 THE_USER: Final = "the user"
@@ -28,6 +29,6 @@ def unnamed(text: str, user_id: str) -> str:
 
 def who_asked(caller: Caller) -> str:
     """What a receipt and the log say of it for ever: never the id of the user whom it is about."""
-    if caller.actor is None or caller.actor == caller.user_id:
+    if caller.actor is None or is_user(caller.actor, caller.user_id):
         return THE_USER
     return unnamed(caller.actor, caller.user_id)

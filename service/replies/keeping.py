@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from service.access.actors import HANSARD
 from service.replies.drafts import Draft, Drafts, DraftUpdate
 from service.replies.ending import LOST, STOPPED, Ending
 from service.replies.running import Running, Works, stored
@@ -44,6 +45,6 @@ async def end_orphan(works: Works, draft: Draft) -> None:
         return
     asked = await works.repository.messages(mine.shard, mine.conversation_id, [mine.in_reply_to])
     if asked:
-        await stored(works, Caller(mine.user_id, "hansard"), mine, mine.text, Ending(LOST))
+        await stored(works, Caller(mine.user_id, HANSARD), mine, mine.text, Ending(LOST))
     else:
         await works.drafts.drop(mine)  # its question was never stored, or is erased

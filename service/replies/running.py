@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from domain.errors import Contended, Refusal
 from projections.errors import ProjectionBehind
 from projections.history import Said
+from service.access.actors import A_RESPONDER
 from service.replies.drafts import Draft, Drafts
 from service.replies.ending import FAILED, TIMED_OUT, Ending, Endings, ReplyEnd, store_reply
 from service.replies.errors import ReplyLost
@@ -54,7 +55,7 @@ class Running:
         self.reply = Reply(draft.reply_id, draft.shard, draft.conversation_id, draft.in_reply_to)
         self.saved = 0
         """How many characters of it are in the draft."""
-        self._caller = Caller(draft.user_id, f"responder:{works.responder.name}", request_id)
+        self._caller = Caller(draft.user_id, f"{A_RESPONDER}{works.responder.name}", request_id)
         self._wanted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def stop(self, why: str) -> None:

@@ -11,6 +11,8 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.spec import Components, SecurityRequirement, SecurityScheme
 from msgspec import Struct
 
+from service.access.actors import A_KEY, user_acting
+from service.access.actors import DEV as DEV_ACTOR
 from service.access.keys import PREFIX, digest_of, valid_key
 from service.access.scopes import GRANTED, Scope
 from service.access.tokens import BadToken, Tokens, has_ended
@@ -51,7 +53,7 @@ SECURITY: Final = Components(
         )
     }
 )
-DEV: Final = Principal("dev", None, "dev", GRANTED["admin"])
+DEV: Final = Principal("dev", None, DEV_ACTOR, GRANTED["admin"])
 NOBODY: Final = (DEV, None)
 """Shows anything."""
 JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json")
@@ -151,7 +153,8 @@ class Authentication:
             taken = self._tokens.taken(shown)
         except BadToken as bad:
             raise NotAuthenticated(why=f"The token is not taken: {bad}") from None
-        return Principal("user", taken.user_id, taken.user_id, A_USER), Bearer(until=taken.until)
+        acting = user_acting(taken.user_id)
+        return Principal("user", taken.user_id, acting, A_USER), Bearer(until=taken.until)
 
     async def _backend(self, digest: bytes) -> Principal:
         found = self._keys.get(digest)
@@ -173,4 +176,4 @@ class Authentication:
         if key is None:
             self._keys.pop(digest, None)
             raise NotAuthenticated(why="There is no such service key, or it was revoked")
-        return Principal("service", None, f"key:{key.name}", GRANTED[key.scope])
+        return Principal("service", None, f"{A_KEY}{key.name}", GRANTED[key.scope])

@@ -56,6 +56,31 @@ async def test_everything_that_happened_is_told_in_words_and_in_full(dsn: str) -
         assert events[1]["after"]["message"]["content"] == "Lucky?"
 
 
+@pytest.mark.parametrize(
+    "name", ["key:backend", "responder:openai", "retention", "the operator", "hansard", "dev", "user:ann"]
+)
+async def test_no_user_acts_under_the_name_of_somebody_else(dsn: str, name: str) -> None:
+    async with asked_who(dsn) as client:
+        body = {"title": "A", "messages": [user("It was somebody else.")]}
+        made = await client.post("/api/conversations", json=body, headers=as_user(name))
+        assert made.status_code == 201, made.text
+        auditor = bearer(key(dsn, "auditor", "audit"))
+
+        async def actors(**given: str) -> set[tuple[str, str]]:
+            found = (await client.get("/api/audit/events", params=given, headers=auditor)).json()["events"]
+            return {(each["actor"], each["user_id"]) for each in found}
+
+        assert await actors() == {(f"user:{name}", name)}
+        assert await actors(actor=f"user:{name}") == {(f"user:{name}", name)}
+        assert await actors(actor=name) == set()
+        asked = await client.post(
+            f"/api/conversations/{made.json()['id']}/anonymise",
+            headers=as_user(name) | {"Idempotency-Key": "k"},
+        )
+        assert asked.status_code == 200, asked.text
+        assert name not in str(await actors())
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
 async def test_each_page_knows_what_stood_before_it(dsn: str, limit: int) -> None:
     async with calling(dsn) as client:
