@@ -1,7 +1,6 @@
 """Loads conversations and stores what was decided: load, decide, append; again if others were quicker."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -29,13 +28,13 @@ from service.store.afterwards import once_stored
 from service.store.append import Append, Appended, CommandKey, Stored, append_of
 from service.store.errors import AnswerLost
 from service.store.log import conversation_after, events_of_messages, stored_command
+from service.store.memory import Known, Memory
 from service.store.store import Store
 from service.store.tagging import Tagging
 
 ATTEMPTS: Final = 20
 PAGE: Final = 2_000
 SNAPSHOT_EVERY: Final = 200
-REMEMBERED: Final = 10_000
 ABOUT_MESSAGES: Final = (MessageAdded, MessageRated, MessageRemoved, MessageRevised, ReplyFailed)
 
 SNAPSHOT: Final = """
@@ -55,8 +54,6 @@ RULES: Final = 1
 SHAPE: Final = f"{RULES}-{sha256(repr(msgspec.json.schema(Conversation)).encode()).hexdigest()[:16]}"
 """A snapshot that was taken of another shape of the state is not read."""
 
-Key = tuple[int, UUID]
-"""An id is one conversation's within its shard; callers may choose ids."""
 Decide = Callable[[Conversation | None, Mapping[str, Message]], Sequence[Event]]
 
 
@@ -79,36 +76,12 @@ class Changed(Struct, frozen=True):
     """When that was."""
 
 
-class Known(Struct):
-    """What this process knows of a conversation: what is stored, and what will be once its appends are."""
-
-    stored: Conversation | None
-    state: Conversation | None
-    pending: Append | None = None
-
-    def still_holds(self) -> bool:
-        """As far as it is known: what rests on an append that was refused will be refused, too."""
-        each = self.pending
-        while each is not None and each.outcome is None:
-            each = each.based_on
-        return each is None or is_where_expected(each)
-
-    def rests_on(self, append: Append) -> bool:
-        """Whether it is on the way to the state, at the place that was foreseen for it."""
-        if not is_where_expected(append):
-            return False
-        each = self.pending
-        while each is not None and each is not append:
-            each = each.based_on
-        return each is append
-
-
 class Repository:
     def __init__(self, store: Store, pool: AsyncConnectionPool[Any], limits: Limits = LIMITS) -> None:
         self.limits = limits
         self.store = store
         self._pool = pool
-        self._known: OrderedDict[Key, Known] = OrderedDict()
+        self._memory = Memory()
         self._saving: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -142,14 +115,15 @@ class Repository:
         is whose the events are where it is not the conversation's user: the pseudonym that stands for her.
         """
         shard = self.store.shard_of(caller.user_id)
+        key = (shard, conversation_id)
         doubted = bool(about)
         tagging = Tagging(self.store.find_tags)
         for _ in range(ATTEMPTS):
-            known = None if doubted else self._remembered(shard, conversation_id)
+            known = None if doubted else self._memory.standing(key)
             loaded = known is None
             if known is None:
                 known = await self._load(shard, conversation_id)
-                if not doubted and (newer := self._remembered(shard, conversation_id)):
+                if not doubted and (newer := self._memory.standing(key)):
                     # Several load at once after a conflict: go on from where the first of them is by now.
                     # Where that is on its way only, it is good enough to append to, and not to say no.
                     known, loaded = newer, newer.pending is None
@@ -225,28 +199,28 @@ class Repository:
             free_since=free_since,
             command=command,
         )
-        after = foreseen(before, append)
-        remembered = self._remembered(shard, conversation_id)
-        if remembered is None or remembered is known:
-            self._remember(shard, conversation_id, Known(known.stored, after, append))
+        key, after = (shard, conversation_id), foreseen(before, append)
+        self._memory.decided(key, known, after, append)
         try:
             appended = await self.store.append(append)
         except BaseException:
             # Cancelled, it may be stored all the same: whoever comes next finds the outcome in the append.
             if append.outcome is not None:
-                self._forget(shard, conversation_id, append)
+                self._memory.forget(key, append)
             raise
         if appended.repeated:
-            self._forget(shard, conversation_id, append)
+            self._memory.forget(key, append)
             return await self._carried_out_as(shard, appended)
         if base and appended.version != after.version:
             try:
                 with once_stored():
                     after = await self._state_at(shard, base, appended.version)
             except AnswerLost:
-                self._forget(shard, conversation_id, append)
+                self._memory.forget(key, append)
                 raise
-        self._confirm(shard, after, append, len(events))
+        self._memory.confirm(key, after, append)
+        if after.version // SNAPSHOT_EVERY != (after.version - len(events)) // SNAPSHOT_EVERY:
+            self._save_later(shard, after)
         return Changed(after, appended, events, append.recorded_at)
 
     async def _carried_out(self, shard: int, command: CommandKey) -> Changed | None:
@@ -278,8 +252,7 @@ class Repository:
         return state or since
 
     async def _load(self, shard: int, conversation_id: UUID) -> Known:
-        known = self._known.get((shard, conversation_id))
-        state = known.stored if known else None
+        state = self._memory.stored((shard, conversation_id))
         async with self._pool.connection() as connection:
             if state is None:
                 cursor = await connection.execute(
@@ -297,42 +270,7 @@ class Repository:
                     break
         if state is not None and state.version - since >= SNAPSHOT_EVERY:
             self._save_later(shard, state)
-        found = Known(state, state)
-        known = self._remembered(shard, conversation_id)
-        if state is not None and (known is None or older(known.stored, state)):
-            self._remember(shard, conversation_id, found)
-        return found
-
-    def _remembered(self, shard: int, conversation_id: UUID) -> Known | None:
-        known = self._known.get((shard, conversation_id))
-        return known if known is not None and known.still_holds() else None
-
-    def _remember(self, shard: int, conversation_id: UUID, known: Known) -> None:
-        self._known[shard, conversation_id] = known
-        self._known.move_to_end((shard, conversation_id))
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-
-    def _forget(self, shard: int, conversation_id: UUID, append: Append) -> None:
-        """Of what may be stored and may not, nothing is remembered: whoever comes next has to look."""
-        known = self._known.get((shard, conversation_id))
-        is_void = isinstance(append.outcome, VersionConflict)
-        if known is not None and not (is_void and known.pending is not append and known.still_holds()):
-            del self._known[shard, conversation_id]
-
-    def _confirm(self, shard: int, after: Conversation, append: Append, size: int) -> None:
-        known = self._known.get((shard, after.id))
-        if known is not None and older(known.stored, after):
-            if known.rests_on(append):
-                known.stored = after
-                if known.pending is append:
-                    known.pending = None
-            else:
-                # What was decided without it is refused, and so is what is decided on that.
-                self._remember(shard, after.id, Known(after, after))
-        append.based_on = None
-        if after.version // SNAPSHOT_EVERY != (after.version - size) // SNAPSHOT_EVERY:
-            self._save_later(shard, after)
+        return self._memory.found((shard, conversation_id), state)
 
     def _save_later(self, shard: int, state: Conversation) -> None:
         task = asyncio.create_task(self._save(shard, state))
@@ -364,15 +302,6 @@ def depends_on_messages_only(
     if base is None or state is None:
         return False
     return stands_alike(base, state) and all(isinstance(each, ABOUT_MESSAGES) for each in events)
-
-
-def is_where_expected(append: Append) -> bool:
-    outcome, expected = append.outcome, (append.expected or 0) + len(append.events)
-    return isinstance(outcome, Appended) and not outcome.repeated and outcome.version == expected
-
-
-def older(one: Conversation | None, other: Conversation) -> bool:
-    return one is None or one.version < other.version
 
 
 def foreseen(before: Conversation | None, append: Append) -> Conversation:
