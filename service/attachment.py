@@ -128,5 +128,6 @@ async def started(hansard: Hansard) -> Hansard:
 
 
 def reach(dsn: str) -> None:
-    with Database.open(dsn).connect() as connection:
+    database = Database.open(dsn)
+    with database.connect(patience=database.patience.asked) as connection:
         check_migrated(connection)

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from msgspec import Struct
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection, Connection
 
 from domain.content import Limits
 from domain.recorded import Recorded
@@ -19,6 +18,7 @@ from projections.history import History
 from projections.projection import Projection
 from projections.reading.shared import SharedConnections
 from projections.reading.view import Headway, View, configure
+from projections.rows.silence import PatientAsyncConnection, PatientPool
 from projections.search import Search
 from projections.usage import Usage
 from service.audit.reads import Reads
@@ -30,7 +30,7 @@ from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import MigrationReport, migrate
 from service.store.observer import Observer
-from service.store.patience import StorePatience
+from service.store.patience import StorePatience, milliseconds
 from service.store.repository import Repository
 from service.store.shrinking import SeenHeads
 from service.store.store import Store
@@ -71,7 +71,7 @@ class Hansard:
             self._seen.check,
         )
         self.follower = Follower(
-            lambda: self.database.connect("hansard follower"),
+            self._connect_follower,
             self.log,
             self.projections,
             self._wake,
@@ -79,7 +79,10 @@ class Hansard:
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.erasing = asyncio.Semaphore(ERASURES_AT_ONCE)
-        self.shared = SharedConnections(self.database.conninfo, self.pool)
+        patience = self.database.patience.read
+        self.shared = SharedConnections(
+            self.database.conninfo, self.pool, patience=patience, silence=patience / 2
+        )
         self.views = {
             each.name: View(self.pool, each, self._progress, shared=self.shared.fetch)
             for each in self.projections
@@ -119,6 +122,12 @@ class Hansard:
         self.changes.leave()
         self.replays.leave()
 
+    def _connect_follower(self) -> Connection[Any]:
+        """Given up, it holds its rows no longer than it would have been waited for."""
+        patience = self.database.patience.follow
+        limits = {"idle_in_transaction_session_timeout": milliseconds(patience)}
+        return self.database.connect("hansard follower", patience, limits)
+
     def _committed(self, events: Sequence[Recorded]) -> None:
         self._wake.set()
         self._seen.take(events)
@@ -156,15 +165,24 @@ def projections_of(settings: Settings) -> tuple[Projection, ...]:
     return (History(taggers_of(settings)), Conversations(), Search(settings.search_language), Usage())
 
 
-def pool_of(database: Database, size: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
-    return AsyncConnectionPool(
-        database.conninfo,
+def pool_of(database: Database, size: int) -> PatientPool:
+    patience = database.patience.read
+
+    async def patient(connection: AsyncConnection[Any]) -> None:
+        if isinstance(connection, PatientAsyncConnection):
+            connection.patience = patience
+        await configure(connection)
+
+    return PatientPool(
+        # What nobody waits for any more is not to go on for long.
+        database.conninfo_with({"statement_timeout": milliseconds(patience)}),
+        connection_class=PatientAsyncConnection,
         min_size=min(2, size),
         max_size=size,
         kwargs={"autocommit": True, "prepare_threshold": 1, "application_name": "hansard reader"},
-        configure=configure,
+        configure=patient,
         open=False,
-        timeout=5,
+        timeout=patience,
         # Once the database is back, the next request finds it: trying again by itself, the pool would rest
         # twice as long each time, and come back as late as the outage was long.
         reconnect_timeout=1,

@@ -1,5 +1,5 @@
 """A proxy before PostgreSQL that can cut a connection at its commit: before the server gets it, or after; or
-let one answer through, and be gone for everybody from then on."""
+let one answer through, and be gone for everybody from then on; or say nothing more on what is connected."""
 
 import socket
 import tempfile
@@ -43,6 +43,9 @@ class Connected:
         """Its answers are not passed on any more."""
         self.last: LastWord | None = None
         """It has asked for what is to be the last word."""
+        self.greeting = b""
+        self.silent = threading.Event()
+        """Nothing comes through, either way, and nobody is told."""
 
 
 class Proxy:
@@ -59,12 +62,17 @@ class Proxy:
         self.cut: Cut | None = None
         self.cuts = 0
         self._last_words: tuple[LastWord, ...] = ()
+        self._unheard: bytes | None = None
+        self.greetings: list[bytes] = []
+        """What everybody who has connected began with."""
         self.gone = threading.Event()
         self._open: list[Connected] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         self._listener.close()
+        for each in list(self._open):
+            self._end(each)
 
     def leave_after(self, *last: LastWord) -> None:
         """Whoever waits for one of these answers gets it; everybody else is cut off before, and nobody comes
@@ -74,6 +82,22 @@ class Proxy:
     def come_back(self) -> None:
         self._last_words = ()
         self.gone.clear()
+
+    def silence(self) -> None:
+        """As after a failover whose old side is not there to say so: who comes anew is served."""
+        for each in list(self._open):
+            each.silent.set()
+
+    def say_nothing_to(self, application: str) -> None:
+        """Neither on what is connected nor on what comes anew, until it is to speak again."""
+        self._unheard = b"application_name\0" + application.encode() + b"\0"
+        for each in list(self._open):
+            if self._unheard in each.greeting:
+                each.silent.set()
+
+    def speak(self) -> None:
+        """To those who come anew."""
+        self._unheard = None
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -90,9 +114,14 @@ class Proxy:
                     threading.Thread(target=run, args=(connected,), daemon=True).start()
 
     def _ask(self, connected: Connected) -> None:
-        greeting = b""
         while data := receive(connected.client):
-            greeting = greeting or data
+            if not connected.greeting:
+                self.greetings.append(data)
+            greeting = connected.greeting = connected.greeting or data
+            if self._unheard is not None and self._unheard in greeting:
+                connected.silent.set()
+            if connected.silent.is_set():
+                continue
             if self.cut and b"COMMIT" in data:
                 cut, self.cut = self.cut, None
                 self.cuts += 1
@@ -106,12 +135,14 @@ class Proxy:
                 connected.server.sendall(data)
             except OSError:
                 break
-        self._end(connected)
+        self._hang_up(connected)
 
     def _answer(self, connected: Connected) -> None:
         """Once it is to drop the answer, it waits until the server says that the commit is done."""
         dropped = b""
         while data := receive(connected.server):
+            if connected.silent.is_set():
+                continue
             leaves = connected.last is not None and connected.last.answered in data
             if leaves:
                 self._leave(connected)
@@ -131,6 +162,13 @@ class Proxy:
         for each in list(self._open):
             if each is not but:
                 self._end(each)
+
+    def _hang_up(self, connected: Connected) -> None:
+        """Where nothing comes through, the server does not hear of it either."""
+        if connected.silent.is_set():
+            end(connected.client)
+        else:
+            self._end(connected)
 
     def _end(self, connected: Connected) -> None:
         end(connected.client, connected.server)

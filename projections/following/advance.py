@@ -38,7 +38,7 @@ PUT_IN_STEP: Final = """
 """
 
 PATIENCE: Final = 30.0
-"""Seconds for the database's answer."""
+"""Seconds for the database's answer, where the connection has no patience of its own."""
 
 
 class Step(Struct, frozen=True):
@@ -91,7 +91,8 @@ def claim_and_look(
     exchange.send(PARKED.encode(), given)
     exchange.end_round()
     try:
-        _, claimed, parked = map(exchange.rows, exchange.receive(time.monotonic() + PATIENCE))
+        until = time.monotonic() + (getattr(connection, "patience", None) or PATIENCE)
+        _, claimed, parked = map(exchange.rows, exchange.receive(until))
     except Failed as failed:
         raise failed.error from None
     return dict(claimed), skipped_of(parked)

@@ -82,10 +82,12 @@ class Follower:
         self._stopping = threading.Event()
         self._resting: dict[str, Rest] = {}
         self._patience: dict[str, int] = {}
+        self._moved_at = time.monotonic()
         self._last_read: tuple[dict[int, int], list[Recorded]] | None = None
         self._thread = threading.Thread(target=self._run, name="hansard-follower", daemon=True)
 
     def start(self) -> None:
+        self._moved_at = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -93,6 +95,11 @@ class Follower:
         self.wake.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def standing_still_for(self) -> float:
+        """Seconds since it last looked what is behind, or took a page further. It looks at least every second
+        when there is nothing to do."""
+        return time.monotonic() - self._moved_at
 
     def run_once(self) -> int:
         """Follows until nothing is behind; gives back how many events it applied, over all projections."""
@@ -140,7 +147,9 @@ class Follower:
             "with_append": [projection.with_append for projection in projections],
         }
         with connection.cursor(row_factory=class_row(Behind)) as cursor:
-            return cursor.execute(BEHIND, given).fetchall()
+            behind = cursor.execute(BEHIND, given).fetchall()
+        self._moved_at = time.monotonic()
+        return behind
 
     def _try(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:
         """One projection's trouble does not hold up the others: it rests for a while."""
@@ -159,6 +168,7 @@ class Follower:
             )
             return Step()
         self._resting.pop(name, None)
+        self._moved_at = time.monotonic()
         return step
 
     def _follow(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:

@@ -15,6 +15,7 @@ from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
+from projections.rows.silence import patiently
 from projections.rows.types import TYPES
 
 Row = tuple[Any, ...]
@@ -74,19 +75,22 @@ async def fetch(
         name = f"fetch_{len(prepared_here)}".encode()
         await prepare(connection, name, statement)
         prepared = prepared_here[statement] = Prepared(name, connection, statement)
-    connection.pgconn.send_query_prepared(
-        prepared.name, prepared.pack(given), param_formats=prepared.formats, result_format=Format.BINARY
-    )
-    return prepared.rows(await answer(connection.pgconn))
+    async with patiently(connection):
+        connection.pgconn.send_query_prepared(
+            prepared.name, prepared.pack(given), param_formats=prepared.formats, result_format=Format.BINARY
+        )
+        result = await answer(connection.pgconn)
+    return prepared.rows(result)
 
 
 async def prepare(connection: AsyncConnection[Any], name: bytes, statement: Statement) -> None:
     """PostgreSQL says of which type each value is."""
     pgconn = connection.pgconn
-    pgconn.send_prepare(name, statement.sql)
-    await answer(pgconn)
-    pgconn.send_describe_prepared(name)
-    described = await answer(pgconn)
+    async with patiently(connection):
+        pgconn.send_prepare(name, statement.sql)
+        await answer(pgconn)
+        pgconn.send_describe_prepared(name)
+        described = await answer(pgconn)
     statement.kinds = [described.param_type(at) for at in range(described.nparams)]
 
 

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from projections.reading.line import Ask, SharedLine
 from projections.reading.prepared import Row, Statement, prepare
 from projections.reading.view import configure
+from projections.rows.silence import PatientAsyncConnection
 
 log = logging.getLogger("hansard.reads")
 
@@ -24,7 +25,7 @@ CONNECTIONS: Final = 2
 PATIENCE: Final = 4.0
 """Seconds after which a caller is told that there was no answer."""
 SILENCE: Final = 1.5
-"""Seconds without a word on a connection that owes an answer, after which the others are asked instead."""
+"""Seconds without a word on a connection that owes an answer, after which others are asked instead."""
 LOOK_EVERY: Final = 0.25
 TRY_AGAIN: Final = 0.5
 ATTEMPTS: Final = 3
@@ -97,9 +98,10 @@ class SharedConnections:
             self._waiting.append(ask)
 
     async def _connect(self) -> SharedLine:
-        connection: AsyncConnection[Any] = await AsyncConnection.connect(
+        connection = await PatientAsyncConnection.connect(
             self._conninfo, autocommit=True, application_name=NAME
         )
+        connection.patience = self._patience
         try:
             await configure(connection)
             # What nobody waits for any more is not to go on for long.
@@ -143,14 +145,20 @@ class SharedConnections:
         for line in self._lines[:]:
             line.refuse_older_than(now - self._patience, self._too_late())
             line.doubtful = len(line) > 0 and line.heard_at < now - LOOK_EVERY
-            if line.doubtful and line.heard_at < now - self._silence:
-                line.lose(psycopg.OperationalError(f"it was silent for {self._silence:.1f} s"))
+        if any(line.doubtful and line.heard_at < now - self._silence for line in self._lines):
+            self._lose_unheard(now)
         for ask in self._waiting:
             if ask.since < now - self._patience:
                 ask.refuse(self._too_late())
         self._waiting = [ask for ask in self._waiting if not ask.answer.done()]
         owed = self._waiting or any(len(line) for line in self._lines)
         self._looking = loop.call_later(LOOK_EVERY, self._look) if owed else None
+
+    def _lose_unheard(self, now: float) -> None:
+        """An idle one may be as silent as one that owes an answer; it goes first, or it would be asked."""
+        for line in sorted(self._lines, key=len):
+            if line.heard_at < now - self._silence:
+                line.lose(psycopg.OperationalError(f"it was silent for {self._silence:.1f} s"))
 
     def _too_late(self) -> psycopg.OperationalError:
         return psycopg.OperationalError(f"the database did not answer within {self._patience:.1f} s")

@@ -1,11 +1,16 @@
 """Connections that are given up when nothing comes back: a silent one looks like a slow one, for ever."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout
+from psycopg.waiting import wait_async
+from psycopg_pool import AsyncConnectionPool
 
 Result = TypeVar("Result")
 
@@ -40,6 +45,7 @@ class PatientAsyncConnection(AsyncConnection[Any]):
     """For event loops."""
 
     patience: float | None = None
+    """The same."""
 
     async def wait(
         self,
@@ -50,7 +56,34 @@ class PatientAsyncConnection(AsyncConnection[Any]):
         if timeout is not None or self.patience is None:
             return await super().wait(gen, interval, timeout)
         try:
-            return await super().wait(gen, interval, self.patience)
+            return await wait_async(gen, self.pgconn.socket, interval, self.patience)
         except _WaitTimeout:
             self.pgconn.finish()
             raise Silence from None
+        except asyncio.CancelledError:
+            # The driver would ask the database to stop, and wait for that for another ten seconds.
+            self.pgconn.finish()
+            raise
+
+
+@asynccontextmanager
+async def patiently(connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+    """For what asks libpq itself: as long as the connection would wait. What is cut off must close it."""
+    try:
+        async with asyncio.timeout(getattr(connection, "patience", None)):
+            yield
+    except TimeoutError:
+        raise Silence from None
+
+
+class PatientPool(AsyncConnectionPool[AsyncConnection[Any]]):
+    """Where one connection has gone silent, the idle ones may have, too: all are made anew."""
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[AsyncConnection[Any]]:  # noqa: ASYNC109 - as the driver has it
+        try:
+            async with super().connection(timeout) as connection:
+                yield connection
+        except Silence:
+            await self.drain()
+            raise

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from service.api.asking.auth import NOBODY_IS_ASKED, OPEN
 from service.attachment import Attachment
+from service.hansard import Hansard
 from service.watch.look import Sighting, Watch
 
 LONGEST_STANDSTILL: Final = 60.0
@@ -57,12 +58,14 @@ async def ready(state: State) -> Response[Ready]:
     watch: Watch = state["watch"]
     attachment: Attachment = state["attachment"]
     look = await watch.look()
-    answer = readiness(look, attachment.is_there)
+    answer = readiness(look, attachment.hansard if attachment.is_there else None)
     return Response(answer, status_code=503 if answer.problems else 200, headers=NEVER_KEPT)
 
 
-def readiness(look: Sighting, attached: bool) -> Ready:
-    found = list(problems(look, attached))
+def readiness(look: Sighting, hansard: Hansard | None) -> Ready:
+    found = list(problems(look, hansard is not None))
+    if look.status is not None and hansard is not None:
+        found += standing_still(hansard)
     projections = look.status.projections if look.status else []
     return Ready(
         "not ready" if found else "ready",
@@ -87,3 +90,13 @@ def problems(look: Sighting, attached: bool) -> Iterator[str]:
                 f"{each.name} is {each.behind:,} events behind and has not moved for {seconds:,.0f} s: "
                 "see the log, and restart the service"
             )
+
+
+def standing_still(hansard: Hansard) -> Iterator[str]:
+    """What only this process has to tell: its own connections may be silent while others are answered."""
+    patience = hansard.database.patience
+    writer, follower = hansard.store.standing_still_for(), hansard.follower.standing_still_for()
+    if writer >= patience.asked:
+        yield f"this process's writer could store nothing for {writer:,.0f} s: see the log; it goes on trying"
+    if follower >= patience.standing_still:
+        yield f"this process's follower has not moved for {follower:,.0f} s: see the log; it goes on trying"

@@ -8,8 +8,9 @@ from typing import Any, Final
 from msgspec import Struct
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import ConnectionTimeout
 
-from projections.rows.silence import PatientConnection
+from projections.rows.silence import PatientConnection, Silence
 from service.store.patience import StorePatience
 from service.store.poolers import ASKED, check_direct, naming_poolers
 
@@ -41,14 +42,14 @@ RUNTIME_PARAMETERS: Final = {
     # By this one we notice whether the others were heard of at all.
     ASKED: "true",
 }
-CLIENT_PARAMETERS: Final = {
-    "connect_timeout": "5",
-    # By these the client notices that the database's machine is gone.
+KEEPALIVES: Final = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
+"""By these the client notices that the database's machine is gone."""
+CLIENT_PARAMETERS: Final = {"connect_timeout": "5", **KEEPALIVES}
 """The DSN may say otherwise."""
 
 
@@ -108,9 +109,12 @@ class Database(Struct, frozen=True):
         conninfo = self.conninfo_with(parameters)
         if patience is not None:
             conninfo = make_conninfo(conninfo, connect_timeout=max(1, round(patience)))
-        connection = PatientConnection.connect(
-            conninfo, autocommit=True, prepare_threshold=0, application_name=name
-        )
+        try:
+            connection = PatientConnection.connect(
+                conninfo, autocommit=True, prepare_threshold=0, application_name=name
+            )
+        except ConnectionTimeout:
+            raise Silence from None
         connection.patience = patience
         return connection
 

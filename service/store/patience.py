@@ -22,6 +22,21 @@ class StorePatience(Struct, frozen=True):
         return self.asked * 0.4
 
     @property
+    def read(self) -> float:
+        """A read: for a connection, and for an answer on it."""
+        return self.asked * 0.6
+
+    @property
+    def follow(self) -> float:
+        """A follower, for an answer, which may be that a thousand rows are written."""
+        return self.asked * 2
+
+    @property
+    def standing_still(self) -> float:
+        """A process whose follower does not move, until it says that it is not ready."""
+        return self.asked * 4
+
+    @property
     def lock(self) -> float:
         """A session, for a lane's lock: less than its process waits for it, so that none is left waiting."""
         return self.asked * 0.3
@@ -39,3 +54,8 @@ class StorePatience(Struct, frozen=True):
     def gives_up(self, asked_at: float, in_doubt: bool) -> float:
         """When whoever asked at that time is answered at the latest."""
         return asked_at + (self.in_doubt if in_doubt else self.asked) * (1 - ANSWERS_TAKE)
+
+
+def milliseconds(seconds: float) -> str:
+    """As PostgreSQL takes it."""
+    return f"{seconds * 1000:.0f}ms"

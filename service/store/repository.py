@@ -1,6 +1,7 @@
 """Loads conversations and stores what was decided: load, decide, append; again if others were quicker."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -26,7 +27,7 @@ from domain.message import Message, fold_message
 from domain.recorded import Recorded
 from service.store.afterwards import once_stored
 from service.store.append import Append, Appended, CommandKey, Stored, append_of
-from service.store.errors import AnswerLost
+from service.store.errors import AnswerLost, StoreUnavailable
 from service.store.log import conversation_after, events_of_messages, stored_command
 from service.store.memory import Known, Memory
 from service.store.store import Store
@@ -117,6 +118,7 @@ class Repository:
         shard = self.store.shard_of(caller.user_id)
         key = (shard, conversation_id)
         doubted = bool(about)
+        asked_at = time.monotonic()
         tagging = Tagging(self.store.find_tags)
         for _ in range(ATTEMPTS):
             known = None if doubted else self._memory.standing(key)
@@ -145,8 +147,10 @@ class Repository:
                     return await self._append(
                         caller, shard, conversation_id, known, stored, command, as_user, free_since
                     )
-                except VersionConflict:
+                except VersionConflict as conflict:
                     doubted = bool(about)
+                    if time.monotonic() >= self.store.patience.gives_up(asked_at, in_doubt=False):
+                        raise StoreUnavailable(why="it took too long", retry_after=1) from conflict
             elif not loaded:
                 doubted = (
                     True  # Another process may have changed what this one remembers: look before saying no.

@@ -12,6 +12,7 @@ from psycopg import Connection
 from projections.rows.exchange import StatementExchange
 from projections.rows.silence import Silence
 from service.store.connections import Database
+from service.store.patience import milliseconds
 
 log = logging.getLogger("hansard.writer")
 
@@ -94,10 +95,6 @@ class WritingSession:
             connecting.set_exception(failed)
         else:
             connecting.set_result(connection)
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f}ms"
 
 
 def close_late(connecting: "Future[Connection[Any]]") -> None:

@@ -30,11 +30,12 @@ class Store:
         connected: Connected = nothing_more,
     ) -> None:
         """Of a connection to append on, `connected` is told before anything is."""
-        with database.connect() as connection:
+        with database.connect(patience=database.patience.asked) as connection:
             check_migrated(connection)
             self.incarnation = current(connection)
             lane_of = dict(connection.execute(LANES).fetchall())
         self.shards = len(lane_of)
+        self.patience = database.patience
         self.find_tags = find_tags_of(projections)
         writers = {
             lane: LaneWriter(database, lane, projections, committed, queue_limit, observer, connected)
@@ -53,6 +54,10 @@ class Store:
 
     def waiting(self) -> int:
         return sum(writer.waiting() for writer in self._writers)
+
+    def standing_still_for(self) -> float:
+        """For how many seconds the worst of its writers has not got on with what was asked of it."""
+        return max(writer.standing_still_for() for writer in self._writers)
 
     def shard_of(self, user_id: str) -> int:
         return shard_of(user_id, self.shards)

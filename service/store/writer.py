@@ -77,10 +77,11 @@ class LaneWriter:
     def waiting(self) -> int:
         return len(self._arrivals)
 
-    def failing_for(self) -> float:
-        """For how many seconds it could store nothing; 0 if all is well, as far as it knows."""
-        since = self._failing_since
-        return 0.0 if since is None else time.monotonic() - since
+    def standing_still_for(self) -> float:
+        """For how many seconds it could store nothing, or has left somebody waiting; 0 if all is well, as far
+        as it knows."""
+        since = [each for each in (self._failing_since, self._arrivals.oldest()) if each is not None]
+        return time.monotonic() - min(since) if since else 0.0
 
     def submit(self, append: Append) -> None:
         self._arrivals.put(append)

@@ -20,6 +20,7 @@ log = logging.getLogger("hansard.watch")
 FRESH: Final = 1.0
 PATIENCE: Final = 2.0
 """How long a database may take to answer before it counts as one that does not."""
+LONGEST_LOOK: Final = 10.0
 
 
 class Sighting(Struct, frozen=True):
@@ -95,7 +96,8 @@ def look_at(dsn: str | None, projections: Sequence[Projection]) -> Sighting:
     if dsn is None:
         return Sighting(None, "no HANSARD_DSN was given: hansard serve gives one")
     try:
-        with Database.open(dsn).connect("hansard watch") as connection:
+        # Bounded, though whoever asks waits for less: a look that never ends would be the last one.
+        with Database.open(dsn).connect("hansard watch", LONGEST_LOOK) as connection:
             return Sighting(status(connection, projections))
     except Refusal as refusal:
         return Sighting(None, str(refusal))

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import Connection, IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 from psycopg.types.json import set_json_loads
 
 from domain.errors import Refusal
+from service.store.connections import KEEPALIVES
 
 DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
 """As in postgresql+asyncpg://, which applications know their database by."""
@@ -32,8 +34,9 @@ class CannotBeRead(Refusal):
 @contextmanager
 def reading_from(dsn: str) -> Iterator[Connection[Any]]:
     with naming_errors():
+        given: dict[str, Any] = {**KEEPALIVES, **conninfo_to_dict(DRIVER.sub(r"\1://", dsn))}
         connection = psycopg.connect(
-            DRIVER.sub(r"\1://", dsn), autocommit=True, application_name="hansard import", connect_timeout=10
+            make_conninfo(**given), autocommit=True, application_name="hansard import", connect_timeout=10
         )
         without_limits(connection)
     with connection:

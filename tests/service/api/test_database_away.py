@@ -14,26 +14,26 @@ from service.hansard import prepare
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
 from tests.conftest import SHARDS, UNSAFE_BUT_FAST
-from tests.service.api.calling import Client, calling, problem
+from tests.service.api.calling import calling, problem
 
 ALICE = {"X-User-Id": "alice"}
 LONGEST_ANSWER = 8.0
 """Seconds that a caller may be kept waiting for being told that there is no database."""
 
 
-async def start(client: Client) -> str:
+async def start(client: httpx.AsyncClient) -> str:
     started = await client.post("/api/conversations", json={}, headers=ALICE)
     assert started.status_code == 201, started.text
     return str(started.json()["id"])
 
 
-async def say(client: Client, conversation_id: str, content: str) -> httpx.Response:
+async def say(client: httpx.AsyncClient, conversation_id: str, content: str) -> httpx.Response:
     path = f"/api/conversations/{conversation_id}/messages"
     body = {"role": "user", "content": content}
     return await client.post(path, json=body, headers=ALICE | {"Idempotency-Key": content})
 
 
-async def said(client: Client, conversation_id: str) -> list[str]:
+async def said(client: httpx.AsyncClient, conversation_id: str) -> list[str]:
     path = f"/api/conversations/{conversation_id}/messages"
     answer = await client.get(path, params={"limit": 1_000}, headers=ALICE)
     assert answer.status_code == 200, answer.text
@@ -47,7 +47,7 @@ async def within(seconds: float) -> AsyncIterator[None]:
     assert time.monotonic() - started < seconds
 
 
-async def until_it_answers(client: Client, conversation_id: str) -> list[str]:
+async def until_it_answers(client: httpx.AsyncClient, conversation_id: str) -> list[str]:
     deadline = time.monotonic() + 30
     while (await client.get(f"/api/conversations/{conversation_id}", headers=ALICE)).status_code != 200:
         assert time.monotonic() < deadline

@@ -1,5 +1,6 @@
 """Which settings hold on the connections that Hansard opens, whatever the database's own are."""
 
+import re
 from asyncio import gather
 
 import psycopg
@@ -9,14 +10,16 @@ from psycopg.conninfo import conninfo_to_dict
 from service.hansard import pool_of, prepare
 from service.privacy.lock import connected
 from service.settings.settings import Settings
-from service.store.connections import BOUNDS_TRANSACTIONS, Database, connect
+from service.store.connections import BOUNDS_TRANSACTIONS, KEEPALIVES, Database, connect
 from service.transfer.tables.source import reading_from
 from tests.conftest import SHARDS
+from tests.proxy import proxied
 from tests.service.api.recording import assistant, at_once, got, said, started, user
 
 LIMITS = ["statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"]
 ISOLATION = "default_transaction_isolation"
 OURS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+NAME = re.compile(rb"application_name\0([^\0]+)\0")
 SET = "ALTER DATABASE {} SET {} = {}"
 
 
@@ -44,16 +47,37 @@ def test_the_databases_own_settings_hold_on_none_of_our_connections(dsn: str) ->
 
 async def test_nor_on_those_of_a_pool_and_of_whoever_erases(dsn: str) -> None:
     expected, database = make_hostile(dsn), Database.open(dsn)
+    reads = {"statement_timeout": f"{database.patience.read * 1000:.0f}"}
     async with pool_of(database, 1) as pool, pool.connection() as one, connected(database) as other:
-        for connection in one, other:
+        for connection, its in (one, expected | reads), (other, expected):
             found = await connection.execute(OURS, [list(expected)])
-            assert dict(await found.fetchall()) == expected
+            assert dict(await found.fetchall()) == its
 
 
 def test_nor_where_the_tables_of_others_are_read(dsn: str) -> None:
     limits = list(make_hostile(dsn, "1min").keys() - {ISOLATION})  # they hold until they are lifted
     with reading_from(dsn) as connection:
         assert dict(connection.execute(OURS, [limits]).fetchall()) == dict.fromkeys(limits, "0")
+
+
+async def test_both_ends_of_every_connection_notice_that_the_other_is_gone(dsn: str) -> None:
+    database = Database.open(dsn)
+    with connect(dsn) as one, database.connect() as other, reading_from(dsn) as foreign:
+        async with pool_of(database, 1) as pool, pool.connection() as reader, connected(database) as eraser:
+            for opened in (one, other, foreign, reader, eraser):
+                given = {each.keyword.decode(): (each.val or b"").decode() for each in opened.pgconn.info}
+                assert {name: given[name] for name in KEEPALIVES} == KEEPALIVES
+
+
+async def test_the_service_opens_no_connection_of_any_other_kind(empty_dsn: str) -> None:
+    with proxied(empty_dsn) as proxy:
+        prepare(Settings(shards=SHARDS), proxy.dsn)
+        async with at_once(proxy.dsn) as (client, _):
+            await started(client, user("Hello?"))
+            await got(client, "/health/ready")
+        names = {name.group(1).decode() for each in proxy.greetings if (name := NAME.search(each))}
+        assert names >= {f"hansard {each}" for each in ("writer", "follower", "reader", "shared reader")}
+        assert all(b"tcp_user_timeout=15s" in each for each in proxy.greetings)
 
 
 async def test_a_database_with_such_settings_is_migrated_and_served(empty_dsn: str) -> None:
