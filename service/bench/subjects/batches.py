@@ -22,7 +22,7 @@ AT_ONCE: Final = 4
 """While one batch is stored, the next ones are made ready."""
 THEIR_SIZE: Final = 200
 """A save of a thousand such messages hangs in the library, whose pipeline is not read while it is written."""
-GOAL: Final = 50_000
+GOAL: Final = 25_000
 
 
 def run(place: Place, rounds: int) -> list[Figure]:
