@@ -174,8 +174,7 @@ def pool_of(database: Database, size: int) -> PatientPool:
         await configure(connection)
 
     return PatientPool(
-        # What nobody waits for any more is not to go on for long.
-        database.conninfo_with({"statement_timeout": milliseconds(patience)}),
+        database.conninfo_with({"statement_timeout": milliseconds(database.patience.statement)}),
         connection_class=PatientAsyncConnection,
         min_size=min(2, size),
         max_size=size,

@@ -27,6 +27,12 @@ class StorePatience(Struct, frozen=True):
         return self.asked * 0.6
 
     @property
+    def statement(self) -> float:
+        """PostgreSQL, for a read's statement: less than its process waits for it, so that a slow one is told
+        from a silent connection, and none goes on that nobody waits for."""
+        return self.read * (1 - ANSWERS_TAKE)
+
+    @property
     def follow(self) -> float:
         """A follower, for an answer, which may be that a thousand rows are written."""
         return self.asked * 2

@@ -4,6 +4,7 @@ import re
 from asyncio import gather
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -11,6 +12,7 @@ from service.hansard import pool_of, prepare
 from service.privacy.lock import connected
 from service.settings.settings import Settings
 from service.store.connections import BOUNDS_TRANSACTIONS, KEEPALIVES, Database, connect
+from service.store.patience import StorePatience
 from service.transfer.tables.source import reading_from
 from tests.conftest import SHARDS
 from tests.proxy import proxied
@@ -47,7 +49,7 @@ def test_the_databases_own_settings_hold_on_none_of_our_connections(dsn: str) ->
 
 async def test_nor_on_those_of_a_pool_and_of_whoever_erases(dsn: str) -> None:
     expected, database = make_hostile(dsn), Database.open(dsn)
-    reads = {"statement_timeout": f"{database.patience.read * 1000:.0f}"}
+    reads = {"statement_timeout": f"{database.patience.statement * 1000:.0f}"}
     async with pool_of(database, 1) as pool, pool.connection() as one, connected(database) as other:
         for connection, its in (one, expected | reads), (other, expected):
             found = await connection.execute(OURS, [list(expected)])
@@ -58,6 +60,17 @@ def test_nor_where_the_tables_of_others_are_read(dsn: str) -> None:
     limits = list(make_hostile(dsn, "1min").keys() - {ISOLATION})  # they hold until they are lifted
     with reading_from(dsn) as connection:
         assert dict(connection.execute(OURS, [limits]).fetchall()) == dict.fromkeys(limits, "0")
+
+
+async def test_a_read_that_is_slow_is_ended_by_the_database_and_its_connection_kept(dsn: str) -> None:
+    async with pool_of(Database.open(dsn, StorePatience(1.0)), 1) as pool:
+        async with pool.connection() as connection:
+            before = connection.info.backend_pid
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            async with pool.connection() as connection:
+                await connection.execute("SELECT pg_sleep(30)")
+        async with pool.connection() as connection:
+            assert connection.info.backend_pid == before
 
 
 async def test_both_ends_of_every_connection_notice_that_the_other_is_gone(dsn: str) -> None:
