@@ -20,6 +20,7 @@ from tests.conftest import SHARDS
 from tests.listening import eventually
 from tests.service.privacy.dumping import dumped, in_bytes
 from tests.service.privacy.marking import MARKER, USER, marked
+from tests.service.privacy.waiting import until_nobody_is_at_it
 from tests.service.store.appending import rows
 
 Work = Callable[[Hansard], Awaitable[Receipt]]
@@ -74,6 +75,7 @@ async def test_cut_off_anywhere_it_is_finished_once(
             except Cut:
                 Cutting.left = 1_000_000
                 begun = rows(dsn, "SELECT count(*) FROM hansard.receipts WHERE finished_at IS NULL")
+                await until_nobody_is_at_it(dsn)
                 done = await run.finish_under_way(hansard)
                 assert len(done) == begun[0][0]
             Cutting.left = 1_000_000

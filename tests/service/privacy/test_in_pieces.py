@@ -23,6 +23,7 @@ from tests.conftest import SHARDS
 from tests.service.api.recording import at_once
 from tests.service.privacy.marking import USER, by, marked, said
 from tests.service.privacy.test_erasing import follow
+from tests.service.privacy.waiting import until_nobody_is_at_it
 from tests.service.store.appending import rows
 
 PIECE = 20
@@ -123,6 +124,7 @@ async def test_cut_off_between_any_two_pieces_it_comes_to_the_same(
                 done = True
             except Cut:
                 left = 1_000_000
+                await until_nobody_is_at_it(dsn)
                 await run.finish_under_way(hansard)
             left = 1_000_000
             assert rows(dsn, "SELECT count(*) FROM hansard.parked") == [(0,)]
