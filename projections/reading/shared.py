@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from projections.reading.line import Ask, SharedLine
 from projections.reading.prepared import Row, Statement, prepare
@@ -21,6 +21,7 @@ from projections.rows.silence import PatientAsyncConnection
 log = logging.getLogger("hansard.reads")
 
 NAME: Final = "hansard shared reader"
+CLOSED: Final = "the connections for reading are closed"
 CONNECTIONS: Final = 2
 PATIENCE: Final = 4.0
 """Seconds after which a caller is told that there was no answer."""
@@ -65,21 +66,26 @@ class SharedConnections:
             raise
 
     async def close(self) -> None:
-        """Nobody may be asking any more."""
+        """Whoever still asks is told so: another process, or this one in a moment, has the answer."""
         self._closed = True
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
         if self._looking is not None:
             self._looking.cancel()
+        asks = [*self._waiting, *(ask for line in self._lines for ask in line.owed())]
         for line in self._lines:
             line.close()
+        for ask in asks:
+            ask.refuse(PoolClosed(CLOSED))
 
     async def fetch(self, statement: Statement, given: Mapping[str, Any]) -> list[Row]:
         """The rows of a SELECT that is quick and whose answer is small, for others wait behind it."""
         loop = asyncio.get_running_loop()
         if statement.kinds is None:
             await self._learn(statement)
+        if self._closed:
+            raise PoolClosed(CLOSED)
         ask = Ask(statement, given, loop.create_future(), loop.time())
         self._send(ask)
         if self._looking is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from projections.reading.prepared import Statement
 from projections.reading.shared import NAME, SharedConnections
@@ -201,3 +201,19 @@ async def test_a_database_that_is_silent_altogether_is_told_within_the_patience(
         assert {type(each) for each in found} == {psycopg.OperationalError}
         assert "did not answer within 1.0 s" in str(found[0])
         assert await doubled(shared, range(4)) == [0, 2, 4, 6]
+
+
+async def test_whoever_still_asks_when_it_is_closed_is_told_so(
+    dsn: str, table: psycopg.Connection[Any]
+) -> None:
+    async with sharing(dsn) as shared:
+        await shared.fetch(OF_TABLE, {"number": 1})
+        with table.transaction():
+            table.execute("LOCK TABLE scratch")
+            asking = [asyncio.create_task(shared.fetch(OF_TABLE, {"number": 1})) for _ in range(3)]
+            await until_waiting(table, 1)
+            await shared.close()
+        asking.append(asyncio.create_task(shared.fetch(OF_TABLE, {"number": 1})))
+        done, hanging = await asyncio.wait(asking, timeout=10)
+        assert not hanging
+        assert {type(each.exception()) for each in done} == {PoolClosed}
