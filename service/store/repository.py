@@ -142,10 +142,10 @@ class Repository:
             if events:
                 stored = await tagging.stored(events)
                 is_free = expected is None and depends_on_messages_only(events, base, known.state)
-                free_since = base.version if base and is_free else None
+                free_on = base if is_free else None
                 try:
                     return await self._append(
-                        caller, shard, conversation_id, known, stored, command, as_user, free_since
+                        caller, shard, conversation_id, known, stored, command, as_user, free_on
                     )
                 except VersionConflict as conflict:
                     doubted = bool(about)
@@ -185,9 +185,10 @@ class Repository:
         events: Sequence[Stored],
         command: CommandKey | None,
         as_user: str | None,
-        free_since: int | None,
+        free_on: Conversation | None,
     ) -> Changed:
-        base, before = known.stored, known.state
+        """`free_on` is the stored state since which others may have stored something; then it goes behind."""
+        before = known.state
         # What comes late to an anonymised conversation must not tell whose it was.
         named = before is None or not before.anonymised
         append = append_of(
@@ -200,7 +201,7 @@ class Repository:
             request_id=caller.request_id if named else None,
             expected=before.version if before else 0,
             based_on=known.pending,
-            free_since=free_since,
+            free_since=free_on.version if free_on else None,
             command=command,
         )
         key, after = (shard, conversation_id), foreseen(before, append)
@@ -215,10 +216,10 @@ class Repository:
         if appended.repeated:
             self._memory.forget(key, append)
             return await self._carried_out_as(shard, appended)
-        if base and appended.version != after.version:
+        if free_on and appended.version != after.version:
             try:
                 with once_stored():
-                    after = await self._state_at(shard, base, appended.version)
+                    after = await self._state_at(shard, free_on, appended.version)
             except AnswerLost:
                 self._memory.forget(key, append)
                 raise
