@@ -20,6 +20,10 @@ SALT_BYTES = 16
 SALTS_AT_ONCE = 1_000
 
 
+Key = tuple[int, UUID]
+"""Names a conversation: an id is one conversation's within its shard; callers may choose ids."""
+
+
 class CommandKey(Struct, frozen=True):
     """Names a wish, so that repeating it adds nothing; the digest of its body tells it from another wish."""
 

@@ -6,27 +6,25 @@ message. Whatever else others have stored in the meantime, its events are put be
 
 from collections.abc import Iterable
 from typing import Final
-from uuid import UUID
 
 from msgspec import Struct
 
 from projections.rows.arrays import Array
 from projections.rows.exchange import StatementExchange
-from service.store.append import Append
+from service.store.append import Append, Key
 from service.store.codec import topics
+from service.store.look import columns
 
 CLOSING: Final = topics("session_ended", "session_reopened", "conversation_anonymised", "conversation_erased")
 
 CAME_BETWEEN: Final = b"""
 SELECT e.shard, e.conversation_id, e.version, e.topic, e.message_id
-FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(since)b::bigint[])
+FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
     AS given (shard, conversation_id, since)
 JOIN events e
     ON e.shard = given.shard AND e.conversation_id = given.conversation_id AND e.version > given.since
 WHERE e.shard = ANY(%(shards)b::smallint[])
     AND (e.topic = ANY(%(closing)b::text[]) OR e.message_id = ANY(%(messages)b::text[]))"""
-
-Key = tuple[int, UUID]
 
 
 class Between(Struct):
@@ -53,18 +51,12 @@ def came_between(exchange: StatementExchange, batch: Iterable[Append], until: fl
     for append in free:
         key, since = (append.shard, append.conversation_id), append.free_since or 0
         between[key] = Between(min(since, between[key].since) if key in between else since)
-    exchange.send(
-        CAME_BETWEEN,
-        {
-            "shards": Array("smallint", [shard for shard, _ in between]).data,
-            "conversations": Array("uuid", [conversation for _, conversation in between]).data,
-            "since": Array("bigint", [each.since for each in between.values()]).data,
-            "closing": Array("text", CLOSING).data,
-            "messages": Array(
-                "text", [stored.message_id for append in free for stored in append.events]
-            ).data,
-        },
+    messages = [stored.message_id for append in free for stored in append.events]
+    given = columns(
+        ("shards", "conversations", "versions"), [(*key, each.since) for key, each in between.items()]
     )
+    asked = {"closing": Array("text", CLOSING).data, "messages": Array("text", messages).data}
+    exchange.send(CAME_BETWEEN, given | asked)
     exchange.end_round()
     (result,) = exchange.receive(until)
     for shard, conversation_id, *found in exchange.rows(result):

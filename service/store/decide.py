@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.errors import CommandReused, VersionConflict
 from domain.recorded import Recorded
-from service.store.append import Append, Appended, Outcome, Placed
+from service.store.append import Append, Appended, Key, Outcome, Placed
 from service.store.between import Between
 from service.store.digests import chain
 from service.store.insert import Row
@@ -21,7 +21,7 @@ class Decided:
     """One batch: each append's outcome, the rows to be written, and the same events for the projections."""
 
     def __init__(
-        self, look: Look, batch: Iterable[Append], between: Mapping[tuple[int, UUID], Between] | None = None
+        self, look: Look, batch: Iterable[Append], between: Mapping[Key, Between] | None = None
     ) -> None:
         self.before = look.heads
         self.rows: list[Row] = []

@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg.pq.abc import PGresult
 
 from projections.rows.arrays import Array
-from projections.rows.exchange import StatementExchange, Values
+from projections.rows.exchange import StatementExchange
 from service.store.append import Append
 from service.store.log import StoredCommand
 
@@ -149,7 +149,7 @@ def by_build(
     return found
 
 
-def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Values:
+def columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> dict[str, bytes | None]:
     """As arrays, by the name of what they are of."""
     values = zip(*rows, strict=True)
     return {name: Array(TYPES[name], column).data for name, column in zip(names, values, strict=True)}

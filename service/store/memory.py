@@ -3,21 +3,17 @@
 import sys
 from collections import OrderedDict
 from typing import Any, Final
-from uuid import UUID
 
 from msgspec import Struct
 
 from domain.conversation import Conversation
 from domain.errors import VersionConflict
-from service.store.append import Append, Appended
+from service.store.append import Append, Appended, Key
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """As Python keeps them: several times of what the same takes as JSON."""
 EACH: Final = 1_500
 """Of a conversation without metadata and links."""
-
-Key = tuple[int, UUID]
-"""An id is one conversation's within its shard; callers may choose ids."""
 
 
 class Known(Struct):
