@@ -134,7 +134,8 @@ class Hansard:
         self.changes.appended(events)
 
     def _moved(self, projection: str) -> None:
-        self._loop.call_soon_threadsafe(self._progress.moved)
+        if self._progress.is_awaited:
+            self._loop.call_soon_threadsafe(self._progress.moved)
 
 
 @asynccontextmanager

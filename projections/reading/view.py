@@ -68,22 +68,30 @@ class Headway:
     """Wakes whoever waits for a projection when a follower has come further.
 
     It is only a hint and may never come, so nobody waits for it alone. `moved` belongs to the event loop of
-    those who wait: from another thread, `loop.call_soon_threadsafe(progress.moved)`.
+    those who wait: from another thread, `loop.call_soon_threadsafe(progress.moved)`, if anybody does.
     """
 
     def __init__(self) -> None:
         self._next = asyncio.Event()
+        self._waiting = 0
+
+    @property
+    def is_awaited(self) -> bool:
+        return self._waiting > 0
 
     def moved(self) -> None:
         self._next.set()
         self._next = asyncio.Event()
 
     async def wait(self, seconds: float) -> None:
+        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 await self._next.wait()
         except TimeoutError:
             pass
+        finally:
+            self._waiting -= 1
 
 
 Fetch = Callable[[Statement, Mapping[str, Any]], Awaitable[list[tuple[Any, ...]]]]
