@@ -1,6 +1,7 @@
 """The composition root: the only place where settings, resources and routes are wired together."""
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import os
@@ -89,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *chat.HANDLERS,
             *chatkit.HANDLERS,
         ],
-        lifespan=[ending_with_its_parent, attached, lasting.looked_after, stop.heard],
+        lifespan=[ending_with_its_parent, attached, lasting.looked_after, stop.heard, made_to_stay],
         guards=[authentication.admit],
         dependencies={**principal.DEPENDENCIES, **asking.DEPENDENCIES},
         plugins=[problems.plugin(), WhatIsSent()],
@@ -154,6 +155,16 @@ async def ending_with_its_parent(app: Litestar) -> AsyncIterator[None]:
     watch = asyncio.create_task(end_without(parent))
     yield
     watch.cancel()
+
+
+@asynccontextmanager
+async def made_to_stay(app: Litestar) -> AsyncIterator[None]:
+    """What there is by now lives as long as the worker: to look through it for garbage again and again would
+    hold up every request each time."""
+    if multiprocessing.parent_process() is not None:
+        gc.collect()
+        gc.freeze()
+    yield
 
 
 async def end_without(parent: BaseProcess) -> None:
