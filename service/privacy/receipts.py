@@ -5,7 +5,6 @@ A receipt names its subject only while it is under way. From then on there is a 
 to recognise a subject that one knows, and useless for finding out who was erased.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,8 +20,7 @@ from domain.errors import CommandReused
 from service.privacy.wishes import Action, Kind, Wish, digest_of, encode_wish
 from service.store.append import CommandKey
 from service.store.ids import new_id
-
-SALT_BYTES: Final = 16
+from service.store.randomness import sixteen_bytes
 
 COLUMNS: Final = (
     "shard, id, action, kind, salt, digest, wish, requested_by, reason, command_id, command_digest, counts,"
@@ -97,7 +95,7 @@ class Noted(Struct, frozen=True):
 def new_receipt(
     shard: int, wish: Wish, requested_by: str, reason: str, command: CommandKey | None = None
 ) -> Receipt:
-    salt = os.urandom(SALT_BYTES)
+    salt = sixteen_bytes()
     return Receipt(
         shard=shard,
         id=new_id(),

@@ -1,8 +1,7 @@
 """What is asked of the log, and what became of it."""
 
 import asyncio
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
@@ -15,10 +14,7 @@ from domain.events import Event
 from domain.recorded import Redacted
 from service.store.codec import encode, message_id_of
 from service.store.digests import person_digest, state_digest
-
-SALT_BYTES = 16
-SALTS_AT_ONCE = 1_000
-
+from service.store.randomness import sixteen_bytes
 
 Key = tuple[int, UUID]
 """Names a conversation: an id is one conversation's within its shard; callers may choose ids."""
@@ -128,7 +124,7 @@ def append_of(
 ) -> Append:
     """Does all the work that needs no lock: encoding, salts, digests."""
     stored = [each if isinstance(each, Stored) else stored_event(each) for each in events]
-    salt = os.urandom(SALT_BYTES)
+    salt = sixteen_bytes()
     return Append(
         shard=shard,
         conversation_id=conversation_id,
@@ -151,20 +147,12 @@ def append_of(
 def stored_event(
     event: Event,
     recorded_at: datetime | None = None,
-    salt: bytes | None = None,
     tags: Sequence[str] | None = None,
 ) -> Stored:
-    salt = os.urandom(SALT_BYTES) if salt is None else salt
+    salt = sixteen_bytes()
     if isinstance(event, Redacted):
         # Nobody keeps the salt, so that its digest tells nothing, as where the words were erased.
         return Stored(event, event.topic, None, None, None, state_digest(salt, b""), recorded_at)
     topic, state = encode(event)
     digest = state_digest(salt, state)
     return Stored(event, topic, state, message_id_of(event), salt, digest, recorded_at, tags)
-
-
-def salts() -> Iterator[bytes]:
-    """For whoever needs many: each call for random bytes lets the other threads go first."""
-    while True:
-        several = os.urandom(SALT_BYTES * SALTS_AT_ONCE)
-        yield from (several[at : at + SALT_BYTES] for at in range(0, len(several), SALT_BYTES))

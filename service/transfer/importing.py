@@ -20,7 +20,7 @@ from domain.errors import CommandReused, Refusal, VersionConflict
 from domain.events import ConversationErased, MessageAdded
 from domain.recorded import Recorded, Redacted, Unreadable
 from projections.projection import Projection
-from service.store.append import Append, Appended, append_of, salts, stored_event
+from service.store.append import Append, Appended, append_of, stored_event
 from service.store.codec import encode, topic_of
 from service.store.connections import Database
 from service.store.store import Store
@@ -79,7 +79,6 @@ def import_conversations(
 def pieces_of(
     arriving: Iterable[Incoming | Skipped], report: TransferReport, limits: Limits
 ) -> Iterator[Piece]:
-    salt = salts()
     for each in arriving:
         if isinstance(each, Skipped):
             report.skip(each)
@@ -93,7 +92,7 @@ def pieces_of(
             yield Piece(
                 each.conversation_id,
                 version,
-                stored_event(event, recorded_at, next(salt)),
+                stored_event(event, recorded_at),
                 each.user_id,
                 each.actor,
                 group=each.conversation_id,

@@ -14,7 +14,7 @@ from msgspec import Struct
 from domain.content import LIMITS, Limits, check_name
 from domain.errors import Refusal
 from domain.events import ConversationAnonymised
-from service.store.append import CommandKey, salts, stored_event
+from service.store.append import CommandKey, stored_event
 from service.transfer.file.lines import (
     FORMAT,
     VERSION,
@@ -103,7 +103,7 @@ class Reader:
 
     def pieces(self, checked: Checked) -> Iterator[Piece]:
         """Of all that holds."""
-        numbered, salt = self._lines(), salts()
+        numbered = self._lines()
         self._header(numbered)
         for _, raw in numbered:
             if raw.startswith(TRAILER):
@@ -120,7 +120,7 @@ class Reader:
             yield Piece(
                 line.conversation_id,
                 line.version,
-                stored_event(fact, line.recorded_at, next(salt)),
+                stored_event(fact, line.recorded_at),
                 self._user_id if mine else line.user_id,
                 None if mine else line.actor,
                 None if mine else line.request_id,
