@@ -21,6 +21,8 @@ PARAMETERS: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # A conversation's last event is the last of its key, and is not to be sorted out of all of its shard.
+    "enable_sort": "off",
 }
 
 

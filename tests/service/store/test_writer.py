@@ -235,3 +235,23 @@ def test_in_one_batch_the_same_ids_in_two_shards_have_nothing_to_do_with_each_ot
         plug.result()
         assert (anns.result().version, anns.result().repeated) == (1, False)
         assert (bobs.result().version, bobs.result().repeated) == (2, False)
+
+
+READ = """
+    SELECT sum(idx_tup_read) FROM pg_stat_user_indexes
+    WHERE relname = 'events' AND NOT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'hansard writer')"""
+"""Of all indexes; nothing while a writer is still connected, who says what he has read when he leaves."""
+
+
+def test_a_look_before_an_append_does_not_read_more_as_its_shard_grows(dsn: str) -> None:
+    """In a new database, where a plan that is kept was made when the log was small."""
+    conversations = [uuid4() for _ in range(200)]
+    with storing(dsn) as store:
+        for events in (started(said()), [said()]):
+            for conversation in conversations:
+                store.append_blocking(asked(store, conversation, events))
+    while (read := rows(dsn, READ)[0][0]) is None:
+        pass
+    assert read < 10 * len(conversations)
