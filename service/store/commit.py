@@ -1,4 +1,5 @@
-"""Stores one batch in one transaction: lock and look, decide, write."""
+"""Stores one batch in one transaction: lock and look, decide, write; or, in one round trip, on what is
+remembered of earlier looks."""
 
 import logging
 from collections import defaultdict
@@ -17,7 +18,8 @@ from service.store.append import Append
 from service.store.between import came_between
 from service.store.decide import Decided
 from service.store.insert import insertion
-from service.store.look import InStep, Look, lock_and_look
+from service.store.look import InStep, Look, lock, lock_and_look
+from service.store.remembered import AS_REMEMBERED, Remembered
 
 log = logging.getLogger("hansard.writer")
 
@@ -54,11 +56,41 @@ class ProjectionRefused(Exception):
 class Commit:
     """One attempt. It ends the transaction, unless the connection is of no more use."""
 
-    def __init__(self, exchange: StatementExchange, lane: int, known: Known, until: float) -> None:
+    def __init__(
+        self, exchange: StatementExchange, lane: int, known: Known, remembered: Remembered, until: float
+    ) -> None:
         self._exchange = exchange
         self._lane = lane
         self._known = known
+        self._remembered = remembered
         self._until = until
+        self.was_stale = False
+        """What was remembered was refused: others had stored or changed something."""
+        self._has_marked_behind = False
+
+    def store_as_remembered(self, batch: Sequence[Append]) -> Decided | None:
+        """None where the memory does not suffice, or holds no more; then nothing is stored."""
+        look = self._remembered.look
+        decided = Decided(look, batch)
+        if decided.has_refused:
+            return None
+        written = list(self._writes(look, decided))
+        try:
+            lock(self._exchange, self._lane)
+            self._exchange.send(AS_REMEMBERED, self._remembered.guard(batch))
+            for write, of in written:
+                self._send(write, of)
+            self._commit(decided.placed)
+        except Failed as failed:
+            self._roll_back()
+            self._remembered.was_stale()
+            self.was_stale = True
+            if isinstance(failed.error, psycopg.OperationalError):
+                raise  # the lock was not had in time, or PostgreSQL is stopping
+            return None
+        self._remembered.confirm(decided)
+        self._remember_no_marks()
+        return decided
 
     def store(self, batch: Sequence[Append], without: Collection[InStep] = ()) -> Decided:
         """Sets each append's outcome. Builds that refused the rows before are left out, and marked behind."""
@@ -68,7 +100,7 @@ class Commit:
             if decided.displaced:
                 between = came_between(self._exchange, batch, self._until)
                 decided = Decided(look, batch, between)
-            for write, of in list(self._writes(look, decided, without)):
+            for write, of in self._writes(look, decided, without):
                 self._send(write, of)
             self._commit(decided.placed)
         except Failed as failed:
@@ -77,7 +109,13 @@ class Commit:
                 log.exception("projection %s refused rows and is behind now", failed.purpose.projection)
                 raise ProjectionRefused(failed.purpose) from failed
             raise
+        self._remembered.learn(look, decided)
+        self._remember_no_marks()
         return decided
+
+    def _remember_no_marks(self) -> None:
+        if self._has_marked_behind:
+            self._remembered.forget()
 
     def _commit(self, placed: Sequence[Append]) -> None:
         """From the moment in which this is sent, until it is answered, nobody knows whether it is stored."""
@@ -104,7 +142,7 @@ class Commit:
             self._exchange.send(write.statement, [column.data for column in write.columns], of)
 
     def _writes(
-        self, look: Look, decided: Decided, without: Collection[InStep]
+        self, look: Look, decided: Decided, without: Collection[InStep] = ()
     ) -> Iterator[tuple[Write, InStep | None]]:
         """The events, and what each build that is in step makes of them, or that it is behind now."""
         if not decided.rows:
@@ -122,6 +160,7 @@ class Commit:
             if made is not None:
                 yield from ((write, build) for write in made)
             else:
+                self._has_marked_behind = True
                 yield marking_behind(build, {shard: decided.before[shard] for shard in shards}), None
 
     def _made_of(self, events: Sequence[Recorded], build: InStep, look: Look) -> list[Write] | None:

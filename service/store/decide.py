@@ -1,6 +1,6 @@
 """Decides, without touching the database, what becomes of each append of a batch, and where its events go."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -21,7 +21,7 @@ class Decided:
     """One batch: each append's outcome, the rows to be written, and the same events for the projections."""
 
     def __init__(
-        self, look: Look, batch: Iterable[Append], between: Mapping[Key, Between] | None = None
+        self, look: Look, batch: Sequence[Append], between: Mapping[Key, Between] | None = None
     ) -> None:
         self.before = look.heads
         self.rows: list[Row] = []
@@ -30,13 +30,23 @@ class Decided:
         """Those that this batch stores."""
         self.displaced = False
         """Some may have another place than they were decided for, if what came between is looked at."""
-        self._heads = dict(look.heads)
-        self._tips = dict(look.tips)
+        self.heads = dict(look.heads)
+        """Where the shards end with it."""
+        self.tips: dict[Key, Tip] = {}
+        """Where the conversations end that it adds to."""
+        self.ends: dict[int, bytes] = {}
+        """The digests of the shards' last events."""
+        self._found = look.tips
         self._commands = dict(look.commands)
         self._digests = look.digests
         self._between = between
+        self._batch = batch
         for append in batch:
             append.outcome = self._decide(append)
+
+    @property
+    def has_refused(self) -> bool:
+        return len(self.placed) < len(self._batch)
 
     def _decide(self, append: Append) -> Outcome:
         command = append.command
@@ -57,13 +67,16 @@ class Decided:
         self.placed.append(append)
         return outcomes[0]
 
+    def _tip(self, key: Key) -> Tip | None:
+        return self.tips.get(key) or self._found.get(key)
+
     def _conflict(self, append: Append) -> VersionConflict | None:
         """All parts are looked at before the first is placed: each on top of the ones before it."""
         if append.based_on is not None and not stored_now(append.based_on):
             return VersionConflict(current_version=None, expected_version=append.expected)
         versions: dict[UUID, int | None] = {}  # all parts are of one shard
         for part in append.parts:
-            tip = self._tips.get((part.shard, part.conversation_id))
+            tip = self._tip((part.shard, part.conversation_id))
             version = versions.get(part.conversation_id, tip.version if tip else None)
             if not fits(part, version):
                 return VersionConflict(current_version=version or 0, expected_version=wanted(part))
@@ -82,8 +95,8 @@ class Decided:
 
     def _place(self, append: Append) -> Appended:
         shard, conversation_id, command = append.shard, append.conversation_id, append.command
-        position = self._heads[shard]
-        tip = self._tips.get((shard, conversation_id))
+        position = self.heads[shard]
+        tip = self._tip((shard, conversation_id))
         version = next_version(append, tip.version if tip else None) - 1
         digest = tip.digest if tip else None
         size = len(append.events)
@@ -110,13 +123,13 @@ class Decided:
             named = UNNAMED
         if digest is not None:
             append.placed = Placed(version, position, digest)
-            self._tips[shard, conversation_id] = Tip(version, digest)
+            self.tips[shard, conversation_id] = Tip(version, digest)
             if self._between and (between := self._between.get((shard, conversation_id))):
                 between.found += [
                     (number, event.topic, event.message_id)
                     for number, event in enumerate(append.events, version - size + 1)
                 ]
-            self._heads[shard] = position
+            self.heads[shard], self.ends[shard] = position, digest
         return Appended(conversation_id, version, position, size)
 
 

@@ -112,8 +112,7 @@ def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append
     )
     commands = [(append.shard, append.command.id) for append in batch if append.command]
     doubts = [(a.shard, a.conversation_id, doubt[0].version) for a in batch for doubt in a.doubts]
-    exchange.send(BEGIN)
-    exchange.send(LOCK, columns(("lane",), [(lane,)]))
+    lock(exchange, lane)
     exchange.send(HEADS, shards)
     exchange.send(CONVERSATIONS, conversations)
     exchange.send(IN_STEP, shards)
@@ -134,6 +133,12 @@ def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append
         },
         digests={digest for (digest,) in (next(found) if doubts else ())},
     )
+
+
+def lock(exchange: StatementExchange, lane: int) -> None:
+    """Begins the transaction, in a round that goes on."""
+    exchange.send(BEGIN)
+    exchange.send(LOCK, columns(("lane",), [(lane,)]))
 
 
 def rows_of(exchange: StatementExchange, results: Iterable[PGresult]) -> Iterator[Any]:

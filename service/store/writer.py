@@ -23,6 +23,7 @@ from service.store.decide import Decided
 from service.store.errors import OutcomeUnknown, StoreUnavailable
 from service.store.look import InStep
 from service.store.observer import Observer
+from service.store.remembered import Remembered
 from service.store.session import Connected, WritingSession, nothing_more
 
 log = logging.getLogger("hansard.writer")
@@ -60,6 +61,7 @@ class LaneWriter:
         self._observer = observer or Observer()
         self._arrivals = Arrivals(queue_limit)
         self._session = WritingSession(database, connected)
+        self._remembered = Remembered()
         self._failing_since: float | None = None
         self._notify_due = 0.0
         self._to_notify: set[int] = set()
@@ -154,7 +156,15 @@ class LaneWriter:
     def _attempt(self, batch: list[Append], without: list[InStep]) -> Decided:
         until = self._until_answers_are_due(batch)
         with self._trusting():
-            commit = Commit(self._session.exchange(until), self._lane, self._projections, until)
+            exchange = self._session.exchange(until)
+            commit = Commit(exchange, self._lane, self._projections, self._remembered, until)
+            if not without and self._remembered.covers(batch):
+                self._tell(self._observer.looked, "remembered")
+                if (decided := commit.store_as_remembered(batch)) is not None:
+                    return decided
+                if commit.was_stale:
+                    self._tell(self._observer.looked, "stale")
+            self._tell(self._observer.looked, "taken")
             return commit.store(batch, without)
 
     @contextmanager
@@ -166,6 +176,7 @@ class LaneWriter:
             raise
         except BaseException:
             self._session.give_up()
+            self._remembered.forget()
             raise
 
     def _until_answers_are_due(self, batch: list[Append]) -> float:

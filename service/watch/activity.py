@@ -22,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from service.repeating import Repeating
 from service.store.append import Append, Appended
 from service.store.ids import new_id
-from service.store.observer import Observer
+from service.store.observer import Look, Observer
 from service.store.past import ADDED
 
 log = logging.getLogger("hansard.activity")
@@ -96,6 +96,9 @@ class ActivityCounter(Observer):
 
     def stored(self, events: int, seconds: float) -> None:
         self._observer.stored(events, seconds)
+
+    def looked(self, how: Look) -> None:
+        self._observer.looked(how)
 
     def answered(self, appends: Sequence[Append]) -> None:
         self._observer.answered(appends)

@@ -10,7 +10,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import CommandReused, VersionConflict
 from service.store.append import Append, Appended
-from service.store.observer import Observer
+from service.store.observer import Look, Observer
 from service.store.store import Store
 from service.watch.look import Sighting
 from service.watch.status import RetentionRun
@@ -37,6 +37,12 @@ BATCH_EVENTS: Final = Histogram(
 )
 COMMIT_SECONDS: Final = Histogram(
     "hansard_commit_seconds", "One commit, from the lane's lock to the disk.", buckets=SECONDS, registry=HERE
+)
+LOOKS: Final = Counter(
+    "hansard_append_looks",
+    "Looks at the log for batches: remembered, taken, and how many of the remembered were stale.",
+    ["look"],
+    registry=HERE,
 )
 REQUESTS: Final = Counter(
     "hansard_http_requests", "Requests by route, method and class of status.", ["route", "method", "status"],
@@ -69,12 +75,18 @@ OUTCOMES: Final = {
 }
 
 
+LOOKS_BY_KIND: Final = {name: LOOKS.labels(name) for name in get_args(Look)}
+
+
 class CountingObserver(Observer):
     """Counts what the writer tells: a few calls a batch, however many appends are in it."""
 
     def stored(self, events: int, seconds: float) -> None:
         BATCH_EVENTS.observe(events)
         COMMIT_SECONDS.observe(seconds)
+
+    def looked(self, how: Look) -> None:
+        LOOKS_BY_KIND[how].inc()
 
     def answered(self, appends: Sequence[Append]) -> None:
         for name, number in Tally(outcome_of(append.outcome) for append in appends).items():

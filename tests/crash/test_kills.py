@@ -55,6 +55,22 @@ def test_a_writing_process_that_is_killed_leaves_what_was_acknowledged_and_nothi
         check(dsn, told)
 
 
+def test_of_two_processes_that_write_to_the_same_conversations_one_is_killed_again_and_again(
+    dsn: str,
+) -> None:
+    """Each makes stale what the other remembers of the log, all the time."""
+    told = Told()
+    with Writing(dsn, told, shared=True) as lasting:
+        for stale in range(1, ROUNDS + 1):
+            with Writing(dsn, told, shared=True) as process:
+                process.wait_for_more(random.randint(1, 200))  # noqa: S311
+                told.wait(lambda told, wanted=stale: told.stale >= wanted)  # type: ignore[misc]
+                a_random_moment(0.05)
+                process.kill()
+        lasting.stop()
+    check(dsn, told)
+
+
 def test_a_server_that_is_killed_and_comes_back_is_written_to_by_the_same_process(
     durable: EmbeddedPostgres,
 ) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import psycopg
@@ -24,14 +24,7 @@ from service.verify.log import verify_log
 from tests.crash import writing
 
 PATIENCE = 60.0
-APPENDS = """
-SELECT e.command_id, e.conversation_id, e.version, e.position, e.command_size, array(
-    SELECT m.message_id FROM events m
-    WHERE m.shard = e.shard AND m.position >= e.position AND m.position < e.position + e.command_size
-        AND m.conversation_id = e.conversation_id AND m.message_id IS NOT NULL
-    ORDER BY m.position)
-FROM events e WHERE e.command_id IS NOT NULL"""
-TOTALS = "SELECT count(*), count(message_id), count(DISTINCT message_id), sum(command_size) FROM events"
+EVENTS = "SELECT message_id, conversation_id, version, position FROM events ORDER BY shard, position"
 GAPS = """
 SELECT 'position', shard, count(*), max(position) FROM events GROUP BY shard
 HAVING count(*) <> max(position) OR min(position) <> 1
@@ -48,14 +41,12 @@ class Asked(Struct):
     messages: list[str]
 
 
-class Found(Struct, frozen=True):
-    """An append, as it is in the log."""
+class Place(NamedTuple):
+    """Of an event, in the log."""
 
     conversation: UUID
     version: int
     position: int
-    size: int
-    messages: list[str]
 
 
 class Told:
@@ -68,6 +59,8 @@ class Told:
         self.unknown: dict[UUID, str] = {}
         self.wrong: dict[UUID, str] = {}
         self.stopped = False
+        self.stale = 0
+        """How often what was remembered of the log was not so any more."""
         self._changed = threading.Condition()
 
     def hear(self, line: dict[str, Any]) -> None:
@@ -83,6 +76,8 @@ class Told:
                     self.unknown[UUID(command)] = why
                 case {"wrong": command, "why": why}:
                     self.wrong[UUID(command)] = why
+                case {"stale": True}:
+                    self.stale += 1
                 case {"stopped": True}:
                     self.stopped = True
             self._changed.notify_all()
@@ -105,8 +100,17 @@ class Told:
 class Writing:
     """A writing process, and a thread that listens to it."""
 
-    def __init__(self, dsn: str, told: Told, patience: float = 5.0, patience_in_doubt: float = 30.0) -> None:
-        command = [sys.executable, "-m", writing.__name__, dsn, str(patience), str(patience_in_doubt)]
+    def __init__(
+        self,
+        dsn: str,
+        told: Told,
+        patience: float = 5.0,
+        patience_in_doubt: float = 30.0,
+        shared: bool = False,
+    ) -> None:
+        """Shared are the conversations of several such processes."""
+        whose = "shared" if shared else "its own"
+        command = [sys.executable, "-m", writing.__name__, dsn, str(patience), str(patience_in_doubt), whose]
         self.told = told
         self.done = 0
         """How many of what was told were its own."""
@@ -173,22 +177,29 @@ def check(dsn: str, told: Told) -> None:
     """All that the writing processes were told is so."""
     assert not told.wrong
     with once_all_are_gone(dsn) as connection:
-        found = {command: Found(*rest) for command, *rest in connection.execute(APPENDS)}
-        totals = connection.execute(TOTALS).fetchone()
+        events = [(message, Place(*place)) for message, *place in connection.execute(EVENTS)]
         assert not connection.execute(GAPS).fetchall()
-    for command, (version, position, size) in told.done.items():
-        last = found[command].size - 1
-        assert (version - last, position - last) == (found[command].version, found[command].position)
-        assert size == found[command].size
-    for command, append in found.items():
-        asked = told.asked[command]
-        assert append.conversation == asked.conversation
-        assert append.messages == asked.messages, "an append is there whole or not at all"
-    assert totals is not None
-    events, with_message, messages, in_appends = totals
-    assert events == in_appends, "nothing is there that no append has brought"
-    assert with_message == messages == sum(len(append.messages) for append in found.values()), "each once"
-    assert not found.keys() & told.refused.keys(), "of what was refused it was said that nothing was stored"
+    places = {message: place for message, place in events if message is not None}
+    beginnings = {place for message, place in events if message is None}
+    assert len(places) + len(beginnings) == len(events), "each message is there once"
+    for name, asked in told.asked.items():
+        found = [places.pop(message) for message in asked.messages if message in places]
+        if not found:
+            assert name not in told.done, "what was acknowledged is there"
+            continue
+        first = found[0]
+        assert found == [
+            Place(asked.conversation, first.version + number, first.position + number)
+            for number in range(len(asked.messages))
+        ], "an append is there whole or not at all"
+        assert name not in told.refused, "of what was refused it was said that nothing was stored"
+        began = Place(asked.conversation, first.version - 1, first.position - 1)
+        size = len(found) + (began in beginnings)
+        beginnings.discard(began)
+        last = found[-1]
+        assert told.done.get(name) in (None, (last.version, last.position, size))
+    assert not places
+    assert not beginnings, "nothing is there that no append has brought"
     check_everything_else(dsn)
 
 

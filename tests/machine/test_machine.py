@@ -182,6 +182,7 @@ def test_all_histories_are_kept(
     postgres: EmbeddedPostgres, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.store.repository.SNAPSHOT_EVERY", SNAPSHOT_EVERY)
+    monkeypatch.setattr("service.store.remembered.PROOFS", 0)
     chosen = settings() if LONG else SHORT
     run_state_machine_as_test(
         cast(type[Machine], partial(made, postgres, template)),

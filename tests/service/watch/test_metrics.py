@@ -63,15 +63,22 @@ async def test_appends_are_counted_by_what_became_of_them(dsn: str) -> None:
             other = CommandKey(command.id, b"2" * 32)
             with pytest.raises(CommandReused):
                 await store.append(asked(store, conversation, [said()], command=other))
+            for _ in range(2):
+                await store.append(asked(store, conversation, [said()]))
         after = await scraped(client)
     counted = {
         outcome: after[f"hansard_appends_total{{outcome={outcome}}}"]
         - before[f"hansard_appends_total{{outcome={outcome}}}"]
         for outcome in ("stored", "repeated", "conflict", "refused", "failed")
     }
-    assert counted == {"stored": 1, "repeated": 1, "conflict": 1, "refused": 1, "failed": 0}
-    assert difference(before, after, "hansard_batch_events_sum{}") == 2
-    assert difference(before, after, "hansard_commit_seconds_count{}") == 1
+    assert counted == {"stored": 3, "repeated": 1, "conflict": 1, "refused": 1, "failed": 0}
+    looks = {
+        kind: difference(before, after, f"hansard_append_looks_total{{look={kind}}}")
+        for kind in ("remembered", "taken", "stale")
+    }
+    assert looks == {"remembered": 1, "taken": 5, "stale": 0}
+    assert difference(before, after, "hansard_batch_events_sum{}") == 4
+    assert difference(before, after, "hansard_commit_seconds_count{}") == 3
 
 
 def difference(before: Samples, after: Samples, name: str) -> float:
