@@ -157,7 +157,7 @@ async def list_quickly(request: UsualRequest) -> ASGIResponse:
 
 @get(
     "/api/conversations",
-    before_request=quickly(list_quickly),
+    opt=quickly(list_quickly),
     tags=TAGS,
     summary="A user's conversations, most recent activity first",
     responses=gives(200, ConversationList, LISTED, "A page; next_cursor leads to the next."),
@@ -218,7 +218,7 @@ async def read_quickly(request: UsualRequest) -> ASGIResponse:
 
 @get(
     "/api/conversations/{conversation_id:str}",
-    before_request=quickly(read_quickly),
+    opt=quickly(read_quickly),
     tags=TAGS,
     summary="One conversation",
     responses={

@@ -91,7 +91,7 @@ async def read_quickly(request: UsualRequest) -> ASGIResponse:
 
 @get(
     "/api/conversations/{conversation_id:str}/messages",
-    before_request=quickly(read_quickly),
+    opt=quickly(read_quickly),
     tags=TAGS,
     summary="The messages of a conversation",
     responses=gives(
@@ -131,7 +131,7 @@ async def add_quickly(request: UsualRequest) -> ASGIResponse:
 
 @post(
     "/api/conversations/{conversation_id:str}/messages",
-    before_request=quickly(add_quickly),
+    opt=quickly(add_quickly),
     status_code=201,
     tags=TAGS,
     summary="Put a message on the record",

@@ -124,7 +124,7 @@ async def list_quickly(request: UsualRequest) -> ASGIResponse:
 
 @get(
     "/api/chat/sessions",
-    before_request=quickly(list_quickly),
+    opt=quickly(list_quickly),
     tags=TAGS,
     summary="A user's sessions, most recent activity first",
     responses=gives(
@@ -164,7 +164,7 @@ async def read_history_quickly(request: UsualRequest) -> ASGIResponse:
 
 @get(
     "/api/chat/history",
-    before_request=quickly(read_history_quickly),
+    opt=quickly(read_history_quickly),
     tags=TAGS,
     summary="What was said in one session, or in all of a user's",
     responses=gives(200, SessionHistory, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),
@@ -204,7 +204,7 @@ async def read_session_quickly(request: UsualRequest) -> ASGIResponse:
 
 @get(
     "/api/chat/{session_id:str}/history",
-    before_request=quickly(read_session_quickly),
+    opt=quickly(read_session_quickly),
     tags=TAGS,
     summary="What was said in one session",
     responses=gives(200, SessionHistory, HISTORY, "A page of messages, oldest first.", examples.UNKNOWN),

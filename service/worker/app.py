@@ -53,6 +53,7 @@ from service.watch.look import Watch
 from service.watch.metrics import CountingObserver, measure
 from service.web import pages
 from service.web.reference import ReferencePlugin
+from service.worker.door import Door
 from service.worker.layer import Layer
 from service.worker.stop import Stop
 
@@ -117,7 +118,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ),
         logging_config=None,  # service.logs has configured it for the whole process
     )
-    app.asgi_handler = Layer(app.asgi_handler, attachment, stop, recording, room, bodies, lasting)
+    door = Door(app, authentication, attachment, for_other_sites=app.cors_config is not None)
+    app.asgi_handler = Layer(door, attachment, stop, recording, room, bodies, lasting)
     return app
 
 

@@ -5,21 +5,23 @@ that ends a name: so different users would become one.
 """
 
 import re
-from typing import Any, Final
-from urllib.parse import unquote_to_bytes
+from typing import Final
+from urllib.parse import parse_qsl, unquote_to_bytes
 
-from litestar.connection import ASGIConnection
+from litestar.types import Scope
 
 from domain.errors import ContentNotText
 from service.api.answering.errors import SlashInPath, UsersDiffer
+from service.api.asking.requests import headers_of
 
+USER: Final = b"x-user-id"
 SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
 
 
-def check_address(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    path, query = connection.scope.get("raw_path", b""), connection.scope["query_string"]
+def check_address(scope: Scope) -> None:
+    path, query = scope.get("raw_path", b""), scope["query_string"]
     if b"%" in path or not path.isascii():
-        template = connection.scope["path_template"].split("/")
+        template = scope["path_template"].split("/")
         for name, value in zip(template, path.split(b"/"), strict=False):
             check_value(name.strip("{}"), value)
             if SLASH.search(value):
@@ -39,19 +41,22 @@ def check_value(name: str, escaped: bytes) -> None:
         raise ContentNotText(field=name, at=len(broken.object[: broken.start].decode())) from None
 
 
-def check_names_one_user(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def check_names_one_user(scope: Scope) -> None:
     """Of a parameter that is given twice, one value would count, and nobody could tell which."""
-    in_header = {value for name, value in connection.scope["headers"] if name == b"x-user-id"}
-    query = connection.scope["query_string"]
-    has_several = query.count(b"&") > 0 and (b"%" in query or query.count(b"user_id") > 1)
-    in_query = set(connection.query_params.getall("user_id", [])) if has_several else set()
-    if len(in_header) > 1 or len(in_query) > 1:
+    in_header = {value for name, value in scope["headers"] if name == USER}
+    if len(in_header) > 1 or len(set(named_in_query(scope["query_string"]))) > 1:
         raise UsersDiffer
 
 
-def named_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+def named_in(scope: Scope) -> str | None:
     """The user who is named outside of the body, if one is."""
-    named: str | None = connection.headers.get("x-user-id")
-    if named is None and connection.scope["query_string"]:
-        named = connection.query_params.get("user_id")
-    return named
+    named = headers_of(scope).get(USER)
+    if named is not None:
+        return named.decode("latin-1")
+    return next(iter(named_in_query(scope["query_string"])), None)
+
+
+def named_in_query(query: bytes) -> list[str]:
+    if b"user_id" not in query and b"%" not in query:
+        return []
+    return [value for name, value in parse_qsl(query.decode(), keep_blank_values=True) if name == "user_id"]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.spec import Components, SecurityRequirement, SecurityScheme
+from litestar.types import Scope as RequestScope
 from msgspec import Struct
 
 from service.access.actors import A_KEY, user_acting
@@ -54,6 +55,7 @@ SECURITY: Final = Components(
     }
 )
 DEV: Final = Principal("dev", None, DEV_ACTOR, GRANTED["admin"])
+LET_IN: Final = "hansard_let_in"
 NOBODY: Final = (DEV, None)
 """Shows anything."""
 JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json")
@@ -102,15 +104,20 @@ class Authentication:
         self._body_limit = settings.body_limit
 
     async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """A guard. What it finds is the request's `user`."""
-        given = headers_of(connection.scope)
+        """A guard."""
+        if not connection.scope["state"].get(LET_IN):
+            await self.let_in(connection.scope, handler)
+
+    async def let_in(self, scope: RequestScope, handler: BaseRouteHandler) -> None:
+        """Once for each request. What it finds is the request's `user`."""
+        given = headers_of(scope)
         if self._dev:
             check_from_here(
                 {name: given[raw].decode("latin-1") for raw, name in OF_A_BROWSER if raw in given},
                 self._origins,
             )
-        check_address(connection)
-        method = str(connection.scope.get("method"))
+        check_address(scope)
+        method = str(scope.get("method"))
         check_body(given, handler, method, self._body_limit)
         needed = handler.opt.get(NEEDS, "read" if method in READING else "write")
         if needed is None or method == "OPTIONS":
@@ -121,11 +128,12 @@ class Authentication:
         self._buckets.take((principal.mode, principal.name))
         if needed not in principal.scopes:
             raise ScopeMissing(scope=needed)
-        check_names_one_user(connection)
+        check_names_one_user(scope)
         if handler.opt.get(STREAMED):
-            self._room.take_stream(connection.scope, principal.user_id or named_in(connection))
-            connection.scope["state"][SHOWN] = bearer
-        connection.scope["user"] = principal
+            self._room.take_stream(scope, principal.user_id or named_in(scope))
+            scope["state"][SHOWN] = bearer
+        scope["user"] = principal
+        scope["state"][LET_IN] = True
 
     async def is_good(self, bearer: Bearer) -> bool:
         """Still: a key is asked for again, whatever is known of it."""

@@ -82,6 +82,11 @@ def check_from_here(headers: Mapping[str, str], allowed: frozenset[str]) -> None
 
 
 @lru_cache(256)
+def names_a_host(header: bytes) -> bool:
+    return HOST.fullmatch(header.decode("latin-1")) is not None
+
+
+@lru_cache(256)
 def is_local(host: str) -> bool:
     given = HOST.fullmatch(host)
     if given is None:

@@ -1,7 +1,7 @@
 """The usual request of an operation that is asked all the time, read without the framework's machinery.
 
-It stands before the operation's own handler, as its `before_request`. Whatever is unusual about a request is
-left to the handler: that reads the request from the start, and refuses in its words what is wrong with it.
+Whatever is unusual about a request is left to the operation's own handler: that reads the request from the
+start, and refuses in its words what is wrong with it.
 """
 
 import re
@@ -10,16 +10,18 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from litestar import Request
 from litestar.response.base import ASGIResponse
+from litestar.types import HTTPReceiveMessage, HTTPScope, Receive, WebSocketReceiveMessage
 from msgspec import MsgspecError
 from msgspec.json import Decoder
 
+from service.api.answering.errors import BodyBrokeOff
 from service.api.answering.paging import MOST
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.principal import named_user
-from service.api.asking.requests import headers_of
+from service.api.asking.requests import headers_of, was_read
 from service.api.asking.terms import NO_HEADERS
+from service.attachment import Attachment
 from service.watch.logs import REQUEST_ID
 
 T = TypeVar("T")
@@ -34,18 +36,27 @@ FLAGS: Final = {"true": True, "false": False}
 WITH_KEY_OR_VERSION: Final = (b"idempotency-key", b"if-match")
 
 
+QUICKLY: Final = "quickly"
+
+
 class Unusual(Exception):
     """Something for the framework to read."""
 
 
 class UsualRequest:
-    def __init__(self, request: Request[Any, Any, Any]) -> None:
-        self._request = request
-        self._query = query_of(request.scope["query_string"])
-        self._path: dict[str, str] = request.scope["path_params"]
+    def __init__(self, scope: HTTPScope, receive: Receive, attachment: Attachment) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._attachment = attachment
+        self._whole: bytes | None = None
+
+    @cached_property
+    def _query(self) -> dict[str, str]:
+        return query_of(self._scope["query_string"])
 
     def id(self, name: str) -> UUID:
-        return id_as_it_is_written(self._path[name])
+        """In the path, which only an id leads to that is written as it should be."""
+        return UUID(self._scope["path_params"][name])
 
     def limit(self, default: int) -> int:
         given = self._query.get("limit")
@@ -64,7 +75,7 @@ class UsualRequest:
         return given
 
     def header(self, name: bytes) -> str | None:
-        given = headers_of(self._request.scope).get(name)
+        given = headers_of(self._scope).get(name)
         return None if given is None else given.decode("latin-1")
 
     def only(self, *names: str) -> None:
@@ -77,29 +88,45 @@ class UsualRequest:
         return named_user(self.header(b"x-user-id"), self.text("user_id"))
 
     def asking(self) -> Asking:
-        return Asking(
-            self._request.app.state["attachment"], self._request.user, self._named, REQUEST_ID.get()
-        )
+        return Asking(self._attachment, self._scope["user"], self._named, REQUEST_ID.get())
 
     def writing(self) -> Writing:
-        given = headers_of(self._request.scope)
+        given = headers_of(self._scope)
         if any(name in given for name in WITH_KEY_OR_VERSION):
             raise Unusual
-        return Writing(
-            self._request.app.state["attachment"],
-            self._request.user,
-            self._named,
-            REQUEST_ID.get(),
-            NO_HEADERS,
-        )
+        return Writing(self._attachment, self._scope["user"], self._named, REQUEST_ID.get(), NO_HEADERS)
 
     async def body(self, decoder: Decoder[T]) -> T:
         """Straight into its Struct."""
-        whole = await self._request.body()
+        if not headers_of(self._scope).get(b"content-length", b"").isdigit():
+            raise Unusual
+        self._whole = await self._read()
         try:
-            return decoder.decode(whole)
+            return decoder.decode(self._whole)
         except (MsgspecError, UnicodeError, RecursionError):
             raise Unusual from None
+
+    async def _read(self) -> bytes:
+        pieces, more = [], True
+        while more:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise BodyBrokeOff
+            pieces.append(message["body"])
+            more = message["more_body"]
+        was_read(self._scope)
+        return b"".join(pieces)
+
+    async def receive_again(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        """What was received, for who reads the request from the start."""
+        if self._whole is None:
+            return await self._receive()
+        whole, self._whole = self._whole, None
+        return {"type": "http.request", "body": whole, "more_body": False}
+
+
+Quick = Callable[[UsualRequest], Awaitable[ASGIResponse]]
+"""Answers it."""
 
 
 def id_as_it_is_written(given: str) -> UUID:
@@ -126,15 +153,6 @@ def query_of(query: bytes) -> dict[str, str]:
     return found
 
 
-def quickly(
-    answer: Callable[[UsualRequest], Awaitable[ASGIResponse]],
-) -> Callable[[Request[Any, Any, Any]], Awaitable[ASGIResponse | None]]:
-    """For an operation's `before_request`: an answer, or None for the handler to give it."""
-
-    async def before(request: Request[Any, Any, Any]) -> ASGIResponse | None:
-        try:
-            return await answer(UsualRequest(request))
-        except Unusual:
-            return None
-
-    return before
+def quickly(answer: Quick) -> dict[str, Any]:
+    """For an operation's `opt`."""
+    return {QUICKLY: answer}

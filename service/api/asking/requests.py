@@ -31,7 +31,7 @@ class JsonRequest(Request[Any, Any, Any]):
 
     async def body(self) -> bytes:
         whole = await super().body()
-        self.scope["state"][WAS_READ] = True
+        was_read(self.scope)
         return whole
 
     async def json(self) -> Any:
@@ -71,6 +71,11 @@ def take_headers(scope: HTTPScope) -> Mapping[bytes, bytes]:
 def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
     given: Mapping[bytes, bytes] = scope["state"][GIVEN]
     return given
+
+
+def was_read(scope: Scope) -> None:
+    """All of the body."""
+    scope["state"][WAS_READ] = True
 
 
 def leaves_a_body_unread(scope: HTTPScope) -> bool:

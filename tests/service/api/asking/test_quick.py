@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from service.api.asking.quick import Unusual, query_of
+from service.worker.door import Door
+from service.worker.layer import Layer
 from tests.service.api.calling import SECRET, as_user, bearer, calling, key
 from tests.service.api.recording import ID, PLACE, TIME, at_once, by, started, user
 
@@ -198,3 +200,55 @@ async def test_who_asks_is_asked_however_a_request_is_read(dsn: str) -> None:
             assert (await client.get(path, headers=headers)).status_code == status
         refused = await client.post(path, json=user("Hi"), headers=reader | ANN)
         assert (refused.status_code, refused.json()["type"]) == (403, "scope-missing")
+
+
+async def test_only_what_is_unusual_goes_through_the_framework(dsn: str) -> None:
+    async with calling(dsn) as client:
+        made = await started(client)
+        layer = client.app.asgi_handler
+        assert isinstance(layer, Layer)
+        door = layer._app
+        assert isinstance(door, Door)
+        framework, seen = door._framework, list[str]()
+
+        async def noted(scope: Any, receive: Any, send: Any) -> None:
+            seen.append(f"{scope['method']} {scope['path']}")
+            await framework(scope, receive, send)
+
+        door._framework = noted
+        path = f"/api/conversations/{made['id']}"
+        for usual in (
+            path,
+            f"{path}/messages",
+            "/api/conversations",
+            "/api/chat/sessions",
+            "/api/chat/history",
+        ):
+            assert (await client.get(usual, headers=ANN)).status_code == 200
+        assert (await client.post(f"{path}/messages", json=user("Hi"), headers=ANN)).status_code == 201
+        assert (await client.get(f"/api/conversations/{uuid4()}", headers=ANN)).status_code == 404
+        assert seen == []
+        odd = {**ANN, "Host": "local host"}
+        assert (await client.get(path, headers=odd)).status_code == 400
+        assert (await client.get(path.upper(), headers=ANN)).status_code == 404
+        assert (await client.get(path, params=IGNORED, headers=ANN)).status_code == 200
+        assert (await client.post(f"{path}/messages", json={}, headers=ANN)).status_code == 400
+        assert seen == [f"GET {path}", f"GET {path.upper()}", f"GET {path}", f"POST {path}/messages"]
+
+
+async def test_a_request_that_is_read_twice_counts_once(dsn: str) -> None:
+    async with calling(dsn, rate_limit=40) as client:
+        made = await started(client)
+        path = f"/api/conversations/{made['id']}/messages"
+        statuses = [(await client.post(path, json={}, headers=ANN)).status_code for _ in range(30)]
+        assert statuses == [400] * 30
+
+
+async def test_another_site_is_told_the_same_however_it_is_read(dsn: str) -> None:
+    site = "https://app.example"
+    async with calling(dsn, cors_origins=site) as client:
+        made = await started(client)
+        path = f"/api/conversations/{made['id']}"
+        quick, slow = await both_ways(client, "GET", path, {}, {**ANN, "Origin": site})
+        assert of(quick) == of(slow)
+        assert quick.headers["Access-Control-Allow-Origin"] == site
