@@ -8,21 +8,21 @@ Role = Literal["user", "assistant"]
 Status = Literal["complete", "interrupted"]
 
 
-class Link(Struct, frozen=True):
+class Link(Struct, frozen=True, gc=False):
     """A typed tie from a conversation to something of the host application: `opportunity` → `opp_42`."""
 
     kind: str
     target: str
 
 
-class Payload(Struct, frozen=True):
+class Payload(Struct, frozen=True, gc=False):
     """What a protocol wants back exactly as it gave it, and the name of the protocol's shape."""
 
     schema: str
     data: dict[str, Any]
 
 
-class Event(Struct, frozen=True, tag_field="event", omit_defaults=True):
+class Event(Struct, frozen=True, tag_field="event", omit_defaults=True, gc=False):
     """A fact about one conversation, in the past tense."""
 
 

@@ -34,7 +34,7 @@ class Unreadable(Event, frozen=True, tag="unreadable"):
     error: str
 
 
-class Recorded(Struct, frozen=True):
+class Recorded(Struct, frozen=True, gc=False):
     """Keeps the `eventsourcing` library's DomainEventProtocol, so its repositories can fold these events."""
 
     shard: int

@@ -32,7 +32,7 @@ from projections.rows.changes import Change, Delete, Insert, Update
 from projections.rows.tables import Json, Small, Table
 
 
-class Row(Struct):
+class Row(Struct, gc=False):
     shard: Small
     conversation_id: UUID
     user_id: str | None
@@ -52,7 +52,7 @@ class Row(Struct):
     """Who asked for that, and why."""
 
 
-class LinkRow(Struct):
+class LinkRow(Struct, gc=False):
     shard: Small
     conversation_id: UUID
     kind: str

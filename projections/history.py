@@ -26,7 +26,7 @@ from projections.rows.tables import Json, Small, Table
 from projections.taggers import Taggers
 
 
-class Row(Struct):
+class Row(Struct, gc=False):
     shard: Small
     conversation_id: UUID
     message_id: str

@@ -35,7 +35,7 @@ PLAIN: Final = (("\0", " "), (BEGIN, " "), (END, " "), (LESS, " "), ("<", LESS))
 """What takes the place of what, one after the other."""
 
 
-class Row(Struct):
+class Row(Struct, gc=False):
     shard: Small
     conversation_id: UUID
     message_id: str

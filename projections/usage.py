@@ -14,7 +14,7 @@ from projections.rows.changes import Change, Delete, Tally, Update
 from projections.rows.tables import Small, Table
 
 
-class Row(Struct):
+class Row(Struct, gc=False):
     shard: Small
     conversation_id: UUID
     day: date

@@ -10,21 +10,21 @@ from projections.rows.tables import Table
 Key = tuple[Any, ...]
 
 
-class Insert(Struct, frozen=True):
+class Insert(Struct, frozen=True, gc=False):
     """A new row: there is none with its key."""
 
     table: Table
     row: Any
 
 
-class Tally(Struct, frozen=True):
+class Tally(Struct, frozen=True, gc=False):
     """A row whose sums are added to the row with this key, or that becomes it."""
 
     table: Table
     row: Any
 
 
-class Update(Struct, frozen=True):
+class Update(Struct, frozen=True, gc=False):
     """Changes the row with this key, if there is one; a shorter key means every row whose key begins with it.
 
     An update of many rows can only put; rows that are tallied are updated only so, and not their sums.
@@ -39,7 +39,7 @@ class Update(Struct, frozen=True):
     """Where the column is NULL; what with is only worked out there."""
 
 
-class Delete(Struct, frozen=True):
+class Delete(Struct, frozen=True, gc=False):
     """The row with this key goes, or every row whose key begins with it."""
 
     table: Table
@@ -49,7 +49,7 @@ class Delete(Struct, frozen=True):
 Change = Insert | Tally | Update | Delete
 
 
-class Pending(Struct):
+class Pending(Struct, gc=False):
     """Changes of one stored row that wait to be written."""
 
     put: dict[str, Any]

@@ -27,7 +27,7 @@ class CommandKey(Struct, frozen=True):
     digest: bytes
 
 
-class Appended(Struct, frozen=True):
+class Appended(Struct, frozen=True, gc=False):
     """The events are in the log, at these places and the ones that follow them."""
 
     conversation_id: UUID
@@ -43,7 +43,7 @@ class Appended(Struct, frozen=True):
 Outcome = Appended | VersionConflict | CommandReused
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, gc=False):
     """One event, encoded and sealed before anybody waits for it."""
 
     event: Event
@@ -99,7 +99,7 @@ class Append(Struct, eq=False):
         return (self, *self.also)
 
 
-class Placed(Struct, frozen=True):
+class Placed(Struct, frozen=True, gc=False):
     """Where an append's last event went when it was sent to the database; its digest recognises it there."""
 
     version: int
