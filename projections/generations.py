@@ -39,8 +39,9 @@ ADD: Final = """
 
 START: Final = """
     INSERT INTO checkpoints (shard, projection, generation, position)
-    SELECT shard, %(projection)s, %(number)s, %(position)s
-    FROM unnest(%(shards)s::smallint[]) AS given (shard)
+    SELECT l.shard, %(projection)s, %(number)s, %(position)s
+    FROM lanes AS l
+    WHERE l.shard = ANY(%(shards)s::smallint[])
 """
 
 RETIRE: Final = """

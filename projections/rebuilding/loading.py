@@ -25,8 +25,10 @@ CLAIM: Final = """
 
 DEFER: Final = """
     INSERT INTO deferred (shard, projection, generation, position)
-    SELECT %(shard)s, %(projection)s, %(number)s, position
-    FROM unnest(%(positions)s::bigint[]) AS given (position)
+    SELECT l.shard, %(projection)s, %(number)s, given.position
+    FROM lanes AS l
+    CROSS JOIN unnest(%(positions)s::bigint[]) AS given (position)
+    WHERE l.shard = %(shard)s
 """
 
 DEFERRED: Final = """
