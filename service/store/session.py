@@ -23,6 +23,8 @@ PARAMETERS: Final = {
     "enable_mergejoin": "off",
     # A conversation's last event is the last of its key, and is not to be sorted out of all of its shard.
     "enable_sort": "off",
+    # Arrays of any length are looked up in the same way; to find that out anew takes longer than to do it.
+    "plan_cache_mode": "force_generic_plan",
 }
 
 
