@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import cached_property
 from struct import Struct as Packing
 from typing import Any, Final
 from uuid import UUID
@@ -18,11 +19,23 @@ HEAD: Final = Packing(
 ).pack  # dimensions, whether there are NULLs, the type, how many, from which index on
 
 
-class PostgresType(Struct, frozen=True):
+class PostgresType(Struct, frozen=True, dict=True):
     number: int
     pack: Callable[[Any], bytes]
     size: int | None = None
     """Of every value in bytes, for the types whose values are all equally long."""
+
+    @cached_property
+    def head_of_one(self) -> bytes:
+        """Of an array with one value."""
+        return HEAD(1, 1, self.number, 1, 1)
+
+    def field(self, value: Any) -> bytes:
+        """One of a column."""
+        if value is None:
+            return NULL
+        data = self.pack(value)
+        return INT4(len(data)) + data
 
     def fields(self, values: Sequence[Any]) -> list[bytes]:
         """A column of values, or NULLs, each after its length."""
@@ -42,7 +55,10 @@ def packed(kind: str, value: Any) -> bytes:
 def array(kind: str, values: Sequence[Any]) -> bytes:
     """An array of this type, with one dimension."""
     of = TYPES[kind]
-    return HEAD(1, 1, of.number, len(values), 1) + b"".join(of.fields(values))
+    size = len(values)
+    if size == 1:  # as most are where one append is stored
+        return of.head_of_one + of.field(values[0])
+    return HEAD(1, 1, of.number, size, 1) + b"".join(of.fields(values))
 
 
 def day(value: date) -> bytes:

@@ -350,8 +350,8 @@ class EmbeddedPostgres:
 
     def _as_its_user(self) -> dict[str, Any]:
         """Of our environment PostgreSQL sees only the path; PGPORT and its like are not meant for it."""
-        environ = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
-        process: dict[str, Any] = {"env": environ | KEEPING_MEMORY, "cwd": "/", "start_new_session": True}
+        environ = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **KEEPING_MEMORY}
+        process: dict[str, Any] = {"env": environ, "cwd": "/", "start_new_session": True}
         if self.user:
             process |= {"user": self.user.uid, "group": self.user.gid, "extra_groups": []}
         return process

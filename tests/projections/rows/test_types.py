@@ -53,10 +53,10 @@ def test_a_value_alone_is_what_it_is(connection: Connection[Any], kind: str) -> 
 
 @pytest.mark.parametrize("kind", IN_COLUMNS)
 def test_a_column_of_values_and_nulls_is_what_it_is(connection: Connection[Any], kind: str) -> None:
-    values = [None, *VALUES[kind], None]
     query = sql.SQL("SELECT given::text FROM unnest({}) AS given").format(sql.SQL(f"%b::{kind}[]"))
-    found = connection.execute(query, [Array(kind, values)]).fetchall()
-    assert found == [(expected(connection, kind, value),) for value in values]
+    for values in ([], [None], *([value] for value in VALUES[kind]), [None, *VALUES[kind], None]):
+        found = connection.execute(query, [Array(kind, values)]).fetchall()
+        assert found == [(expected(connection, kind, value),) for value in values]
 
 
 @pytest.mark.parametrize("kind", IN_COLUMNS)
