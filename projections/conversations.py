@@ -105,7 +105,7 @@ class Conversations:
         key = (recorded.shard, recorded.conversation_id)
         match recorded.event:
             case MessageAdded() as added:
-                fill = {"opening": lambda: opening_of(added)}
+                fill = {"opening": lambda: opening_of(added)} if added.role == "user" else {}
                 return (Update(CONVERSATIONS, key, activity(recorded), ONE_MORE, fill),)
             case ConversationStarted(title=title, links=links, metadata=metadata):
                 linked = (Insert(LINKS, LinkRow(*key, link.kind, link.target)) for link in links)

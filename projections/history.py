@@ -78,6 +78,7 @@ class History:
     def __init__(self, taggers: Mapping[str, str] | None = None) -> None:
         """Taggers are regular expressions by name; a message gets the names of those that are found in it."""
         self.taggers = Taggers(taggers or {})
+        self.is_tagged = bool(self.taggers)
         self.version = f"1-{self.taggers.digest}" if self.taggers else "1"
 
     def changes(self, recorded: Recorded) -> tuple[Change, ...]:
@@ -103,7 +104,8 @@ class History:
 
     def row(self, recorded: Recorded, added: MessageAdded) -> Row:
         """By place and not by name, which takes half the time; this is where a replay spends most of it."""
-        tags = self.tags(recorded, added.content)
+        content, metadata, payload = added.content, added.metadata, added.payload
+        tags = self.tags(recorded, content) if self.is_tagged else ()
         return Row(
             recorded.shard,
             recorded.conversation_id,
@@ -113,13 +115,13 @@ class History:
             recorded.user_id,
             added.role,
             added.kind,
-            as_json(added.content),
+            as_json(content),
             added.is_fortune,
             "fortune" in tags,
-            as_json(added.metadata) if added.metadata else "{}",
+            as_json(metadata) if metadata else "{}",
             added.in_reply_to,
             added.status,
-            payload_json(added.payload),
+            None if payload is None else as_json(payload),
             as_json(tags) if tags else "[]",
             recorded.recorded_at,
         )
@@ -139,7 +141,7 @@ class History:
 
     def tags(self, recorded: Recorded, content: str) -> Sequence[str]:
         """An append brings those that were looked for before it took the lane's lock."""
-        if not self.taggers:
+        if not self.is_tagged:
             return ()
         return self.taggers.find(content) if recorded.tags is None else recorded.tags
 

@@ -57,19 +57,22 @@ class Pending(Struct, gc=False):
     fill: dict[str, Any]
 
     def merge(self, update: Update) -> None:
+        put, add, fill = self.put, self.add, self.fill
         for column, amount in update.add.items():
-            if column in self.put:
-                self.put[column] += amount
+            if column in put:
+                put[column] += amount
             else:
-                self.add[column] = self.add.get(column, 0) + amount
+                add[column] = add.get(column, 0) + amount
         for column, value in update.fill.items():
-            known = self.put if column in self.put else self.fill
+            known = put if column in put else fill
             if known.get(column) is None:
                 known[column] = value()
         for column, value in update.put.items():
-            self.put[column] = value
-            self.add.pop(column, None)
-            self.fill.pop(column, None)
+            put[column] = value
+            if column in add:
+                del add[column]
+            if column in fill:
+                del fill[column]
 
 
 class TableFold:
@@ -81,6 +84,8 @@ class TableFold:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self._key_of = table.key_of
+        self._key_size = len(table.key)
         self.inserts: dict[Key, Any] = {}
         self.tallies: dict[Key, Any] = {}
         self.updates: dict[Key, Pending] = {}
@@ -95,27 +100,31 @@ class TableFold:
     def insert(self, row: Any) -> None:
         """An update that waits for a row that is only now inserted had nothing to change. The last row of a
         key counts: a log into which an event was slipped is to be replayed, too."""
-        key = self.table.key_of(row)
+        key = self._key_of(row)
         self.inserts[key] = row
         if self.updates:
             self.updates.pop(key, None)
 
     def tally(self, row: Any) -> None:
-        known = self.tallies.setdefault(self.table.key_of(row), row)
+        known = self.tallies.setdefault(self._key_of(row), row)
         if known is not row:
             for column in self.table.sums:
                 if amount := getattr(row, column):
                     setattr(known, column, getattr(known, column) + amount)
 
     def update(self, update: Update) -> None:
-        if len(update.key) < len(self.table.key):
+        key = update.key
+        if len(key) < self._key_size:
             self.update_widely(update)
-        elif (row := self.inserts.get(update.key)) is not None:
+        elif self.inserts and (row := self.inserts.get(key)) is not None:
             alter(row, update)
+        elif (pending := self.updates.get(key)) is not None:
+            pending.merge(update)
         elif self.table.sums:
             raise TypeError(f"{self.table.name} is tallied: its rows are not updated one by one")
         else:
-            self.updates.setdefault(update.key, Pending({}, {}, {})).merge(update)
+            self.updates[key] = pending = Pending({}, {}, {})
+            pending.merge(update)
 
     def update_widely(self, update: Update) -> None:
         if update.add or update.fill or not update.put.keys().isdisjoint(self.table.sums):
@@ -129,7 +138,7 @@ class TableFold:
             self.updates[key].merge(update)
 
     def delete(self, delete: Delete) -> None:
-        if len(delete.key) < len(self.table.key):
+        if len(delete.key) < self._key_size:
             self.wide.append(delete)
             for rows in (self.inserts, self.tallies, self.updates):
                 for key in under(delete.key, rows):

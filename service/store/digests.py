@@ -27,6 +27,7 @@ the event that anonymises. The column message_id repeats what the state says, an
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 from typing import Final
@@ -40,12 +41,19 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _STATE: Final = Struct(">17sI")
 _PERSON: Final = Struct(">18sI")
 _PERSON_REST: Final = Struct(">BII")
+_USUAL: Final = 16
+_BEFORE_USUAL_SALT: Final = sha256(_STATE.pack(b"hansard.state.v1\0", _USUAL))
 _LEFT: Final = Struct(">qBQQ")
 _EVENT: Final = Struct(">17s 32s 32s 32s 16s h q q q B 16s q I")
 
 
 def state_digest(salt: bytes, state: bytes) -> bytes:
-    return sha256(_STATE.pack(b"hansard.state.v1\0", len(salt)) + salt + state).digest()
+    if len(salt) == _USUAL:
+        digest = _BEFORE_USUAL_SALT.copy()
+    else:
+        digest = sha256(_STATE.pack(b"hansard.state.v1\0", len(salt)))
+    digest.update(salt + state)
+    return digest.digest()
 
 
 def person_digest(salt: bytes, user_id: str | None, actor: str | None, request_id: str | None) -> bytes:
@@ -112,6 +120,8 @@ class Left:
         return self._digest.hexdigest()
 
 
+@lru_cache(maxsize=64)
 def microseconds(time: datetime) -> int:
-    """Since the epoch; by whole numbers only, for a float of this size is microseconds off."""
+    """Since the epoch; by whole numbers only, for a float of this size is microseconds off. All events of an
+    append tend to have the same."""
     return (time - _EPOCH) // _MICROSECOND
