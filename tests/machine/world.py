@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from projections.log import Log
 from projections.rebuilding.check import Check
 from projections.rebuilding.loading import LoadLimits
 from projections.rebuilding.rebuild import Rebuild
+from service.privacy.clearing import clear
 from service.privacy.emptying import ERASED, REDACT
 from service.store.connections import Database, connect
 from service.store.repository import Repository
@@ -131,12 +133,17 @@ class World:
             assert not proof.uncomparable
 
     def forget(self) -> None:
-        """The words of what was erased are taken out of the log, and the person."""
+        """The words of what was erased are taken out of the log, and the person; then out of the tables."""
         with connect(self.dsn) as owner:
             for shard, conversation_id in self.model.erased():
                 given = {"shard": shard, "conversation_ids": [conversation_id], "erased": ERASED}
                 owner.execute(REDACT, given)
+                self.run(self.clear(shard, conversation_id))
                 self.model.forget(shard, conversation_id)
+
+    async def clear(self, shard: int, conversation_id: UUID) -> None:
+        async with self.processes[0].pool.connection() as connection:
+            await clear(connection, shard, [conversation_id])
 
     def check_log(self) -> None:
         """It holds what was accepted, in its order, place by place, and nothing else."""

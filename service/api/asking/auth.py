@@ -40,9 +40,6 @@ OPEN: Final[dict[str, Any]] = {NEEDS: None}
 """For the `opt` of a handler that everybody may call: nobody is asked who he is."""
 NOBODY_IS_ASKED: Final[list[SecurityRequirement]] = [{}]
 """The same for the API document."""
-OF_A_BROWSER: Final = tuple(
-    (name.encode(), name) for name in ("host", "origin", "sec-fetch-site", "sec-fetch-mode")
-)
 READING: Final = frozenset({"GET", "HEAD"})
 
 SECURITY: Final = Components(
@@ -112,10 +109,7 @@ class Authentication:
         """Once for each request. What it finds is the request's `user`."""
         given = headers_of(scope)
         if self._dev:
-            check_from_here(
-                {name: given[raw].decode("latin-1") for raw, name in OF_A_BROWSER if raw in given},
-                self._origins,
-            )
+            check_from_here(given, self._origins)
         check_address(scope)
         method = str(scope.get("method"))
         check_body(given, handler, method, self._body_limit)

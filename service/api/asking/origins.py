@@ -66,19 +66,24 @@ def secured(headers: Iterable[Header]) -> list[Header]:
     return said
 
 
-def check_from_here(headers: Mapping[str, str], allowed: frozenset[str]) -> None:
+def check_from_here(given: Mapping[bytes, bytes], allowed: frozenset[str]) -> None:
     """Without authentication: another site's page must not get through, neither under a name of its own that
     it lets point to this machine, nor by asking from where it is."""
-    host = headers.get("host", "")
+    host = given.get(b"host", b"").decode("latin-1")
     if not is_local(host):
         raise NotFromHere(header="Host", value=host)
-    origin = headers.get("origin")
+    origin = told(given, b"origin")
     if origin is not None and origin not in allowed and not is_of(origin, host):
         raise NotFromHere(header="Origin", value=origin)
-    asked_by = headers.get("sec-fetch-site", "none")
-    follows_a_link = headers.get("sec-fetch-mode") == "navigate" and origin is None
+    asked_by = told(given, b"sec-fetch-site")
+    follows_a_link = given.get(b"sec-fetch-mode") == b"navigate" and origin is None
     if asked_by in ("cross-site", "same-site") and not follows_a_link and origin not in allowed:
         raise NotFromHere(header="Sec-Fetch-Site", value=asked_by)
+
+
+def told(given: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = given.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 @lru_cache(256)

@@ -18,6 +18,7 @@ from msgspec.json import Decoder
 from service.api.answering.errors import BodyBrokeOff
 from service.api.answering.paging import MOST
 from service.api.asking.asking import Asking, Writing
+from service.api.asking.origins import told
 from service.api.asking.principal import named_user
 from service.api.asking.requests import headers_of, was_read
 from service.api.asking.terms import NO_HEADERS
@@ -33,7 +34,8 @@ NO_VALUE: Final = "null"
 AN_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LIMITS: Final = {str(limit): limit for limit in range(1, MOST + 1)}
 FLAGS: Final = {"true": True, "false": False}
-WITH_KEY_OR_VERSION: Final = (b"idempotency-key", b"if-match")
+KEY: Final = b"idempotency-key"
+VERSION: Final = b"if-match"
 
 
 QUICKLY: Final = "quickly"
@@ -75,8 +77,7 @@ class UsualRequest:
         return given
 
     def header(self, name: bytes) -> str | None:
-        given = headers_of(self._scope).get(name)
-        return None if given is None else given.decode("latin-1")
+        return told(headers_of(self._scope), name)
 
     def only(self, *names: str) -> None:
         """Has no other parameters, which may be of the same handler's."""
@@ -92,7 +93,7 @@ class UsualRequest:
 
     def writing(self) -> Writing:
         given = headers_of(self._scope)
-        if any(name in given for name in WITH_KEY_OR_VERSION):
+        if KEY in given or VERSION in given:
             raise Unusual
         return Writing(self._attachment, self._scope["user"], self._named, REQUEST_ID.get(), NO_HEADERS)
 

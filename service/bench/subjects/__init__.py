@@ -19,6 +19,7 @@ SUBJECTS: Final = {
     "http": "Messages over HTTP, beside the usual way to write such a service and the bare framework.",
     "crowd": "Many clients at once who write to one conversation, beside as many with a conversation each.",
     "listeners": "The same work with thousands of idle listeners of `/api/changes`, and with none.",
+    "beside": "Reads, while others export everything, search for a common word, and replay.",
     "search": "One user's words among those of all users.",
     "transfer": "The whole record written to a file, and taken in by an empty database.",
     "growth": "The same work on a large log and on a small one.",
