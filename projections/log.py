@@ -1,6 +1,6 @@
 """What a projection needs of the log; the event store keeps this contract."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,8 +16,9 @@ class Log(Protocol):
         """Each shard's last position, 0 where it is empty."""
         ...
 
-    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
-        """The next events of a shard in order: at most `limit`, fewer if they are large, none at the end."""
+    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:
+        """The next events of a shard in order: at most `limit`, fewer if they are large, none at the end.
+        They come while they are taken; until the last one, or until it is closed, the connection is busy."""
         ...
 
     def pages(

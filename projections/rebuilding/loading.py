@@ -1,6 +1,8 @@
 """Fills the tables of new builds from a shard's log: folded in memory, copied into tables without indexes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,6 +39,9 @@ DEFERRED: Final = """
       AND position > %(after)s
     ORDER BY position LIMIT %(limit)s
 """
+
+AT_ONCE: Final = 100
+"""So many events are folded while the next ones come: few enough to stay in the processor's cache."""
 
 
 class LoadLimits(Struct, frozen=True):
@@ -184,15 +189,19 @@ class ShardLoader:
             return 0
         after = min(load.position for load in loads)
         while events < limits.segment_events and sum(load.held for load in loads) < limits.segment_rows:
-            page = self._page(after)
-            if not page:
+            taken = 0
+            with closing(self._page(after)) as page:
+                while piece := list(islice(page, AT_ONCE)):
+                    for load in loads:
+                        load.take(piece)
+                    taken += len(piece)
+                    after = piece[-1].position
+            if not taken:
                 break
             for load in loads:
-                load.take(page)
                 load.copy(self._connection)
-            after = page[-1].position
-            events += len(page)
-            self._report(len(page))
+            events += taken
+            self._report(taken)
         for load in loads:
             self._end(load)
         return events
@@ -200,7 +209,7 @@ class ShardLoader:
     def _load_carefully(self) -> int:
         """One chunk only, and each build by itself: halved until the event that is refused stands alone."""
         loads = self._begin()
-        page = self._page(min(load.position for load in loads)) if loads else []
+        page = list(self._page(min(load.position for load in loads))) if loads else []
         for load in loads:
             self._load_halves(load, page)
         return len(page)
@@ -244,12 +253,13 @@ class ShardLoader:
         load.finish(self._connection)
         self._late[load.build] = load.late
 
-    def _page(self, after: int) -> list[Recorded]:
+    def _page(self, after: int) -> Generator[Recorded]:
         most = self._limits.chunk_events
         ends = [build.until[self._shard] for build in self._builds if build.until is not None]
         if len(ends) == len(self._builds):
             most = min(most, max(ends) - after)
-        return self._log.page(self._connection, self._shard, after, most) if most > 0 else []
+        if most > 0:
+            yield from self._log.page(self._connection, self._shard, after, most)
 
     def _late_of(self, build: Build) -> set[UUID]:
         """The conversations that earlier transactions deferred."""

@@ -1,8 +1,9 @@
 """Reads the log: one conversation, one message's events, a shard in order, and where every shard ends."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Final, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -95,6 +96,9 @@ FROM receipts WHERE shard = %(shard)s AND command_id = %(command_id)s AND kind <
 """An erasure of many conversations is asked for under a key that none of its events has."""
 
 
+Row = tuple[Any, ...]
+
+
 class StoredCommand(Struct, frozen=True):
     """What an append that named a command has stored."""
 
@@ -114,10 +118,11 @@ class DatabaseLog:
     def heads(self, connection: Connection[Any]) -> dict[int, int]:
         return dict(connection.execute(HEADS).fetchall())
 
-    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
+    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:
         given = {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES}
         rows = connection.cursor(binary=True).stream(PAGE.encode(), given, size=ROWS_AT_ONCE)
-        return [recorded(row) for row in rows]
+        with closing(cast(Generator[Row], rows)):  # it says that it is less
+            yield from map(recorded, rows)
 
     def pages(
         self,
@@ -150,11 +155,11 @@ class DatabaseLog:
         connection.execute(LOCK, {"shards": list(shards)})
 
 
-def binary(connection: Connection[Any], query: str, given: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+def binary(connection: Connection[Any], query: str, given: dict[str, Any]) -> Iterable[Row]:
     return connection.cursor(binary=True).execute(query.encode(), given).fetchall()
 
 
-def recorded(row: tuple[Any, ...]) -> Recorded:
+def recorded(row: Row) -> Recorded:
     """A row of COLUMNS. What cannot be decoded becomes an event that says so: it must not hide the others."""
     shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id = row
     try:

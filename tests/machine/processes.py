@@ -1,7 +1,7 @@
 """One process of Hansard, as far as the log goes: a writer, a memory, a follower, and what reads."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -99,7 +99,7 @@ class ShortLog(DatabaseLog):
         self._look()
         return super().heads(connection)
 
-    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
+    def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:
         self._look()
         return super().page(connection, shard, after, limit)
 

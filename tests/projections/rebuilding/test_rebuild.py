@@ -1,6 +1,6 @@
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors
 
-from domain.events import ConversationErased, ConversationStarted, MessageRated, MessageRemoved
+from domain.events import ConversationErased, ConversationStarted, MessageAdded, MessageRated, MessageRemoved
 from domain.recorded import Recorded
 from projections.conversations import Conversations
 from projections.following import parking, unparking
@@ -22,10 +22,12 @@ from projections.rebuilding.loaders import LoaderFailed
 from projections.rebuilding.loading import LoadLimits
 from projections.rebuilding.progress import Progress
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
+from projections.rows.changes import Change, Update
 from projections.search import Search
 from projections.usage import Usage
 from service.store.connections import connect
 from tests.projections.rebuilding.replayed import (
+    COUNTS,
     LOG,
     Other,
     Spoken,
@@ -195,6 +197,25 @@ def test_a_build_parks_what_it_cannot_take_and_all_else_is_there(dsn: str, words
         ]
         unparking.retry(connection, LOG, Words(cured=True))
     assert now(dsn, Words()) == wanted(dsn, Words(cured=True))
+
+
+class Unfoldable(Words):
+    """One of its changes is refused when it is folded, and not when it is made."""
+
+    def changes(self, recorded: Recorded) -> Iterable[Change]:
+        yield from super().changes(recorded)
+        if isinstance(recorded.event, MessageAdded) and recorded.event.content == "unfoldable":
+            yield Update(COUNTS, (recorded.shard, recorded.user_id), put={"messages": 0})
+
+
+def test_what_cannot_be_folded_is_parked_though_more_of_the_log_is_on_its_way(dsn: str) -> None:
+    sick, other = spoken(2)
+    talk(dsn, [sick, other], messages=2)
+    with storing(dsn) as store:
+        say(store, sick, said("unfoldable"), *(said("word " * 100) for _ in range(500)))
+    rebuilt = replay(dsn, Unfoldable(), limits=LoadLimits())
+    assert rebuilt.parked == 1
+    assert len(now(dsn, Unfoldable())["lines"]) == 4
 
 
 def test_what_postgresql_refuses_of_a_deferred_event_is_parked(dsn: str) -> None:
