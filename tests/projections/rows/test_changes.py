@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from psycopg import Connection
 
 from projections.projection import fold
-from projections.rows.apply import apply
+from projections.rows.apply import COPY_FROM, apply
 from projections.rows.changes import Change, Delete, Fold, Insert, Tally, Update
 from projections.rows.tables import Small, Table
 from tests.projections.given import GENERATION, stored, tables, undone
@@ -235,10 +235,10 @@ def test_an_update_of_many_rows_can_only_put_and_no_sums(update: Update) -> None
 
 
 def test_many_changes_of_one_kind_are_one_statement(connection: Connection[Any]) -> None:
-    changes: list[Change] = [Insert(ROWS, Row(1, "a", n, 0, None, None)) for n in range(100)]
-    changes += [Tally(SUMS, Sum(1, "a", n, "me", 1, 1)) for n in range(100)]
-    changes += [Delete(ROWS, (1, "b", n)) for n in range(100)]
-    changes += [Delete(SUMS, (1, str(n))) for n in range(100)]
+    changes: list[Change] = [Insert(ROWS, Row(1, "a", n, 0, None, None)) for n in range(COPY_FROM - 1)]
+    changes += [Tally(SUMS, Sum(1, "a", n, "me", 1, 1)) for n in range(COPY_FROM - 1)]
+    changes += [Delete(ROWS, (1, "b", n)) for n in range(COPY_FROM - 1)]
+    changes += [Delete(SUMS, (1, str(n))) for n in range(COPY_FROM - 1)]
     fold = Fold()
     fold.take(changes)
     counted = Counting(connection)
