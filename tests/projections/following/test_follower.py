@@ -306,14 +306,15 @@ def test_appends_that_are_as_fast_as_it_is_are_caught_up_with_in_the_end(
     with storing(dsn, []) as store:
 
         class Growing(type(LOG)):  # type: ignore[misc]  # the log as it is, but for its pages
-            def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> list[Recorded]:
-                page: list[Recorded] = super().page(connection, shard, after, limit)
+            def pages(self, *given: Any) -> list[Recorded]:
+                page: list[Recorded] = super().pages(*given)
                 if page and threading.current_thread() is main and not locked(dsn):
-                    say(store, conversation, *(said() for _ in page))
+                    grown.append(say(store, conversation, *(said() for _ in page)))
                 return page
 
-        main = threading.current_thread()
+        main, grown = threading.current_thread(), list[int]()
         Follower(connecting(dsn), Growing(), [words], page=10).run_once()
+    assert grown
     assert positions(dsn, generation)[conversation.shard] is None
     assert contents(dsn, words, 1) == wanted(dsn, words)
 
