@@ -83,7 +83,7 @@ class Commit:
             self._commit(decided.placed)
         except Failed as failed:
             self._roll_back()
-            self._remembered.was_stale()
+            self._remembered.distrust()
             self.was_stale = True
             if isinstance(failed.error, psycopg.OperationalError):
                 raise  # the lock was not had in time, or PostgreSQL is stopping

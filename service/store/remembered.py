@@ -68,7 +68,7 @@ class Remembered:
         known = self.look
         overtaken = {shard for shard, head in look.heads.items() if known.heads.get(shard, head) != head}
         if overtaken:
-            self._proofs_wanted = PROOFS
+            self.distrust()
             for shard in overtaken:
                 self._ends.pop(shard, None)
             known.tips = {key: tip for key, tip in known.tips.items() if key[0] not in overtaken}
@@ -111,7 +111,8 @@ class Remembered:
             "number": packed("bigint", len(marks)),
         }
 
-    def was_stale(self) -> None:
+    def distrust(self) -> None:
+        """It was stale."""
         self._proofs_wanted = PROOFS
 
     def forget(self) -> None:
