@@ -34,13 +34,15 @@ SELECT 1 / (
         WHERE given.digest IS DISTINCT FROM (
             SELECT e.digest FROM events AS e
             WHERE e.shard = given.shard AND e.shard = ANY(%(shards)b::smallint[])
-                AND e.position = given.position))
+                AND e.position <= given.position
+            ORDER BY e.position DESC LIMIT 1))
     AND NOT EXISTS (
         SELECT FROM parked AS p
         WHERE p.shard = ANY(%(shards)b::smallint[]) AND p.conversation_id = ANY(%(conversations)b::uuid[]))
 )::integer"""
 """Fails, and with it all that was sent behind it, where it is not so any more. A shard that does not hold its
-last event was restored from a backup: positions are free in it that were not."""
+last event was restored from a backup: positions are free in it that were not. That event is looked for as the
+last one up to its place, which only one index suits, however small the log was when the plan was made."""
 
 
 class Remembered:

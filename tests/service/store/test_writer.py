@@ -245,11 +245,15 @@ READ = """
 """Of all indexes; nothing while a writer is still connected, who says what he has read when he leaves."""
 
 
-def test_a_look_before_an_append_does_not_read_more_as_its_shard_grows(dsn: str) -> None:
+@pytest.mark.parametrize("remembered", [False, True])
+def test_an_append_does_not_read_more_as_its_shard_grows(dsn: str, remembered: bool) -> None:
     """In a new database, where a plan that is kept was made when the log was small."""
+    known = uuid4()
     with storing(dsn) as store:
+        store.append_blocking(asked(store, known, started()))
         for _ in range(300):
-            store.append_blocking(asked(store, uuid4(), started(said())))
+            append = asked(store, known, [said()]) if remembered else asked(store, uuid4(), started(said()))
+            store.append_blocking(append)
     while (read := rows(dsn, READ)[0][0]) is None:
         pass
     assert read < 3_000
