@@ -1,13 +1,16 @@
 """Messages over HTTP, beside the usual way to write such a service and the bare framework."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
 import msgspec
 import psycopg
+from msgspec import Struct
 
 from service.bench.asking import Connection, getting, posting
 from service.bench.figures import Figure, Timing, duration, faster, middle, said
@@ -29,6 +32,18 @@ SLOWEST: Final = 0.05
 THIRD: Final = 0.333
 
 COPY: Final = "COPY message (conversation_id, user_id, role, content, created_at) FROM STDIN"
+
+
+class Followed(Struct):
+    behind: int
+
+
+class Standing(Struct):
+    """Of what the service says of itself."""
+
+    at: datetime
+    projections: list[Followed]
+
 
 Load = Callable[[str, float, int], Coroutine[Any, Any, Timing]]
 """Told where, for how many seconds, and how many at a time."""
@@ -77,10 +92,21 @@ def measure(
             for (what, name), load in loads.items():
                 if what == BATCHED and tasks > 1:
                     continue
+                until_followed(sides["hansard"])
                 timing = asked_of(sides[name], load, place.seconds, tasks)
                 found[what, name, tasks].append(timing)
                 place.say(f"round {number + 1}, {what}, {name}, {tasks} at a time: {said([timing])}")
     return found
+
+
+def until_followed(hansard: Service) -> None:
+    """What was written for one figure is not to be followed while the next is taken."""
+    since = datetime.now(UTC)
+    while True:
+        status = msgspec.json.decode(hansard.get("/api/admin/status"), type=Standing)
+        if status.at > since and not any(each.behind for each in status.projections):
+            return
+        time.sleep(0.1)
 
 
 def asked_of(side: Service, load: Load, seconds: float, tasks: int) -> Timing:
