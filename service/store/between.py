@@ -18,13 +18,17 @@ from service.store.look import columns
 CLOSING: Final = topics("session_ended", "session_reopened", "conversation_anonymised", "conversation_erased")
 
 CAME_BETWEEN: Final = b"""
-SELECT e.shard, e.conversation_id, e.version, e.topic, e.message_id
+SELECT given.shard, given.conversation_id, found.version, found.topic, found.message_id
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
     AS given (shard, conversation_id, since)
-JOIN events e
-    ON e.shard = given.shard AND e.conversation_id = given.conversation_id AND e.version > given.since
-WHERE e.shard = ANY(%(shards)b::smallint[])
-    AND (e.topic = ANY(%(closing)b::text[]) OR e.message_id = ANY(%(messages)b::text[]))"""
+CROSS JOIN LATERAL (
+    SELECT e.version, e.topic, e.message_id FROM events AS e
+    WHERE e.shard = given.shard AND e.shard = ANY(%(shards)b::smallint[])
+        AND e.conversation_id = given.conversation_id AND e.version > given.since
+        AND (e.topic = ANY(%(closing)b::text[]) OR e.message_id = ANY(%(messages)b::text[]))
+    ORDER BY e.version
+) AS found"""
+"""In their order, by the one index that has it: plans are kept, and any other looked good in a small log."""
 
 
 class Between(Struct):

@@ -60,11 +60,16 @@ JOIN parked p ON p.shard = given.shard AND p.conversation_id = given.conversatio
 WHERE p.shard = ANY(%(shards)b::smallint[])"""
 
 AT_PLACE: Final = b"""
-SELECT e.digest
+SELECT last.digest
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
     AS given (shard, conversation_id, version)
-JOIN events e USING (shard, conversation_id, version)
-WHERE e.shard = ANY(%(shards)b::smallint[])"""
+CROSS JOIN LATERAL (
+    SELECT e.digest FROM events e
+    WHERE e.shard = given.shard AND e.shard = ANY(%(shards)b::smallint[])
+        AND e.conversation_id = given.conversation_id AND e.version <= given.version
+    ORDER BY e.version DESC LIMIT 1
+) AS last"""
+"""The last one up to that place, which only one index suits; of another one the digest is another."""
 
 TYPES: Final = {
     "lane": "smallint",

@@ -26,7 +26,7 @@ from domain.events import (
 from domain.message import Message, fold_message
 from domain.recorded import Recorded
 from service.store.afterwards import once_stored
-from service.store.append import Append, Appended, CommandKey, Stored, append_of
+from service.store.append import Append, Appended, CommandKey, Key, Stored, append_of
 from service.store.errors import AnswerLost, StoreUnavailable
 from service.store.log import conversation_after, events_of_messages, stored_command
 from service.store.memory import Known, Memory
@@ -70,6 +70,7 @@ class Changed(Struct, frozen=True):
     """What a command came to: the conversation after it, and the append, if it took one."""
 
     conversation: Conversation | None
+    """Where messages were put behind what others stored, with more of that, perhaps."""
     appended: Appended | None
     events: Sequence[Stored] = ()
     """What was stored now; nothing if the wish changed nothing or had been carried out before."""
@@ -84,6 +85,7 @@ class Repository:
         self._pool = pool
         self._memory = Memory()
         self._saving: set[asyncio.Task[None]] = set()
+        self._catching_up: dict[Key, asyncio.Task[Conversation]] = {}
 
     async def close(self) -> None:
         await asyncio.gather(*self._saving, return_exceptions=True)
@@ -219,12 +221,12 @@ class Repository:
         if free_on and appended.version != after.version:
             try:
                 with once_stored():
-                    after = await self._state_at(shard, free_on, appended.version)
+                    after = await self._caught_up(shard, free_on, appended.version)
             except AnswerLost:
                 self._memory.forget(key, append)
                 raise
         self._memory.confirm(key, after, append)
-        if after.version // SNAPSHOT_EVERY != (after.version - len(events)) // SNAPSHOT_EVERY:
+        if appended.version // SNAPSHOT_EVERY != (appended.version - len(events)) // SNAPSHOT_EVERY:
             self._save_later(shard, after)
         return Changed(after, appended, events, append.recorded_at)
 
@@ -245,16 +247,27 @@ class Repository:
         with once_stored():
             return Changed(await self.load(shard, appended.conversation_id), appended)
 
-    async def _state_at(self, shard: int, since: Conversation, version: int) -> Conversation:
-        """With what others have stored in between."""
-        state: Conversation | None = since
-        async with self._pool.connection() as connection:
-            while state is not None and state.version < version:
-                limit = min(PAGE, version - state.version)
-                state = fold(
-                    await conversation_after(connection, shard, since.id, state.version, limit), state
-                )
-        return state or since
+    async def _caught_up(self, shard: int, since: Conversation, version: int) -> Conversation:
+        """With what others have stored, up to this version at least. Those who were put behind it together
+        look together."""
+        key, state = (shard, since.id), since
+        while state.version < version:
+            looking = self._catching_up.get(key)
+            if looking is None:
+                looking = self._catching_up[key] = asyncio.create_task(self._newest(key, since))
+            state = await asyncio.shield(looking)
+        return state
+
+    async def _newest(self, key: Key, since: Conversation) -> Conversation:
+        state, more = since, True
+        try:
+            async with self._pool.connection() as connection:
+                while more:
+                    page = await conversation_after(connection, *key, state.version, PAGE)
+                    state, more = fold(page, state) or since, len(page) == PAGE
+            return state
+        finally:
+            del self._catching_up[key]
 
     async def _load(self, shard: int, conversation_id: UUID) -> Known:
         state = self._memory.stored((shard, conversation_id))

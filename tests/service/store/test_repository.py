@@ -45,7 +45,7 @@ async def add(repository: Repository, conversation_id: UUID, message: MessageAdd
         repository, ANN, conversation_id, [message or said()], ids_are_new=message is None
     )
     assert changed.conversation
-    return changed.conversation.version
+    return changed.appended.version if changed.appended else changed.conversation.version
 
 
 async def rename(repository: Repository, conversation_id: UUID, title: str) -> None:
