@@ -48,6 +48,8 @@ class Limits(Struct, frozen=True):
 LIMITS: Final = Limits()
 ROLES: Final = get_args(Role)
 STATUSES: Final = get_args(Status)
+SPEAKERS: Final = ("user", "assistant")
+"""Whose words are plain messages: those that clients are shown and that a responder is told."""
 
 # What every reader of JSON that we know takes as a whole number, and PostgreSQL as a bigint or a numeric.
 SMALLEST: Final = -(2**63)
@@ -69,6 +71,8 @@ def check_body(message: MessageAdded | MessageRevised, role: str, limits: Limits
     """What a message is made of, whether new or revised."""
     check_text("content", message.content, limits.message_bytes)
     check_name("kind", message.kind, limits.kind)
+    if message.kind == "message":
+        check_one_of("role", role, SPEAKERS)
     check_one_of("status", message.status, STATUSES)
     check_metadata(message.metadata, limits)
     if message.payload is not None:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-Role = Literal["user", "assistant"]
+Role = Literal["user", "assistant", "system", "developer", "tool", "critic", "discriminator", "unknown"]
 Status = Literal["complete", "interrupted"]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.content import same_json
+from domain.content import SPEAKERS, same_json
 from domain.errors import HistoryIsBroken
 from domain.events import (
     MessageAdded,
@@ -29,6 +29,9 @@ SHOWN: Final = (
     "workflow",
 )
 """The kinds that clients are shown. Any other is the server's own, and so is one that is not known here."""
+
+WITH_ITEMS: Final = (*SHOWN, "approval", "instructions", "item", "reasoning", "tool_call", "tool_output")
+"""The kinds that clients are shown who ask for all that an agent did, beside what was said."""
 
 
 class Message(Struct, frozen=True):
@@ -100,6 +103,13 @@ def new_message(added: MessageAdded, version: int) -> Message:
         added.tokens,
         added.payload,
     )
+
+
+def kind_of_words(role: str) -> str:
+    """Of plain words, by whose they are."""
+    if role in SPEAKERS:
+        return "message"
+    return "tool_output" if role == "tool" else "instructions"
 
 
 def stands_as(message: Message, wish: MessageAdded) -> bool:

@@ -14,6 +14,7 @@ from msgspec.json import Decoder
 
 from domain import events
 from domain.errors import MessageNotFound
+from domain.message import kind_of_words
 from projections import history
 from service import commands
 from service.api.answering import examples
@@ -232,6 +233,7 @@ def wish(message: NewMessage) -> events.MessageAdded:
         message_id=str(new_id()) if message.id is None else message.id,
         role=message.role,
         content=message.content,
+        kind=kind_of_words(message.role),
         is_fortune=message.is_fortune,
         metadata=message.metadata,
         in_reply_to=message.in_reply_to,

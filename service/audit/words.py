@@ -47,6 +47,34 @@ WITHOUT_WORDS: Final = {
     "conversation_anonymised": "The conversation was anonymised",
     "conversation_erased": "The conversation was erased",
 }
+SPEAKERS: Final = {
+    "assistant": "The assistant",
+    "system": "The system",
+    "developer": "The developer",
+    "tool": "The tool",
+    "critic": "The critic",
+    "discriminator": "The discriminator",
+}
+DID: Final[dict[tuple[str, str | None], str]] = {
+    ("approval", "user"): "answered a request for approval",
+    ("approval", None): "asked for approval",
+    ("generated_image", None): "made an image",
+    ("instructions", None): "gave instructions",
+    ("item", None): "added an item",
+    ("reasoning", None): "reasoned",
+    ("tool_call", None): "called a tool",
+    ("tool_output", None): "returned an output",
+}
+"""In a message of each kind, by a role or by anybody; any other kind is called by its name."""
+THINGS: Final = {
+    "approval": "The approval",
+    "instructions": "The instructions",
+    "item": "The item",
+    "reasoning": "The reasoning",
+    "tool_call": "The tool call",
+    "tool_output": "The tool's output",
+}
+"""What was not said by anybody."""
 WHY_WITHOUT: Final[dict[Redaction, str]] = {
     "erased": "the words were erased",
     "anonymised": "what it held was taken out when the conversation was anonymised",
@@ -103,9 +131,10 @@ def happened_in(event: ConversationEvent, user_id: str | None, before: PastState
 
 
 def added(event: MessageAdded, user_id: str | None) -> str:
-    speaker = (user_id or "The user") if event.role == "user" else "The assistant"
+    speaker = (user_id or "The user") if event.role == "user" else SPEAKERS.get(event.role, "Someone")
     if event.kind != "message":
-        return f"{speaker} added a {event.kind}" + (f": {quote(event.content)}" if event.content else "")
+        did = DID.get((event.kind, event.role)) or DID.get((event.kind, None), f"added a {event.kind}")
+        return f"{speaker} {did}" + (f": {quote(event.content)}" if event.content else "")
     if event.status == "interrupted":
         return f"{speaker} was interrupted after saying {quote(event.content)}"
     return f"{speaker} said {quote(event.content)}"
@@ -137,6 +166,8 @@ def rated(event: MessageRated, before: Message | None, user_id: str | None) -> s
 def what_was_said(message: Message | None, user_id: str | None) -> str:
     if message is None:
         return "A message"
+    if (what := THINGS.get(message.kind)) is not None:
+        return f"{what}, {quote(message.content)}," if message.content else what
     speaker = (user_id or "the user") if message.role == "user" else "the assistant"
     return f"What {speaker} said, {quote(message.content)},"
 

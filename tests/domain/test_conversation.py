@@ -335,8 +335,15 @@ def test_removing_a_message_twice_is_no_error() -> None:
 
 
 def test_a_role_that_nobody_has_is_refused() -> None:
-    system = MessageAdded(message_id="m1", role="system", content="x")  # type: ignore[arg-type]
-    given([STARTED]).when(lambda c: decisions.add_message(c, system)).then_refused(NotOneOf, field="role")
+    narrator = MessageAdded(message_id="m1", role="narrator", content="x")  # type: ignore[arg-type]
+    given([STARTED]).when(lambda c: decisions.add_message(c, narrator)).then_refused(NotOneOf, field="role")
+
+
+def test_only_the_words_of_user_and_assistant_are_plain_messages() -> None:
+    plain = MessageAdded(message_id="m1", role="system", content="x")
+    given([STARTED]).when(lambda c: decisions.add_message(c, plain)).then_refused(NotOneOf, field="role")
+    instructions = msgspec.structs.replace(plain, kind="instructions")
+    given([STARTED]).when(lambda c: decisions.add_message(c, instructions)).then([instructions])
 
 
 def test_limits_may_be_set() -> None:

@@ -23,6 +23,7 @@ from service import responder
 from service.api.answering import errors as api
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
+from service.items import errors as items
 from service.privacy import errors as privacy
 from service.replay import report as replay
 from service.replies import errors as replies
@@ -113,6 +114,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     replies.ReplyElsewhere: Problem(AWAY, "reply-elsewhere", retry_after=1),
     replies.NotAPlace: Problem(BAD, "bad-last-event-id"),
     replies.NotAMessage: Problem(BAD, "not-a-message"),
+    items.ItemUnfit: Problem(BAD, "item-unfit"),
     chatkit.NotAChatKitRequest: Problem(BAD, "not-a-chatkit-request"),
     chatkit.OpportunityNotNamed: Problem(BAD, "opportunity-not-named"),
     chatkit.ThreadIdRefused: Problem(BAD, "thread-id-refused"),

@@ -56,7 +56,7 @@ async def test_a_batch_is_stored_whole_and_in_order(dsn: str) -> None:
     ("last", "told"),
     [
         (user(""), (400, "empty")),
-        ({"role": "system", "content": "x"}, (400, "bad-request")),
+        ({"role": "narrator", "content": "x"}, (400, "bad-request")),
         ({"role": "user"}, (400, "bad-request")),
         (user("x", tokens=-1), (400, "out-of-range")),
         (user("x", mood="good"), (400, "bad-request")),

@@ -44,6 +44,11 @@ SENTENCES = {
     "conversation_unlinked.v1": "The link to opportunity opp_42 was removed",
     "message_added.v1": ADDED,
     "message_added.v1.minimal": "ann said “Hello”",
+    "message_added.v1.item": 'The assistant called a tool: “get_weather({"city":"Zürich"})”',
+    "message_added.v1.instructions.minimal": "The developer gave instructions: “Be brief.”",
+    "message_added.v1.reasoning.minimal": "The assistant reasoned",
+    "message_added.v1.tool_output.minimal": "The tool returned an output: “12 °C”",
+    "message_added.v1.unknown.minimal": "Someone added an item",
     "message_rated.v1": "A message was rated “positive”, with the comment “Thank you”",
     "message_rated.v1.minimal": "A message was rated “negative”",
     "message_removed.v1": "A message was removed",
@@ -75,6 +80,20 @@ def test_every_event_has_words_and_words_for_when_they_are_gone() -> None:
 
 
 HELLO = MessageAdded(message_id="m", role="user", content="Hello")
+CALL = MessageAdded(message_id="m", role="assistant", content="look(up)", kind="tool_call")
+APPROVAL = MessageAdded(message_id="m", role="user", content="approved", kind="approval")
+
+
+def test_an_approval_is_asked_for_and_answered() -> None:
+    assert in_words(recorded(APPROVAL)) == "ann answered a request for approval: “approved”"
+    asked = MessageAdded(message_id="m", role="assistant", content="delete(all)", kind="approval")
+    assert in_words(recorded(asked)) == "The assistant asked for approval: “delete(all)”"
+
+
+def test_what_nobody_said_is_called_what_it_is() -> None:
+    standing = PastState()
+    taken(standing, recorded(CALL))
+    assert in_words(recorded(MessageRemoved("m"), 2), standing) == "The tool call, “look(up)”, was removed"
 
 
 def test_what_was_there_before_is_told() -> None:

@@ -58,6 +58,58 @@ EXPECTED: dict[str, Event] = {
         payload=Payload(schema="chatkit.item/1", data={"type": "widget", "children": [{"text": "Hi"}]}),
     ),
     "message_added.v1.minimal": MessageAdded(message_id="m1", role="user", content="Hello"),
+    "message_added.v1.item": MessageAdded(
+        message_id="fc_0199a000000070008000000000000003",
+        role="assistant",
+        content='get_weather({"city":"Zürich"})',
+        kind="tool_call",
+        is_fortune=True,
+        metadata={"run": "r-1"},
+        in_reply_to="0199a000-0000-7000-8000-000000000001",
+        status="interrupted",
+        tokens=7,
+        payload=Payload(
+            "openai.item.v1",
+            {
+                "type": "function_call",
+                "call_id": "call_1",
+                "name": "get_weather",
+                "arguments": '{"city":"Zürich"}',
+                "status": "incomplete",
+                "later": {"nul": "\0", "deep": [[1.5, -0.0, None]]},
+            },
+        ),
+    ),
+    "message_added.v1.instructions.minimal": MessageAdded(
+        message_id="msg_1", role="developer", content="Be brief.", kind="instructions"
+    ),
+    "message_added.v1.reasoning.minimal": MessageAdded(
+        message_id="rs_1",
+        role="assistant",
+        content="",
+        kind="reasoning",
+        payload=Payload(
+            "openai.item.v1",
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"},
+        ),
+    ),
+    "message_added.v1.tool_output.minimal": MessageAdded(
+        message_id="fco_1",
+        role="tool",
+        content="12 °C",
+        kind="tool_output",
+        payload=Payload(
+            "openai.item.v1",
+            {"type": "function_call_output", "id": "fco_1", "call_id": "call_1", "output": "12 °C"},
+        ),
+    ),
+    "message_added.v1.unknown.minimal": MessageAdded(
+        message_id="mood_1",
+        role="unknown",
+        content="",
+        kind="item",
+        payload=Payload("openai.item.v1", {"type": "mood", "id": "mood_1"}),
+    ),
     "message_revised.v1": MessageRevised(
         message_id="m1",
         content="Hello again",

@@ -125,7 +125,7 @@ BROKEN: list[tuple[str, Iterable[Event], str]] = [
     ("started twice", (ConversationStarted(),), "cannot come after the first event"),
     ("erased but speaking", (said(1), ConversationErased("ann", "so")), "still says something"),
     ("too long", (MessageAdded("m1", "user", "x" * 1_000_001),), "1000001 bytes long"),
-    ("no role of ours", (MessageAdded("m1", "system", "x"),), "it must be one of"),  # type: ignore[arg-type]
+    ("no role of ours", (MessageAdded("m1", "narrator", "x"),), "it must be one of"),  # type: ignore[arg-type]
 ]
 
 

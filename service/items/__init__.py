@@ -1,0 +1,1 @@
+"""Items of an agent, whole, as messages of the record and back."""
