@@ -7,6 +7,7 @@ surfaces say has no such payload, and is shown as the plain item that it amounts
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
+from warnings import catch_warnings
 
 import msgspec
 from chatkit.types import (
@@ -22,7 +23,7 @@ from chatkit.types import (
     WidgetItem,
     WorkflowItem,
 )
-from chatkit.widgets import DynamicWidgetRoot
+from chatkit.widgets import DynamicWidgetRoot, StrictWidgetRoot, WidgetRoot
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from domain import message as domain
@@ -35,6 +36,7 @@ SAID: Final = {"user_message", "assistant_message"}
 """The types that every surface knows as messages; any other is a kind of its own."""
 
 ITEM: Final[TypeAdapter[ThreadItem]] = TypeAdapter(ThreadItem)
+OLDER_WIDGET: Final[TypeAdapter[WidgetRoot]] = TypeAdapter(StrictWidgetRoot)
 Data = dict[str, Any]
 
 
@@ -171,9 +173,17 @@ def restored(data: Data) -> ThreadItem:
     return item
 
 
-def widget_of(data: Data) -> DynamicWidgetRoot:
-    """As a template builds it. Left to itself, ChatKit takes it for one of its older classes, which drop what
-    they do not know."""
+def widget_of(data: Data) -> WidgetRoot:
+    """One of ChatKit's older classes where that says the same, for they drop what they do not know; a
+    template's keeps all of it. That the older ones are deprecated is for those to hear who call them."""
+    try:
+        with catch_warnings(action="ignore", category=DeprecationWarning):
+            older = OLDER_WIDGET.validate_python(data)
+    except ValidationError:
+        pass
+    else:
+        if same_json(dumped(older), data):
+            return older
     return DynamicWidgetRoot.model_validate(data)
 
 

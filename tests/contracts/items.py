@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from warnings import catch_warnings
 
 from chatkit.actions import Action
 from chatkit.types import (
@@ -40,8 +41,8 @@ from chatkit.types import (
     Workflow,
     WorkflowItem,
 )
-from chatkit.widgets import DynamicWidgetRoot
-from pydantic import AnyUrl, Field
+from chatkit.widgets import DynamicWidgetRoot, StrictWidgetRoot, WidgetRoot
+from pydantic import AnyUrl, Field, TypeAdapter
 
 WHEN = datetime(2026, 3, 29, 2, 30, 0, 123)  # noqa: DTZ001 - ChatKit's times are naive
 """An hour that some places do not have."""
@@ -82,6 +83,12 @@ def base(item_id: str) -> dict[str, Any]:
 def attachment(attachment_id: str = "a1", **more: Any) -> FileAttachment:
     given = {"id": attachment_id, "name": "plan.pdf", "mime_type": "application/pdf", **more}
     return FileAttachment(**given)
+
+
+def older_widget(data: dict[str, Any]) -> WidgetRoot:
+    """Of one of ChatKit's own classes, which are deprecated."""
+    with catch_warnings(action="ignore", category=DeprecationWarning):
+        return TypeAdapter[WidgetRoot](StrictWidgetRoot).validate_python(data)
 
 
 PICTURE = ImageAttachment(
@@ -127,9 +134,7 @@ EVERY_KIND: list[ThreadItem] = [
     ),
     WidgetItem(
         **base("w1"),
-        widget=DynamicWidgetRoot.model_validate(
-            {"type": "ListView", "children": [{"type": "ListViewItem", "children": []}]}
-        ),
+        widget=older_widget({"type": "ListView", "children": [{"type": "ListViewItem", "children": []}]}),
         copy_text="Copied",
     ),
     WidgetItem(

@@ -18,7 +18,7 @@ from chatkit.types import (
     UserMessageTextContent,
     WidgetItem,
 )
-from chatkit.widgets import DynamicWidgetRoot
+from chatkit.widgets import BasicRoot, Card, DynamicWidgetRoot, ListView
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +37,17 @@ from service.chatkit.items import (
     text_of,
 )
 from service.store.codec import decode, encode
-from tests.contracts.items import ANYTHING, EVERY_KIND, LATER, WHEN, base, hidden, replied, user_said
+from tests.contracts.items import (
+    ANYTHING,
+    EVERY_KIND,
+    LATER,
+    WHEN,
+    base,
+    hidden,
+    older_widget,
+    replied,
+    user_said,
+)
 
 THREAD = str(UUID(int=7 << 76 | 2 << 62))
 
@@ -183,6 +193,49 @@ def test_an_item_that_says_that_it_was_interrupted_is_an_interrupted_message() -
     broken = type(item).__mro__[1]
     cut_off = type("CutOff", (broken,), {"__annotations__": {"status": str}, "status": "interrupted"})
     assert as_added(THREAD, cut_off(**base("x"), content=[])).status == "interrupted"
+
+
+def card(*children: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "Card", "children": list(children), **more}
+
+
+TEXT = {"type": "Text", "value": "Choose", "id": "text"}
+LIST = {"type": "ListView", "children": [{"type": "ListViewItem", "children": [TEXT]}]}
+
+
+@pytest.mark.parametrize(
+    ("widget", "kind"),
+    [
+        (card(TEXT, size="sm"), Card),
+        (LIST, ListView),
+        ({"type": "Basic", "children": [TEXT], "shade": "deep"}, BasicRoot),
+    ],
+)
+def test_a_widget_of_an_older_class_comes_back_in_it(widget: dict[str, Any], kind: type) -> None:
+    item = WidgetItem(**base("w") | {"thread_id": THREAD}, widget=older_widget(widget))
+    found = read(stored(as_added(THREAD, item)))
+    assert isinstance(found, WidgetItem)
+    assert type(found.widget) is kind
+    assert found == item
+    assert msgspec.json.encode(dumped(found)) == msgspec.json.encode(dumped(item))
+
+
+@pytest.mark.parametrize(
+    "widget",
+    [
+        card(TEXT),
+        card(shade="deep"),
+        card(TEXT | {"shade": "deep"}),
+        card(size="vast"),
+        card({"type": "Dial", "needle": [1, 2]}, shade="deep"),
+        LIST,
+    ],
+)
+def test_a_widget_of_a_template_comes_back_whole(widget: dict[str, Any]) -> None:
+    item = WidgetItem(**base("w") | {"thread_id": THREAD}, widget=DynamicWidgetRoot.model_validate(widget))
+    found = read(stored(as_added(THREAD, item)))
+    assert found == item
+    assert msgspec.json.encode(dumped(found)) == msgspec.json.encode(dumped(item))
 
 
 def test_a_revision_leaves_what_only_the_others_know() -> None:
