@@ -195,6 +195,8 @@ class ListedConversation(Struct, frozen=True):
     metadata: bytes
     version: int
     ended_reason: bytes | None = None
+    given_title: str | None = None
+    """None where the title is only how the conversation begins."""
 
 
 class Idle(Struct, frozen=True):
@@ -225,7 +227,8 @@ class Linked(Struct, frozen=True):
 
 SELECT: Final = """
 SELECT c.conversation_id, c.user_id, COALESCE(c.title, c.opening) AS title, c.started_at, c.last_activity_at,
-    c.last_position, c.message_count, c.ended_at, c.metadata, c.version, c.ended_reason
+    c.last_position, c.message_count, c.ended_at, c.metadata, c.version, c.ended_reason,
+    c.title AS given_title
 FROM {conversations} AS c"""
 SOURCE: Final = """
 FROM {conversations} AS c"""

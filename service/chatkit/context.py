@@ -19,6 +19,8 @@ class ChatContext(Struct, eq=False):
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Each thread's fields as this request saw them first, or saved them last. ChatKit saves a thread whole:
     only what differs from this is what the request wants changed."""
+    called: dict[str, str] = field(default_factory=dict)
+    """What lists call the threads that nobody has given a title."""
     replies: set[str] = field(default_factory=set)
     """The items that are replies of the server's, which it stores itself, however they end."""
 

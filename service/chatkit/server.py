@@ -16,6 +16,7 @@ from chatkit.types import (
     HiddenContextItem,
     SDKHiddenContextItem,
     SyncCustomActionResponse,
+    Thread,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
@@ -41,7 +42,7 @@ from service.chatkit.items import as_added
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
-from service.chatkit.threads import fields_of, uuid_for, uuid_of
+from service.chatkit.threads import changed_in, fields_of, uuid_for, uuid_of
 from service.chatkit.told import told_of
 from service.chatkit.turn import raise_failure, said
 from service.chatkit.uploads import Uploads
@@ -101,9 +102,10 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         asking = asyncio.create_task(self.hansard.replies.ask(asked))
         heard = False
         try:
-            known = await self._as_stored(thread, context)
-            if fields_of(known) != fields_of(thread):
-                yield ThreadUpdatedEvent(thread=self._to_thread_response(known))
+            known = called(thread, context)
+            shown = await self._as_shown(thread, context)
+            if fields_of(shown) != fields_of(known):
+                yield ThreadUpdatedEvent(thread=self._to_thread_response(shown))
             reply = await begun(asking)
             async for event in said(reply, thread.id):
                 yield event
@@ -114,7 +116,7 @@ class HansardChatKit(ChatKitServer[ChatContext]):
                 await self._left(asking)
         if ended.message is not None:
             yield ThreadItemDoneEvent(item=await self.store.load_item(thread.id, reply.id, context))
-        if (now := await self._as_stored(thread, context)) != known:
+        if (now := await self._as_shown(thread, context)) != shown:
             yield ThreadUpdatedEvent(thread=self._to_thread_response(now))
         raise_failure(ended)
 
@@ -173,7 +175,10 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         events = super()._process_events(thread, context, answers)
         async with aclosing(events):  # type: ignore[type-var] # it is a generator, whatever it is declared as
             async for event in events:
-                if not is_hidden(event):
+                if isinstance(event, ThreadUpdatedEvent) and event.thread == self._to_thread_response(thread):
+                    now = await self._as_shown(thread, context)
+                    yield ThreadUpdatedEvent(thread=self._to_thread_response(now))
+                elif not is_hidden(event):
                     yield event
 
     async def _silence(self, thread_id: str, context: ChatContext) -> None:
@@ -211,10 +216,19 @@ class HansardChatKit(ChatKitServer[ChatContext]):
             await self.hansard.replies.stop(reply.shard, reply.conversation_id, reply.id)
             await reply.ended_as()
 
-    async def _as_stored(self, thread: ThreadMetadata, context: ChatContext) -> ThreadMetadata:
-        """With what others have changed, and what its first message calls it. That is not this request's
-        change: ChatKit's package must neither know of it nor store it."""
-        return await self.store.load_thread(thread.id, ChatContext(context.caller))
+    async def _as_shown(self, thread: ThreadMetadata, context: ChatContext) -> ThreadMetadata:
+        """With what others have changed, what this request has, and what lists call it. What others have is
+        not this request's change: ChatKit's package must neither know of it nor store it."""
+        look = ChatContext(context.caller)
+        stored = await self.store.load_thread(thread.id, look)
+        context.called |= look.called
+        after = fields_of(thread)
+        return called(changed_in(stored, context.seen.get(thread.id, after), after), context)
+
+    async def _load_full_thread(self, thread_id: str, context: ChatContext) -> Thread:
+        thread = await super()._load_full_thread(thread_id, context)
+        thread.title = called(thread, context).title
+        return thread
 
 
 async def refusing(result: StreamingResult) -> AsyncGenerator[bytes, None]:
@@ -222,6 +236,11 @@ async def refusing(result: StreamingResult) -> AsyncGenerator[bytes, None]:
         async with aclosing(result.json_events) as events:
             async for event in events:
                 yield event
+
+
+def called(thread: ThreadMetadata, context: ChatContext) -> ThreadMetadata:
+    """As clients are shown it: without a title it is called by how it begins."""
+    return thread.model_copy(update={"title": thread.title or context.called.get(thread.id)})
 
 
 async def begun(asking: asyncio.Task[Reply]) -> Reply:

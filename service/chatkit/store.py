@@ -51,10 +51,12 @@ class HansardStore(Store[ChatContext]):
         return str(new_id())
 
     async def load_thread(self, thread_id: str, context: ChatContext) -> ThreadMetadata:
+        """Its title is None until somebody has given it one: that is how a server knows that it is its turn
+        to. Lists show how it begins."""
         row = await self._row(thread_id, context)
         if row is None:
             raise thread_not_found(thread_id)
-        return seen(thread_of(row), context)
+        return seen(row, context)
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: ChatContext
@@ -67,7 +69,7 @@ class HansardStore(Store[ChatContext]):
         else:
             before = conversations.END if place is None else place
             rows = await conversations.page(view, shard, user_id, limit + 1, before)
-        return page_of([seen(thread_of(row), context) for row in rows], limit)
+        return page_of([listed(row, context) for row in rows], limit)
 
     async def save_thread(self, thread: ThreadMetadata, context: ChatContext) -> None:
         """A snapshot comes and an intent is stored: what differs from what this request has seen."""
@@ -233,9 +235,20 @@ class HansardStore(Store[ChatContext]):
         return self.hansard.store.shard_of(context.user_id)
 
 
-def seen(thread: ThreadMetadata, context: ChatContext) -> ThreadMetadata:
+def seen(row: conversations.ListedConversation, context: ChatContext) -> ThreadMetadata:
     """What a request has seen first counts: it may hold on to that while it looks again."""
+    thread = thread_of(row)
     context.seen.setdefault(thread.id, fields_of(thread))
+    if row.given_title is None and row.title is not None:
+        context.called[thread.id] = row.title
+    return thread
+
+
+def listed(row: conversations.ListedConversation, context: ChatContext) -> ThreadMetadata:
+    """What it is called there is not a title that the request gives it when it saves it."""
+    thread = seen(row, context)
+    if row.given_title is None:
+        thread.title = context.seen[thread.id]["title"] = row.title
     return thread
 
 

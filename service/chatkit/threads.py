@@ -50,8 +50,9 @@ def uuid_for(thread_id: str) -> UUID:
 
 
 def thread_of(row: conversations.ListedConversation) -> ThreadMetadata:
+    """Without a title for as long as nobody has given it one."""
     metadata: Data = msgspec.json.decode(row.metadata)
-    shared = {"id": str(row.conversation_id), "title": row.title, "metadata": without_own(metadata)}
+    shared = {"id": str(row.conversation_id), "title": row.given_title, "metadata": without_own(metadata)}
     if row.ended_at is not None:
         reason = None if row.ended_reason is None else msgspec.json.decode(row.ended_reason)
         shared["status"] = {"type": "closed", "reason": reason}
@@ -90,6 +91,14 @@ def own_of(fields: Data) -> Data:
     if fields["status"]["type"] not in ("active", "closed"):
         own["status"] = fields["status"]
     return own
+
+
+def changed_in(stored: ThreadMetadata, before: Data, after: Data) -> ThreadMetadata:
+    """What is stored, and what a request that saw `before` has made of it."""
+    fields = merged(fields_of(stored), before, after)
+    if fields["title"] is None:
+        fields["title"] = stored.title
+    return ThreadMetadata.model_validate(fields)
 
 
 def links_of(fields: Data, active: str | None) -> Sequence[Link]:

@@ -122,6 +122,13 @@ class Kitchen(HansardChatKit):
             yield event
         thread.metadata["noted"] = True
 
+    async def _title(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
+        """Gives the thread a title, unless it has one, and replies then."""
+        if thread.title is None:
+            thread.title = "Given"
+        async for event in super().respond(thread, None, context):
+            yield event
+
     async def _buttons(self, thread: ThreadMetadata, context: ChatContext) -> AsyncIterator[Any]:
         yield ThreadItemDoneEvent(item=WidgetItem(**self.about(thread, context), widget=buttons()))
 

@@ -95,5 +95,7 @@ async def test_a_chatkit_server_of_ones_own_shares_the_log_with_the_service(dsn:
                 headers={"X-User-Id": "ann"},
             )
         thread = asked(url, "threads.get_by_id", thread_id=thread_id).json()
-        assert thread["title"] == "Hello"
+        assert "title" not in thread  # nobody has given it one
+        (listed,) = asked(url, "threads.list").json()["data"]
+        assert listed["title"] == "Hello"
         assert thread["items"]["data"][-1]["content"] == [{"type": "input_text", "text": "From elsewhere"}]
