@@ -17,7 +17,7 @@ from domain.events import (
     MessageRevised,
     Payload,
 )
-from domain.message import SHOWN
+from domain.message import SHOWN, WITH_ITEMS
 from domain.recorded import Recorded
 from projections.reading.pages import JsonPage, json_page
 from projections.reading.view import Query, View
@@ -207,6 +207,8 @@ OF_USER: Final = """
 WHERE shard = %(shard)s AND user_id = %(user_id)s"""
 FOR_CLIENTS: Final = f"""
     AND kind IN {SHOWN}"""
+FOR_AGENTS: Final = f"""
+    AND kind IN {WITH_ITEMS}"""
 OWN: Final = """
     AND user_id = %(user_id)s"""
 OLDER: Final = """
@@ -221,6 +223,12 @@ CONVERSATION_OLDER: Final = Query(
 )
 CONVERSATION_NEWER: Final = Query(
     HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_CLIENTS + NEWER, "position", short=True
+)
+ITEMS_OLDER: Final = Query(
+    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_AGENTS + OLDER, "position DESC", short=True
+)
+ITEMS_NEWER: Final = Query(
+    HistoryMessage, MESSAGES + OF_CONVERSATION + FOR_AGENTS + NEWER, "position", short=True
 )
 USER_OLDER: Final = Query(
     HistoryMessage, MESSAGES + OF_USER + FOR_CLIENTS + OLDER, "position DESC", short=True
@@ -251,6 +259,16 @@ async def page(
     if after is not None:
         return await view.rows(CONVERSATION_NEWER, shard, conversation_id, after=after, limit=limit)
     found = await view.rows(CONVERSATION_OLDER, shard, conversation_id, before=before, limit=limit)
+    return found[::-1]
+
+
+async def page_of_items(
+    view: View, shard: int, conversation_id: UUID, limit: int, before: int = END, after: int | None = None
+) -> list[HistoryMessage]:
+    """The same, with all that an agent did."""
+    if after is not None:
+        return await view.rows(ITEMS_NEWER, shard, conversation_id, after=after, limit=limit)
+    found = await view.rows(ITEMS_OLDER, shard, conversation_id, before=before, limit=limit)
     return found[::-1]
 
 

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from projections import history
 from service.api.answering import examples
 from service.api.answering.documented import A_VERSION_OR_A_TIME
+from service.api.answering.including import kinds_shown
 from service.api.answering.paging import page_at, place_of, position_as_cursor
 from service.api.answering.times import time_in
 from service.api.answering.wire import (
@@ -66,7 +67,13 @@ THEN: Final[dict[str, Any]] = examples.CONVERSATION | {
 
 
 async def as_it_stood(
-    asking: Asking, conversation_id: UUID, at: str, limit: int, before: str | None, after: str | None
+    asking: Asking,
+    conversation_id: UUID,
+    at: str,
+    limit: int,
+    before: str | None,
+    after: str | None,
+    items: bool,
 ) -> ASGIResponse:
     whose, pool = await seen(asking, conversation_id), asking.hansard.pool
     place = place_of(whose.user_id or "", limit, before, after)
@@ -77,7 +84,8 @@ async def as_it_stood(
         recorded_at = await past.time_of(version)
     found, linked = await conversation_at(pool, whose.shard, conversation_id, version)
     projection = asking.hansard.views[history.History.name].projection
-    stood = Stood(pool, projection, whose.shard, conversation_id, version, whose.everything)
+    kinds = kinds_shown(whose.everything, items)
+    stood = Stood(pool, projection, whose.shard, conversation_id, version, kinds)
     rows, around = await page_at(place, stood.page)
     position = position_as_cursor(whose.user_id or "", found.last_position)
     told = ConversationRead(
@@ -94,7 +102,7 @@ async def as_it_stood(
         position,
         at=moment(recorded_at),
         current_version=bounds.version,
-        messages=[message(row) for row in rows],
+        messages=[message(row, items) for row in rows],
         older=around.older,
         newer=around.newer,
     )

@@ -22,6 +22,7 @@ from service.api.answering.cursors import LARGEST, decode, encode
 from service.api.answering.documented import A_TIME, AN_ID, name, names, parameter
 from service.api.answering.errors import BadCursor
 from service.api.answering.examples import gives
+from service.api.answering.including import Include, kinds_shown, wants_items
 from service.api.answering.paging import Cursor, Limit
 from service.api.answering.sse import EventStream
 from service.api.answering.times import time_in
@@ -206,15 +207,20 @@ FAULT: Final[dict[str, Any]] = {
     ),
 )
 async def events(
-    conversation_id: FromPath[UUID], asking: NamedDependency[Asking], limit: Limit = 50, cursor: Cursor = None
+    conversation_id: FromPath[UUID],
+    asking: NamedDependency[Asking],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    include: Include = None,
 ) -> ASGIResponse:
     """For its owner, and for auditors: who did what and when, what was there before, and what after. A page
     of very long messages holds fewer than the limit."""
     whose = await seen(asking, conversation_id)
     owner = str(conversation_id)
     after: int = 0 if cursor is None else decode(EVENTS, owner, cursor, tuple[int])[0]
+    kinds = kinds_shown(whose.everything, wants_items(include))
     page = await history.page_of_events(
-        asking.hansard.pool, whose.shard, conversation_id, after, limit, whose.everything
+        asking.hansard.pool, whose.shard, conversation_id, after, limit, kinds
     )
     more = None if page.next_version is None else encode(EVENTS, owner, (page.next_version,))
     return answer(EventHistory([happened(each, whose.everything) for each in page.told], more))

@@ -30,6 +30,7 @@ from service.api.answering.documented import (
 )
 from service.api.answering.entries import SUMMARIES
 from service.api.answering.examples import gives
+from service.api.answering.including import Include, wants_items
 from service.api.answering.paging import (
     After,
     Before,
@@ -57,7 +58,7 @@ from service.api.as_of import At, ConversationRead, as_it_stood
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.quick import UsualRequest, quickly
 from service.api.asking.terms import etag, is_known
-from service.api.messages import NewMessage, wish
+from service.api.asking.wishes import NewMessage, wishes
 from service.api.privacy import erase_one
 from service.audit.as_of import conversation_at
 from service.store.afterwards import once_stored
@@ -136,7 +137,7 @@ async def start(
         title=data.title,
         links=links_from(data.links),
         metadata=data.metadata,
-        first_messages=[wish(message) for message in data.messages],
+        first_messages=wishes(data.messages),
         terms=writing.terms(caller, data.expected_version),
     )
     if changed.appended is None:
@@ -239,6 +240,7 @@ async def read(
     limit: Limit = 50,
     before: Before = None,
     after: After = None,
+    include: Include = None,
     if_none_match: Annotated[
         str | None,
         HeaderParameter(
@@ -248,11 +250,13 @@ async def read(
         ),
     ] = None,
 ) -> ASGIResponse:
-    """Without its messages, which have pages of their own; with `at`, as it stood then and with them."""
+    """Without its messages, which have pages of their own; with `at`, as it stood then and with them.
+    `include` is about those."""
     if at is not None:
-        return await as_it_stood(asking, conversation_id, at, limit, before, after)
+        return await as_it_stood(asking, conversation_id, at, limit, before, after, wants_items(include))
     caller = await asking.caller_for(conversation_id)
     place_of(caller.user_id, limit, before, after)
+    wants_items(include)
     return await now(asking, caller, conversation_id, if_none_match)
 
 

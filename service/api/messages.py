@@ -1,7 +1,8 @@
 """The messages of one conversation: read in pages, added one at a time or many at once."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import get, post
@@ -9,42 +10,29 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, FromPath
 from litestar.response.base import ASGIResponse
-from msgspec import Struct, field
+from msgspec import UNSET, Struct
 from msgspec.json import Decoder
 
 from domain import events
 from domain.errors import MessageNotFound
-from domain.message import kind_of_words
 from projections import history
 from service import commands
 from service.api.answering import examples
-from service.api.answering.documented import BATCH, MESSAGE_ID, TOKENS, USER_ID
+from service.api.answering.documented import BATCH, USER_ID
 from service.api.answering.entries import MESSAGES
 from service.api.answering.examples import gives
-from service.api.answering.paging import After, Before, Limit, cursors_at, place_of
+from service.api.answering.including import Include, wants_items
+from service.api.answering.paging import After, Before, Limit, cursors_at, page_at, place_of
 from service.api.answering.wire import MessageBody, Sent, answer, message, raw_list
 from service.api.answering.written import as_added, version_of
 from service.api.asking.asking import Asking, Writing
 from service.api.asking.quick import UsualRequest, quickly
 from service.api.asking.terms import etag, position_of
+from service.api.asking.wishes import NewMessage, wish, wishes
 from service.store.facts import Fact
-from service.store.ids import new_id
 from service.store.repository import Caller
 
 TAGS: Final = ["messages"]
-
-
-class NewMessage(Sent, frozen=True, kw_only=True):
-    """An id of the caller's own makes it harmless to add the message twice."""
-
-    role: events.Role
-    content: str
-    id: Annotated[str | None, MESSAGE_ID] = None
-    is_fortune: bool = False
-    metadata: dict[str, Any] = field(default_factory=dict)
-    in_reply_to: Annotated[str | None, MESSAGE_ID] = None
-    status: events.Status = "complete"
-    tokens: Annotated[int | None, TOKENS] = None
 
 
 class OneMessage(NewMessage, frozen=True, kw_only=True):
@@ -77,6 +65,7 @@ class Added(Struct, frozen=True):
 ONE_MESSAGE: Final = Decoder(OneMessage)
 QUESTION: Final = {"role": "user", "content": "How tall is the Eiffel Tower?"}
 ANSWER: Final = {"role": "assistant", "content": "330 metres, antennas included."}
+CALL: Final = {key: value for key, value in examples.CALL.items() if key not in ("id", "status")}
 
 
 async def read_quickly(request: UsualRequest) -> ASGIResponse:
@@ -109,8 +98,12 @@ async def read(
     limit: Limit = 50,
     before: Before = None,
     after: After = None,
+    include: Include = None,
 ) -> ASGIResponse:
-    """The newest `limit` messages, the page `before` one, or what came `after` one."""
+    """The newest `limit` messages, the page `before` one, or what came `after` one. With `include`, each has
+    its `item`, and what an agent did stands between what was said."""
+    if wants_items(include):
+        return await page_of_items(asking, conversation_id, limit, before, after)
     return await page_of(asking, conversation_id, limit, before, after)
 
 
@@ -122,6 +115,17 @@ async def page_of(
     page = await asking.messages(caller, conversation_id, place, MESSAGES)
     around = cursors_at(place, page.lowest, page.highest, page.more)
     return answer(MessagePage(raw_list(page), around.older, around.newer))
+
+
+async def page_of_items(
+    asking: Asking, conversation_id: UUID, limit: int, before: str | None, after: str | None
+) -> ASGIResponse:
+    caller = await asking.caller_for(conversation_id)
+    place = place_of(caller.user_id, limit, before, after)
+    await asking.conversation(caller, conversation_id)
+    view, shard = asking.hansard.views["history"], asking.shard_of(caller)
+    rows, around = await page_at(place, partial(history.page_of_items, view, shard, conversation_id))
+    return answer(MessagePage([message(row, as_item=True) for row in rows], around.older, around.newer))
 
 
 async def add_quickly(request: UsualRequest) -> ASGIResponse:
@@ -149,7 +153,7 @@ async def add_quickly(request: UsualRequest) -> ASGIResponse:
 )
 async def add(
     conversation_id: FromPath[UUID],
-    data: Annotated[OneMessage, BodyKwarg(examples=[Example(value=ANSWER)])],
+    data: Annotated[OneMessage, BodyKwarg(examples=[Example(value=ANSWER), Example(value={"item": CALL})])],
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """For applications that call their own model: both sides are recorded here, and nobody replies."""
@@ -158,30 +162,34 @@ async def add(
 
 async def added(conversation_id: UUID, data: OneMessage, writing: Writing) -> ASGIResponse:
     caller = await writing.caller_for(conversation_id, data.user_id)
+    new = wish(data)
     changed = await commands.add_messages(
         writing.hansard.repository,
         caller,
         conversation_id,
-        [wish(data)],
-        ids_are_new=data.id is None,
+        [new],
+        ids_are_new=data.own_id is None,
         terms=writing.terms(caller, data.expected_version),
     )
-    position, version = position_of(caller, changed), version_of(changed)
+    position, version, is_item = position_of(caller, changed), version_of(changed), data.item is not UNSET
     for fact in await writing.facts(caller, changed):
         if isinstance(fact.event, events.MessageAdded):
             tags = await writing.tags(fact, fact.event.content)
-            body = as_added(fact, fact.event, conversation_id, caller, tags, position)
+            body = as_added(fact, fact.event, conversation_id, caller, tags, position, is_item)
             return answer(body, 201, etag(version))
-    return answer(await known(writing, caller, conversation_id, str(data.id)), 201, etag(version))
+    body = await known(writing, caller, conversation_id, new.message_id, is_item)
+    return answer(body, 201, etag(version))
 
 
-async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_id: str) -> MessageBody:
+async def known(
+    asking: Asking, caller: Caller, conversation_id: UUID, message_id: str, as_item: bool
+) -> MessageBody:
     """What was added before under the same id, word for word the same."""
     view, shard = asking.hansard.views["history"], asking.shard_of(caller)
     found = await history.message(view, shard, conversation_id, message_id)
     if found is None:
         raise MessageNotFound(message_id=message_id)
-    return message(found)
+    return message(found, as_item)
 
 
 @post(
@@ -193,9 +201,9 @@ async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_i
         201,
         Added,
         {
-            "ids": [examples.QUESTION_ID, examples.ANSWER_ID],
-            "count": 2,
-            "version": 3,
+            "ids": [examples.QUESTION_ID, examples.CALL_ID, examples.ANSWER_ID],
+            "count": 3,
+            "version": 4,
             "position": examples.NEWER,
         },
         "All of them are stored, in this order.",
@@ -207,47 +215,35 @@ async def known(asking: Asking, caller: Caller, conversation_id: UUID, message_i
 )
 async def add_many(
     conversation_id: FromPath[UUID],
-    data: Annotated[NewMessages, BodyKwarg(examples=[Example(value={"messages": [QUESTION, ANSWER]})])],
+    data: Annotated[
+        NewMessages, BodyKwarg(examples=[Example(value={"messages": [QUESTION, {"item": CALL}, ANSWER]})])
+    ],
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """All of them or none."""
     caller = await writing.caller_for(conversation_id, data.user_id)
-    wishes = [wish(each) for each in data.messages]
+    new = wishes(data.messages)
     changed = await commands.add_messages(
         writing.hansard.repository,
         caller,
         conversation_id,
-        wishes,
-        ids_are_new=all(each.id is None for each in data.messages),
+        new,
+        ids_are_new=all(each.own_id is None for each in data.messages),
         terms=writing.terms(caller, data.expected_version),
     )
-    ids = [each.message_id for each in wishes]
+    ids = [each.message_id for each in new]
     if changed.appended is not None and changed.appended.repeated:
         ids = ids_before(await writing.facts(caller, changed), data.messages)
     version = version_of(changed)
     return answer(Added(ids, len(ids), version, position_of(caller, changed)), 201, etag(version))
 
 
-def wish(message: NewMessage) -> events.MessageAdded:
-    return events.MessageAdded(
-        message_id=str(new_id()) if message.id is None else message.id,
-        role=message.role,
-        content=message.content,
-        kind=kind_of_words(message.role),
-        is_fortune=message.is_fortune,
-        metadata=message.metadata,
-        in_reply_to=message.in_reply_to,
-        status=message.status,
-        tokens=message.tokens,
-    )
-
-
 def ids_before(facts: Sequence[Fact], messages: Sequence[NewMessage]) -> list[str]:
     """The ids that were given then to the messages that came without one."""
-    given = {message.id for message in messages}
+    given = {message.own_id for message in messages}
     added = (fact.event.message_id for fact in facts if isinstance(fact.event, events.MessageAdded))
     made = (message_id for message_id in added if message_id not in given)
-    return [next(made) if message.id is None else message.id for message in messages]
+    return [message.own_id or next(made) for message in messages]
 
 
 HANDLERS: Final = (read, add, add_many)

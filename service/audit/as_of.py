@@ -5,7 +5,7 @@ message on the page the last of each kind. So it takes no longer, and no more me
 other messages; only their count is taken by going through them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from domain.errors import EventUnreadable
 from domain.events import Link, MessageAdded
-from domain.message import SHOWN
 from domain.recorded import Recorded, Unreadable
 from domain.title import opening_of
 from projections.conversations import CONVERSATIONS, LINKS, Conversations, ListedConversation, Row
@@ -68,14 +67,14 @@ def as_listed(row: Row) -> ListedConversation:
 
 
 class Stood(Struct, frozen=True):
-    """The messages that a conversation had at one of its versions: all, or what clients are shown."""
+    """The messages that a conversation had at one of its versions: all, or those of some kinds."""
 
     pool: Pool
     projection: Projection
     shard: int
     conversation_id: UUID
     version: int
-    everything: bool
+    kinds: Collection[str] | None
 
     async def page(self, limit: int, before: int = END, after: int | None = None) -> list[HistoryMessage]:
         """Oldest first, as `history.page` gives those that are there now."""
@@ -91,7 +90,7 @@ class Stood(Struct, frozen=True):
                 if not added:
                     break
                 stood = await self._messages(past, [message_id for message_id, _ in added])
-                shown = [each for each in stood if self.everything or each.kind in SHOWN]
+                shown = [each for each in stood if self.kinds is None or each.kind in self.kinds]
                 if after is not None:
                     found, after = found + shown, added[-1][1]
                 else:

@@ -1,5 +1,6 @@
 """What stood before an event, and after it: as much of the past as the events that were taken tell."""
 
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct, field
@@ -23,7 +24,7 @@ from domain.events import (
     SessionEnded,
     SessionReopened,
 )
-from domain.message import SHOWN, Message, evolve_message, new_message
+from domain.message import Message, evolve_message, new_message
 from domain.recorded import Recorded, Redacted
 
 Part = dict[str, Any]
@@ -89,14 +90,14 @@ class PastState(Struct):
         message = self.messages.get(message_id)
         return None if message is None or message.removed else message
 
-    def shows(self, event: Event) -> bool:
-        """Whether clients are shown the message that it is about, if it is about one."""
+    def is_about(self, event: Event, kinds: Collection[str]) -> bool:
+        """Whether the message that it is about is of one of these kinds, if it is about one."""
         match event:
             case MessageAdded(kind=kind) | MessageRevised(kind=kind):
-                return kind in SHOWN
+                return kind in kinds
             case MessageRated(message_id=message_id) | MessageRemoved(message_id=message_id):
                 message = self.messages.get(message_id)
-                return message is None or message.kind in SHOWN
+                return message is None or message.kind in kinds
         return True
 
     def _forget(self, messages: dict[str, Message]) -> None:

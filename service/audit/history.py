@@ -6,7 +6,7 @@ the conversation itself, which are few; a page that revises messages needs the l
 own. So a page of the fiftieth thousand costs what the first one does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -56,9 +56,14 @@ class HistoryPage(Struct, frozen=True):
 
 
 async def page_of_events(
-    pool: Pool, shard: int, conversation_id: UUID, after: int, limit: int, everything: bool = True
+    pool: Pool,
+    shard: int,
+    conversation_id: UUID,
+    after: int,
+    limit: int,
+    kinds: Collection[str] | None = None,
 ) -> HistoryPage:
-    """What only the server sees of a conversation is told to auditors; to others, that there is something."""
+    """Of messages of other kinds, if some are named, it is told that there is something, and no more."""
     async with pool.connection() as connection:
         past = Past(connection, shard, conversation_id)
         events = await past.events(after, limit)
@@ -67,7 +72,7 @@ async def page_of_events(
         standing = await standing_before(past, events)
         bounds = await past.bounds()
     redaction: Redaction = "erased" if bounds.erased else "anonymised"
-    told = [tell(standing, emptied(each, bounds.erased), redaction, everything) for each in events]
+    told = [tell(standing, emptied(each, bounds.erased), redaction, kinds) for each in events]
     last = events[-1].version
     return HistoryPage(told, last if last < bounds.version else None)
 
@@ -91,12 +96,14 @@ def changed_messages(events: Sequence[Recorded]) -> list[str]:
     return list(dict.fromkeys(changed))
 
 
-def tell(standing: PastState, recorded: Recorded, redaction: Redaction, everything: bool) -> ToldEvent:
+def tell(
+    standing: PastState, recorded: Recorded, redaction: Redaction, kinds: Collection[str] | None
+) -> ToldEvent:
     if isinstance(recorded.event, Redacted):
         standing.take(recorded)
         return ToldEvent(recorded, in_words(recorded, None, redaction), None, None, redaction)
     words = in_words(recorded, standing)
-    shown = everything or standing.shows(recorded.event)
+    shown = kinds is None or standing.is_about(recorded.event, kinds)
     before, after = taken(standing, recorded)
     if not shown:
         return ToldEvent(recorded, NOT_SHOWN, None, None, None, withheld=True)

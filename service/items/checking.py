@@ -7,7 +7,7 @@ import msgspec
 from domain.content import LIMITS, ROLES, Limits, check_json, check_name, check_one_of
 from domain.errors import ContentTooLong
 from service.items.errors import ItemUnfit
-from service.items.sorts import MESSAGE, Item, type_of
+from service.items.sorts import MESSAGE, REFERENCE, Item, type_of
 
 FAKE_ID: Final = "__fake_id__"
 """What the Agents SDK calls every item that its model gave no id."""
@@ -54,6 +54,9 @@ def check_words_of(message: Item, field: str) -> None:
 
 
 def own_id(item: Item) -> str | None:
+    """None where it is to be given one. The id in a reference is that of another item, which keeps it."""
+    if type_of(item) == REFERENCE:
+        return None
     given = item.get("id")
     return given if given and given != FAKE_ID else None
 

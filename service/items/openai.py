@@ -11,7 +11,6 @@ from uuid import UUID
 
 import msgspec
 
-from domain import message as domain
 from domain.events import MessageAdded, Payload, Status
 from projections import history
 from service.items.checking import check_item, own_id
@@ -30,8 +29,7 @@ def as_added(item: Any, new_id: Callable[[], UUID], field: str = "item") -> Mess
     """Field is what the caller calls the item; a refusal names it."""
     check_item(item, field)
     sort = sort_of(item)
-    # What a reference has is the id of another item, which keeps it.
-    given = None if type_of(item) == REFERENCE else own_id(item)
+    given = own_id(item)
     return MessageAdded(
         message_id=sort.prefix + new_id().hex if given is None else given,
         role=sort.role,
@@ -53,11 +51,11 @@ def item_of(row: history.HistoryMessage) -> Item:
     return restored(payload.data, row.message_id)
 
 
-def item_of_message(message: domain.Message) -> Item:
-    """The same, of a message that was folded from its events."""
-    if message.payload is None or message.payload.schema != SCHEMA:
-        return plain(message.id, message.role, message.status, message.content)
-    return restored(message.payload.data, message.id)
+def item_of_added(added: MessageAdded) -> Item:
+    """The same, of a message that was just added."""
+    if added.payload is None or added.payload.schema != SCHEMA:
+        return plain(added.message_id, added.role, added.status, added.content)
+    return restored(added.payload.data, added.message_id)
 
 
 def item_id_of(row: history.HistoryMessage) -> str:

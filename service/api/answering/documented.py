@@ -110,6 +110,8 @@ class WhatIsSent(OpenAPISchemaPlugin):
             },
         )
         schema.additional_properties = False
+        if either := getattr(field_definition.type_, "EITHER", ()):
+            schema.any_of = [Schema(required=list(names)) for names in either]
         for each in fields:
             limit(schema, each.encode_name, hints[each.name])
         return schema

@@ -118,6 +118,15 @@ ANSWER: Final = QUESTION | {
     "version": 3,
     "in_reply_to": QUESTION_ID,
 }
+CALL_ID: Final = "fc_0198c2a47d3a7c15a8e3f0b1c2d3e4f5"
+CALL: Final = {
+    "type": "function_call",
+    "id": CALL_ID,
+    "call_id": "call_1",
+    "name": "height_of",
+    "arguments": '{"tower":"Eiffel"}',
+    "status": "completed",
+}
 
 BAD: Final = (BadCursor(), NameTooLong(field="title", size=300, limit=255))
 NOBODY: Final = (NotAuthenticated(why="There is no token"),)

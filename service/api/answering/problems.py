@@ -114,6 +114,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     replies.ReplyElsewhere: Problem(AWAY, "reply-elsewhere", retry_after=1),
     replies.NotAPlace: Problem(BAD, "bad-last-event-id"),
     replies.NotAMessage: Problem(BAD, "not-a-message"),
+    items.ItemContradicted: Problem(BAD, "item-contradicted"),
     items.ItemUnfit: Problem(BAD, "item-unfit"),
     chatkit.NotAChatKitRequest: Problem(BAD, "not-a-chatkit-request"),
     chatkit.OpportunityNotNamed: Problem(BAD, "opportunity-not-named"),

@@ -20,6 +20,7 @@ from domain.content import check_link
 from projections import conversations, history
 from projections.reading.pages import JsonPage
 from service.api.answering.documented import LINK_KIND, LINK_TARGET
+from service.items.openai import item_of
 
 encode: Final = msgspec.json.Encoder().encode
 raw: Final[Any] = Raw
@@ -117,6 +118,8 @@ class MessageBody(Struct, frozen=True, omit_defaults=True):
     comment: str | UnsetType = UNSET
     position: str | UnsetType = UNSET
     """Where a message that is told of for itself went: others can be asked for `after` it."""
+    item: dict[str, Any] | UnsetType = UNSET
+    """The message whole, in the shape of OpenAI's items, where it was given so or is asked for so."""
 
 
 def moment(at: datetime) -> datetime:
@@ -180,7 +183,7 @@ def session_message(row: history.HistoryMessage) -> SessionMessage:
     )
 
 
-def message(row: history.HistoryMessage) -> MessageBody:
+def message(row: history.HistoryMessage, as_item: bool = False) -> MessageBody:
     """By place, which is quicker: a page has up to a thousand of them."""
     return MessageBody(
         row.message_id,
@@ -199,6 +202,7 @@ def message(row: history.HistoryMessage) -> MessageBody:
         UNSET if row.revised_at is None else moment(row.revised_at),
         UNSET if row.rating is None else row.rating,
         UNSET if row.comment is None else raw(row.comment),
+        item=item_of(row) if as_item else UNSET,
     )
 
 

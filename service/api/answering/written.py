@@ -10,6 +10,7 @@ from domain.events import ConversationStarted, MessageAdded
 from domain.title import opening_of
 from service.api.answering.paging import position_as_cursor
 from service.api.answering.wire import ConversationBody, MessageBody, links, moment
+from service.items.openai import item_of_added
 from service.store.append import Appended
 from service.store.facts import Fact
 from service.store.repository import Caller, Changed
@@ -71,6 +72,7 @@ def as_added(
     caller: Caller,
     tags: Sequence[str],
     position: str | None,
+    as_item: bool = False,
 ) -> MessageBody:
     return MessageBody(
         added.message_id,
@@ -87,4 +89,5 @@ def as_added(
         fact.version,
         UNSET if added.in_reply_to is None else added.in_reply_to,
         position=UNSET if position is None else position,
+        item=item_of_added(added) if as_item else UNSET,
     )

@@ -32,6 +32,7 @@ MADE_UP: dict[str, Any] = {
     "receipt_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
     "reason": "asked",
     "minutes": 5,
+    "include": "items",
     "replay_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
 }
 """Parameters that name nothing of anybody's."""

@@ -66,6 +66,8 @@ BEYOND_A_DOCUMENT = {
     ("bad-request", "after"): "Either before or after.",
     ("bad-request", "from"): "How far from now, or from another time, a time may be.",
     ("empty", "content"): "A message of the assistant's may be empty, a user's may not.",
+    ("item-contradicted", None): "Two values that must be the same.",
+    ("item-unfit", None): "What an item is, its type says.",
     ("metadata-too-deep", None): "How deep an object is.",
     ("out-of-range", "metadata"): "How large a number in any object is.",
     ("not-a-message", None): "What a request of ChatKit's is, its own package says.",

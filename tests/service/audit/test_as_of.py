@@ -25,7 +25,7 @@ from domain.events import (
     SessionEnded,
     SessionReopened,
 )
-from domain.message import SHOWN
+from domain.message import SHOWN, WITH_ITEMS
 from domain.recorded import Recorded
 from domain.title import title_from
 from projections.history import History
@@ -112,9 +112,9 @@ async def check(pool: Pool, history: list[Recorded], version: int, limit: int) -
     assert (found.last_activity_at, found.last_position) == (row["last_activity_at"], row["last_position"])
     assert msgspec.json.decode(found.metadata) == row["metadata"]
     assert sorted(linked, key=repr) == sorted(links, key=repr)
-    for everything in (True, False):
-        stood = Stood(pool, History(), first.shard, first.conversation_id, version, everything)
-        expected = [each for each in messages if everything or each["kind"] in SHOWN]
+    for kinds in (None, SHOWN, WITH_ITEMS):
+        stood = Stood(pool, History(), first.shard, first.conversation_id, version, kinds)
+        expected = [each for each in messages if kinds is None or each["kind"] in kinds]
         assert await backwards(stood, limit) == await forwards(stood, limit) == list(map(told, expected))
 
 

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from domain.content import check_message
 from domain.events import MessageAdded, Payload
-from domain.message import SHOWN, WITH_ITEMS, new_message
+from domain.message import SHOWN, WITH_ITEMS
 from projections.history import HistoryMessage, as_json, payload_json
-from service.items.openai import SCHEMA, as_added, item_id_of, item_of, item_of_message, message_ids_for
+from service.items.openai import SCHEMA, as_added, item_id_of, item_of, item_of_added, message_ids_for
 from service.items.sorts import REFERENCE, type_of
 from service.store.codec import decode, encode
 from service.store.ids import new_id
@@ -55,7 +55,7 @@ def row_of(added: MessageAdded) -> HistoryMessage:
 def given_back(item: Any) -> dict[str, Any]:
     added = as_added(item, lambda: MADE)
     read = item_of(row_of(added))
-    assert item_of_message(new_message(added, 1)) == read
+    assert item_of_added(added) == read
     return read
 
 
