@@ -4,7 +4,7 @@ half of a request behind, and no word of why."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from chatkit.store import NotFoundError
@@ -13,7 +13,6 @@ from chatkit.types import (
     ItemsListReq,
     LockedStatus,
     StreamingReq,
-    ThreadMetadata,
     ThreadsAddStructuredInputReq,
     ThreadsAddUserMessageReq,
     ThreadsCreateReq,
@@ -27,15 +26,9 @@ from chatkit.types import (
 from pydantic import TypeAdapter, ValidationError
 
 from domain.content import Limits, check_message
-from domain.errors import (
-    ContentEmpty,
-    ConversationNotFound,
-    MessageNotFound,
-    NumberOutOfRange,
-    SessionHasEnded,
-)
+from domain.errors import ContentEmpty, ConversationNotFound, NumberOutOfRange, Refusal, SessionHasEnded
 from service.chatkit.context import ChatContext
-from service.chatkit.errors import AttachmentNotFound, NotAChatKitRequest, RequestDoesNotFit, ThreadIsLocked
+from service.chatkit.errors import NotAChatKitRequest, RequestDoesNotFit, ThreadIsLocked
 from service.chatkit.items import as_added
 from service.chatkit.store import MOST, HansardStore
 
@@ -59,21 +52,21 @@ async def check(request: ChatKitReq, store: HansardStore, context: ChatContext, 
     if isinstance(request, ThreadsListReq | ItemsListReq):
         check_limit(request.params.limit)
     if isinstance(request, ItemsListReq):
-        await thread_in(request.params.thread_id, store, mine)
+        await store.load_thread(request.params.thread_id, mine)
     if is_streaming_req(request):
         await check_thread(request, store, mine)
     if isinstance(request, ThreadsCreateReq | ThreadsAddUserMessageReq):
         await check_message_in(request.params.input, store, mine, limits)
     if isinstance(request, ThreadsRetryAfterItemReq):
-        item = await item_in(request.params.thread_id, request.params.item_id, store, mine)
+        item = await store.load_item(request.params.thread_id, request.params.item_id, mine)
         if not isinstance(item, UserMessageItem):
-            raise RequestDoesNotFit(what="only after a user's message can be tried again")
+            raise RequestDoesNotFit(what=f"item {item.id} is not a user message")
     if isinstance(request, ThreadsAddStructuredInputReq):
-        item = await item_in(request.params.thread_id, request.params.item_id, store, mine)
+        item = await store.load_item(request.params.thread_id, request.params.item_id, mine)
         if getattr(item, "status", None) != "pending" or item.type != "structured_input":
             raise RequestDoesNotFit(what="the item asks for nothing, or has its answers already")
     if isinstance(request, ThreadsCustomActionReq) and request.params.item_id:
-        item = await item_in(request.params.thread_id, request.params.item_id, store, mine)
+        item = await store.load_item(request.params.thread_id, request.params.item_id, mine)
         if item.type != "widget":
             raise RequestDoesNotFit(what="only a widget sends actions")
 
@@ -86,7 +79,7 @@ def check_limit(limit: int | None) -> None:
 async def check_thread(request: StreamingReq, store: HansardStore, context: ChatContext) -> None:
     if isinstance(request, ThreadsCreateReq):
         return
-    thread = await thread_in(request.params.thread_id, store, context)
+    thread = await store.load_thread(request.params.thread_id, context)
     if isinstance(thread.status, LockedStatus):
         reason = thread.status.reason
         raise ThreadIsLocked(why=f": {reason}" if reason else ".")
@@ -94,29 +87,10 @@ async def check_thread(request: StreamingReq, store: HansardStore, context: Chat
         raise SessionHasEnded
 
 
-async def thread_in(thread_id: str, store: HansardStore, context: ChatContext) -> ThreadMetadata:
-    try:
-        return await store.load_thread(thread_id, context)
-    except NotFoundError:
-        raise ConversationNotFound from None
-
-
-async def item_in(thread_id: str, item_id: str, store: HansardStore, context: ChatContext) -> Any:
-    try:
-        return await store.load_item(thread_id, item_id, context)
-    except NotFoundError:
-        raise MessageNotFound(message_id=item_id) from None
-
-
 async def check_message_in(
     given: UserMessageInput, store: HansardStore, context: ChatContext, limits: Limits
 ) -> None:
-    attachments = []
-    for attachment_id in given.attachments:
-        try:
-            attachments.append(await store.load_attachment(attachment_id, context))
-        except NotFoundError:
-            raise AttachmentNotFound(attachment_id=attachment_id) from None
+    attachments = [await store.load_attachment(each, context) for each in given.attachments]
     item = UserMessageItem(
         id=SOME_ID,
         thread_id=SOME_ID,
@@ -134,12 +108,13 @@ async def check_message_in(
 
 @contextmanager
 def as_refusals() -> Iterator[None]:
-    """ChatKit's package says with a plain error that a request does not fit what is there."""
+    """ChatKit's package says with a plain error that a request does not fit what is there, and so may an
+    application's own server."""
     try:
         yield
+    except (Refusal, ValidationError):
+        raise
     except NotFoundError:
         raise ConversationNotFound from None
-    except ValidationError:
-        raise
     except ValueError as unfit:
         raise RequestDoesNotFit(what=str(unfit)) from None

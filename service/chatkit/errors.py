@@ -1,5 +1,7 @@
 """Why a ChatKit request is refused; the docstring is the message. ChatKit's package is not needed to say so.
 
+Where that package says with a ValueError that a request cannot be carried out, the refusal is one, too.
+
 Refusal
 ├── NotAChatKitRequest, OpportunityNotNamed
 ├── ThreadIsLocked, DoesNotFit
@@ -12,7 +14,7 @@ Refusal
 from domain.errors import ContentRefused, Refusal
 
 
-class NotAChatKitRequest(Refusal):
+class NotAChatKitRequest(Refusal, ValueError):
     """This is no request of ChatKit's: {what}."""
 
 
@@ -24,7 +26,7 @@ class ThreadIsLocked(Refusal):
     """The thread is locked, and takes nothing now{why}"""
 
 
-class RequestDoesNotFit(Refusal):
+class RequestDoesNotFit(Refusal, ValueError):
     """The request does not fit the thread as it stands: {what}."""
 
 

@@ -34,11 +34,12 @@ from chatkit.types import (
 )
 
 from domain.content import Limits, check_message
-from domain.errors import ConversationNotFound, Refusal
+from domain.errors import Refusal
 from service.chatkit import checking
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import NoSpeech, NoSuchAction
 from service.chatkit.items import as_added
+from service.chatkit.missing import ThreadNotFound, as_not_found
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
@@ -74,17 +75,18 @@ class HansardChatKit(ChatKitServer[ChatContext]):
     async def process(
         self, request: str | bytes | bytearray, context: ChatContext
     ) -> StreamingResult | NonStreamingResult:
-        """Raises a Refusal, before anything is stored, where the request cannot be carried out."""
+        """Raises a Refusal, before anything is stored, where the request cannot be carried out. That is a
+        NotFoundError or a ValueError, too, where ChatKit's package raises one."""
         parsed = checking.request_in(request)
         await checking.check(parsed, self.store, context, self.hansard.repository.limits)
         if isinstance(parsed, SPEAKING):
             await self._silence(parsed.params.thread_id, context)
-        with checking.as_refusals():
-            return await super().process(request, context)
+        return await super().process(request, context)
 
     async def answer(self, body: bytes, caller: Caller, opportunity: str | None = None) -> bytes | ChatKitRun:
         """What is said at once; or what is carried out by this process, whoever hears it."""
-        result = await self.process(body, ChatContext(caller, opportunity))
+        with checking.as_refusals():
+            result = await self.process(body, ChatContext(caller, opportunity))
         if isinstance(result, NonStreamingResult):
             return result.json
         run = ChatKitRun(refusing(result), stops=self.hansard.settings.chatkit_leave == "stop")
@@ -125,8 +127,9 @@ class HansardChatKit(ChatKitServer[ChatContext]):
     ) -> None:
         conversation_id = uuid_of(thread_id)
         if conversation_id is None:
-            raise ConversationNotFound
-        await rate_messages(self.hansard.repository, context.caller, conversation_id, item_ids, feedback)
+            raise ThreadNotFound(thread_id=thread_id)
+        with as_not_found(thread_id):
+            await rate_messages(self.hansard.repository, context.caller, conversation_id, item_ids, feedback)
 
     async def transcribe(self, audio_input: AudioInput, context: ChatContext) -> TranscriptionResult:
         raise NoSpeech

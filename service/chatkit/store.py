@@ -4,13 +4,12 @@ Every call is about what its context's user owns; what is anybody else's is not 
 is written to the end, also when whoever asked for it has gone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
 
 from anyio import CancelScope
-from chatkit.store import NotFoundError, Store, StoreItemType
+from chatkit.store import Store, StoreItemType
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
 
 from domain import conversation as decisions
@@ -24,6 +23,7 @@ from service import commands
 from service.chatkit import attachments
 from service.chatkit.context import ChatContext
 from service.chatkit.items import as_added, as_revised, item_of, says_the_same
+from service.chatkit.missing import AttachmentNotFound, ItemNotFound, ThreadNotFound, as_not_found
 from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
 from service.hansard import Hansard
 from service.privacy import forget
@@ -55,7 +55,7 @@ class HansardStore(Store[ChatContext]):
         to. Lists show how it begins."""
         row = await self._row(thread_id, context)
         if row is None:
-            raise thread_not_found(thread_id)
+            raise ThreadNotFound(thread_id=thread_id)
         return seen(row, context)
 
     async def load_threads(
@@ -119,7 +119,7 @@ class HansardStore(Store[ChatContext]):
         if (conversation_id := uuid_of(thread_id)) is not None and is_id(item_id):
             row = await history.message(self._history, self._shard(context), conversation_id, item_id)
         if row is None or row.user_id != context.user_id:
-            raise item_not_found(item_id)
+            raise ItemNotFound(message_id=item_id)
         return item_of(row)
 
     async def add_thread_item(self, thread_id: str, item: ThreadItem, context: ChatContext) -> None:
@@ -175,7 +175,7 @@ class HansardStore(Store[ChatContext]):
                 shard = self._shard(context)
                 found = await attachments.load(connection, shard, context.user_id, attachment_id)
         if found is None:
-            raise NotFoundError(f"Attachment {attachment_id} not found")
+            raise AttachmentNotFound(attachment_id=attachment_id)
         return found
 
     async def delete_attachment(self, attachment_id: str, context: ChatContext) -> None:
@@ -190,7 +190,7 @@ class HansardStore(Store[ChatContext]):
     ) -> None:
         place = uuid_of(thread_id)
         if place is None:
-            raise thread_not_found(thread_id)
+            raise ThreadNotFound(thread_id=thread_id)
         check_name("item_id", item_id, self._repository.limits.message_id)
 
         with CancelScope(shield=True), as_not_found(thread_id):
@@ -215,7 +215,7 @@ class HansardStore(Store[ChatContext]):
             return place
         if await self._row(str(conversation_id), context) is None:
             return history.END  # nor is the thread there, and nothing is found in it from anywhere
-        raise item_not_found(item_id)
+        raise ItemNotFound(message_id=item_id)
 
     async def _place_of_thread(self, thread_id: str, context: ChatContext) -> int:
         """A thread that was deleted stands where it stood."""
@@ -228,7 +228,7 @@ class HansardStore(Store[ChatContext]):
                     connection, self._shard(context), context.user_id, conversation_id
                 )
         if place is None:
-            raise thread_not_found(thread_id)
+            raise ThreadNotFound(thread_id=thread_id)
         return place
 
     def _shard(self, context: ChatContext) -> int:
@@ -270,20 +270,3 @@ def is_id(text: str) -> bool:
 
 def fair(limit: int) -> int:
     return min(max(1, limit), MOST)
-
-
-@contextmanager
-def as_not_found(thread_id: str) -> Iterator[None]:
-    """What is somebody else's, and what was erased, is not there."""
-    try:
-        yield
-    except (ConversationNotFound, ConversationIsErased):
-        raise thread_not_found(thread_id) from None
-
-
-def thread_not_found(thread_id: str) -> NotFoundError:
-    return NotFoundError(f"Thread {thread_id} not found")
-
-
-def item_not_found(item_id: str) -> NotFoundError:
-    return NotFoundError(f"Item {item_id} not found")

@@ -7,7 +7,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from chatkit.server import NonStreamingResult
+from chatkit.store import NotFoundError
 
+from service.chatkit.context import ChatContext
+from service.chatkit.server import HansardChatKit
+from service.hansard import running
+from service.settings.settings import Settings
+from tests.conftest import SHARDS
 from tests.listening import draft
 from tests.service.api.calling import as_user, asked_who, events, problem
 from tests.service.api.recording import at_once
@@ -45,18 +52,18 @@ def refused(answer: httpx.Response) -> tuple[int, str | None, bool]:
         (request("threads.create", input={}), 400, "input.content: field required"),
         (creating(""), 400, "content is empty"),
         (creating("a" * 1_000_001), 413, "1000001 bytes"),
-        (request("threads.create", input=said("a", attachments=["x"])), 404, "no attachment x"),
+        (request("threads.create", input=said("a", attachments=["x"])), 404, "Attachment x not found"),
         (request("threads.list", limit=0), 400, "limit is 0"),
         (request("threads.list", limit=-1), 400, "limit is -1"),
         (request("items.list", thread_id=NOWHERE, limit=1001), 400, "limit is 1001"),
-        (adding(NOWHERE, "a"), 404, "no such conversation"),
-        (adding("thr_1234", "a"), 404, "no such conversation"),
-        (request("threads.get_by_id", thread_id=NOWHERE), 404, "no such conversation"),
-        (request("items.list", thread_id=NOWHERE), 404, "no such conversation"),
-        (request("threads.update", thread_id=NOWHERE, title="a"), 404, "no such conversation"),
-        (request("threads.retry_after_item", thread_id=NOWHERE, item_id="a"), 404, "no such conversation"),
-        (request("items.feedback", thread_id=NOWHERE, item_ids=["a"], kind="positive"), 404, "no such"),
-        (request("items.feedback", thread_id="x", item_ids=["a"], kind="positive"), 404, "no such"),
+        (adding(NOWHERE, "a"), 404, "not found"),
+        (adding("thr_1234", "a"), 404, "not found"),
+        (request("threads.get_by_id", thread_id=NOWHERE), 404, "not found"),
+        (request("items.list", thread_id=NOWHERE), 404, "not found"),
+        (request("threads.update", thread_id=NOWHERE, title="a"), 404, "not found"),
+        (request("threads.retry_after_item", thread_id=NOWHERE, item_id="a"), 404, "not found"),
+        (request("items.feedback", thread_id=NOWHERE, item_ids=["a"], kind="positive"), 404, "not found"),
+        (request("items.feedback", thread_id="x", item_ids=["a"], kind="positive"), 404, "not found"),
         (request("input.transcribe", audio_base64="AAAA", mime_type="audio/webm"), 400, "send text"),
         (request("input.transcribe", audio_base64="A", mime_type="audio/webm"), 409, "does not fit"),
         (request("attachments.create", name="a", size=25_000_001, mime_type="text/plain"), 413, "25000001"),
@@ -73,6 +80,45 @@ async def test_what_cannot_be_carried_out_is_refused_and_nothing_stored(
         assert answer.status_code == status
         assert words in str(refused(answer)[1])
         assert events(dsn) == 0
+
+
+async def test_callers_of_a_server_catch_the_errors_of_chatkits_package(dsn: str) -> None:
+    """Who runs a server in a process of her own has no statuses to look at."""
+    async with running(Settings(dsn=dsn, shards=SHARDS), dsn) as hansard:
+        server = HansardChatKit(hansard)
+
+        async def sent(body: dict[str, Any] | bytes) -> bytes:
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+            result = await server.process(raw, ChatContext.of("ann"))
+            return (
+                result.json
+                if isinstance(result, NonStreamingResult)
+                else b"".join([each async for each in result])
+            )
+
+        begun = Heard(iter((await sent(creating("Well?"))).decode().splitlines())).all()
+        thread_id, reply = begun.thread_id, begun.done[-1]
+        for body in (
+            request("threads.get_by_id", thread_id=NOWHERE),
+            request("threads.get_by_id", thread_id="thr_1"),
+            request("items.list", thread_id=NOWHERE),
+            request("items.list", thread_id=thread_id, after="x"),
+            request("items.feedback", thread_id=NOWHERE, item_ids=["a"], kind="positive"),
+            request("items.feedback", thread_id=thread_id, item_ids=["a"], kind="positive"),
+            request("threads.retry_after_item", thread_id=thread_id, item_id="x"),
+            request("threads.create", input=said("a", attachments=["x"])),
+            adding(NOWHERE, "Well?"),
+        ):
+            with pytest.raises(NotFoundError, match=" not found"):
+                await sent(body)
+        for odd in (
+            b"{",
+            request("threads.sing"),
+            request("threads.retry_after_item", thread_id=thread_id, item_id=reply.id),
+            request("threads.add_client_tool_output", thread_id=thread_id, result=7),
+        ):
+            with pytest.raises(ValueError):  # noqa: PT011 - that it is one is what is tested
+                await sent(odd)
 
 
 async def test_what_does_not_fit_a_thread_changes_nothing_in_it(dsn: str) -> None:

@@ -32,6 +32,8 @@ ON_THE_COMMAND_LINE = {
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""
+AS_THEIR_PARENTS = "service.chatkit.missing"
+"""Refusals that are errors of ChatKit's package, too."""
 ALICE = {"X-User-Id": "alice"}
 
 
@@ -46,7 +48,10 @@ def refusals() -> list[type[Refusal]]:
             todo.append(kind)
             found.append(kind)
     ours = [
-        kind for kind in found if kind.__module__.partition(".")[0] in ("domain", "projections", "service")
+        kind
+        for kind in found
+        if kind.__module__.partition(".")[0] in ("domain", "projections", "service")
+        and kind.__module__ != AS_THEIR_PARENTS
     ]
     return [kind for kind in ours if not any(map(kind.__module__.startswith, ON_THE_COMMAND_LINE))]
 
