@@ -77,7 +77,7 @@ def check_body(message: MessageAdded | MessageRevised, role: str, limits: Limits
     check_metadata(message.metadata, limits)
     if message.payload is not None:
         check_payload(message.payload, limits)
-    elif not message.content and role == "user":
+    elif not message.content and role == "user" and message.kind == "message":
         # A model may have nothing to say, a widget needs no words; a person who sends nothing has slipped.
         raise ContentEmpty(field="content")
 

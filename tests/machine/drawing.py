@@ -30,6 +30,12 @@ new_messages = st.builds(
     tokens=st.none() | st.integers(0, 9),
     metadata=metadata,
 )
+new_items = st.builds(
+    lambda said, content, item: Said(role=said[0], kind=said[1], content=content, item=item),
+    st.sampled_from([("assistant", "tool_call"), ("tool", "tool_output"), ("system", "instructions")]),
+    texts,
+    metadata,
+)
 chosen = st.builds(
     Said, content=texts, id=message_ids, kind=st.sampled_from(["message", "workflow"])
 ) | st.builds(Said, content=st.just("yes"), id=message_ids)
@@ -44,7 +50,9 @@ starts = st.builds(
     first=st.lists(new_messages | chosen, max_size=2).map(tuple),
     anew=st.sampled_from([False, False, True]),
 )
-additions = st.builds(Add, **guarded, messages=st.lists(new_messages, min_size=1, max_size=3).map(tuple))
+additions = st.builds(
+    Add, **guarded, messages=st.lists(new_messages | new_items, min_size=1, max_size=3).map(tuple)
+)
 chosen_additions = st.builds(Add, **guarded, messages=st.lists(chosen, min_size=1, max_size=3).map(tuple))
 revisions = st.builds(
     Revise, **guarded, message_id=message_ids, content=texts, kind=st.sampled_from(["message", "widget"])

@@ -19,6 +19,7 @@ from domain.events import (
     SessionEnded,
     SessionReopened,
 )
+from domain.message import SHOWN
 from domain.recorded import Recorded, Redacted
 from domain.title import title_from
 
@@ -148,12 +149,16 @@ def take_search(tables: Tables, recorded: Recorded, where: Key) -> None:
                 "user_id": recorded.user_id,
                 "role": added.role,
                 "recorded_at": recorded.recorded_at,
-                "content": added.content.replace("\0", " "),
+                "content": findable(added),
             }
-        case MessageRevised(message_id=message_id, content=content):
-            rows[(*where, message_id)]["content"] = content.replace("\0", " ")
+        case MessageRevised(message_id=message_id) as revised:
+            rows[(*where, message_id)]["content"] = findable(revised)
         case MessageRemoved(message_id=message_id):
             del rows[(*where, message_id)]
+
+
+def findable(message: MessageAdded | MessageRevised) -> str:
+    return message.content.replace("\0", " ") if message.kind in SHOWN else ""
 
 
 def take_usage(tables: Tables, recorded: Recorded, where: Key) -> None:

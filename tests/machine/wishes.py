@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from domain import conversation as decisions
 from domain.conversation import Conversation, Events
-from domain.events import Link, MessageAdded, MessageRevised, Role
+from domain.events import Link, MessageAdded, MessageRevised, Payload, Role
 from domain.message import Message
 from service import commands
 from service.commands import Terms
@@ -103,6 +103,7 @@ class Said(Struct, frozen=True):
     kind: str = "message"
     tokens: int | None = None
     metadata: dict[str, Any] = {}
+    item: dict[str, Any] | None = None
 
     def message(self) -> MessageAdded:
         return MessageAdded(
@@ -112,6 +113,7 @@ class Said(Struct, frozen=True):
             kind=self.kind,
             tokens=self.tokens,
             metadata=self.metadata,
+            payload=None if self.item is None else Payload("openai.item.v1", self.item),
         )
 
 

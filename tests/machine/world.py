@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from domain.conversation import Conversation
 from domain.errors import Refusal
+from domain.message import SHOWN
 from projections import conversations, history
 from projections.errors import ConversationIsParked, ProjectionBehind, ReplayIsRunning
 from projections.following import unparking
@@ -193,7 +194,7 @@ class World:
         with suppress(ProjectionBehind, ConversationIsParked):
             if "history" in process.projections:
                 view = process.view("history", AT_ONCE)
-                page = await history.page(view, asked.shard, asked.conversation_id, 1_000)
+                page = await history.page_of_items(view, asked.shard, asked.conversation_id, 1_000)
                 assert len(page) == (0 if state.erased else state.message_count)
 
     async def read(self, process: Process) -> None:
@@ -213,7 +214,7 @@ class World:
             found = [row for row in rows if (row["shard"], row["user_id"]) == (shard, user)]
             if name == "history":
                 found.sort(key=lambda row: row["position"])
-                assert keys == [row["message_id"] for row in found]
+                assert keys == [row["message_id"] for row in found if row["kind"] in SHOWN]
             else:
                 found.sort(key=lambda row: -row["last_position"])
                 assert keys == [row["conversation_id"] for row in found]

@@ -134,7 +134,7 @@ texts = st.sampled_from(["", "Will I be lucky?", 'A "word"\\', "nul\0nul", "Grü
 metadata: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {"a": 1}, {"b": [None, "ü\0"]}])
 payloads = st.sampled_from([None, Payload("chatkit.v1", {"id": "x\0"})])
 statuses = st.sampled_from(["complete", "interrupted"])
-kinds = st.sampled_from(["message", "message", "widget", "hidden_context_item"])
+kinds = st.sampled_from(["message", "message", "widget", "tool_call", "hidden_context_item"])
 message_ids = st.sampled_from(MESSAGES)
 links = st.sampled_from(LINKS)
 

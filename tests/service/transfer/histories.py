@@ -29,6 +29,7 @@ from domain.events import (
     MetadataChanged,
     Payload,
     ReplyFailed,
+    Role,
     SessionEnded,
     SessionReopened,
 )
@@ -47,17 +48,31 @@ words = st.sampled_from(
 metadata: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [{}, {"a": 1}, {"a": 1.0}, {"a": True}, {"ü\0": [None, 2**64 - 1, -0.0, 1e-7]}]
 )
-payloads = st.none() | st.just(Payload("chatkit.item", {"id": "m1", "widget": {"children": ["\0", 1.5]}}))
+payloads = st.none() | st.sampled_from(
+    [
+        Payload("chatkit.item", {"id": "m1", "widget": {"children": ["\0", 1.5]}}),
+        Payload("openai.item.v1", {"type": "function_call", "id": "m1", "arguments": "\0", "later": [1.5]}),
+    ]
+)
 ids = st.sampled_from(["m1", "m2", "m3"])
 links = st.builds(Link, st.sampled_from(["opportunity", "order"]), st.sampled_from(["1", "ü"]))
 names = st.sampled_from(["One", "Zwei ü"])
 reasons = st.none() | words
+SAID: Sequence[tuple[Role, str]] = (
+    ("user", "message"),
+    ("assistant", "message"),
+    ("assistant", "widget"),
+    ("assistant", "workflow"),
+    ("assistant", "tool_call"),
+    ("tool", "tool_output"),
+    ("developer", "instructions"),
+    ("unknown", "item"),
+)
 added = st.builds(
-    MessageAdded,
+    lambda said, **more: MessageAdded(role=said[0], kind=said[1], **more),
+    st.sampled_from(SAID),
     message_id=ids,
-    role=st.sampled_from(["user", "assistant"]),
     content=words,
-    kind=st.sampled_from(["message", "widget", "workflow"]),
     is_fortune=st.booleans(),
     metadata=metadata,
     in_reply_to=st.none() | ids,
@@ -69,7 +84,7 @@ revised = st.builds(
     MessageRevised,
     message_id=ids,
     content=words,
-    kind=st.just("message"),
+    kind=st.sampled_from(["message", "widget"]),
     metadata=metadata,
     payload=payloads,
 )
