@@ -87,7 +87,7 @@ def plain(log: Iterable[Recorded]) -> list[Row]:
 
 
 def plain_text(message: MessageAdded | MessageRevised) -> str:
-    if message.kind == "hidden_context_item":
+    if message.kind in ("hidden_context_item", "tool_call"):
         return ""
     return message.content.replace("\0", " ").replace("<", "\x04")
 
