@@ -23,6 +23,8 @@ class ChatContext(Struct, eq=False):
     """What lists call the threads that nobody has given a title."""
     replies: set[str] = field(default_factory=set)
     """The items that are replies of the server's, which it stores itself, however they end."""
+    cut_off: set[str] = field(default_factory=set)
+    """The items that end before they are done: they are stored as interrupted messages."""
 
     @classmethod
     def of(cls, user_id: str, opportunity: str | None = None) -> "ChatContext":

@@ -13,14 +13,10 @@ from chatkit.server import ChatKitServer, NonStreamingResult, StreamingResult
 from chatkit.types import (
     AudioInput,
     FeedbackKind,
-    HiddenContextItem,
-    SDKHiddenContextItem,
     SyncCustomActionResponse,
     Thread,
     ThreadItem,
-    ThreadItemAddedEvent,
     ThreadItemDoneEvent,
-    ThreadItemReplacedEvent,
     ThreadMetadata,
     ThreadsAddClientToolOutputReq,
     ThreadsAddStructuredInputReq,
@@ -33,13 +29,13 @@ from chatkit.types import (
     WidgetItem,
 )
 
-from domain.content import Limits, check_message
 from domain.errors import Refusal
 from service.chatkit import checking
 from service.chatkit.context import ChatContext
 from service.chatkit.errors import NoSpeech, NoSuchAction
 from service.chatkit.items import as_added
 from service.chatkit.missing import ThreadNotFound, as_not_found
+from service.chatkit.outgoing import fitting, is_hidden, noting_what_is_cut_off
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
@@ -173,7 +169,8 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         limits = self.hansard.repository.limits
 
         def answers() -> AsyncIterator[ThreadStreamEvent]:
-            return fitting(with_own_ids(stream(), generate), context.replies, limits)
+            own = noting_what_is_cut_off(with_own_ids(stream(), generate), context)
+            return fitting(own, context.replies, limits)
 
         events = super()._process_events(thread, context, answers)
         async with aclosing(events):  # type: ignore[type-var] # it is a generator, whatever it is declared as
@@ -251,23 +248,3 @@ async def begun(asking: asyncio.Task[Reply]) -> Reply:
         return await asyncio.shield(asking)
     except Refusal as refused:
         raise CustomStreamError(str(refused), allow_retry=True) from None
-
-
-async def fitting(
-    events: AsyncIterator[ThreadStreamEvent], replies: set[str], limits: Limits
-) -> AsyncIterator[ThreadStreamEvent]:
-    """What cannot be stored is said here: ChatKit's package would say that something went wrong, and to try
-    again. The server's own replies are stored already."""
-    async for event in events:
-        if isinstance(event, ThreadItemDoneEvent | ThreadItemReplacedEvent) and event.item.id not in replies:
-            try:
-                check_message(as_added(event.item.thread_id, event.item), limits)
-            except Refusal as refused:
-                raise CustomStreamError(str(refused)) from None
-        yield event
-
-
-def is_hidden(event: ThreadStreamEvent) -> bool:
-    return isinstance(
-        event, ThreadItemAddedEvent | ThreadItemDoneEvent | ThreadItemReplacedEvent
-    ) and isinstance(event.item, HiddenContextItem | SDKHiddenContextItem)

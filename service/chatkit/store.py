@@ -11,6 +11,7 @@ from uuid import UUID
 from anyio import CancelScope
 from chatkit.store import Store, StoreItemType
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
+from msgspec.structs import replace
 
 from domain import conversation as decisions
 from domain.content import LIMITS, check_name
@@ -126,6 +127,8 @@ class HansardStore(Store[ChatContext]):
         """Twice the same is once. An open workflow comes again when it is done, and is revised. What answers
         is stored though the thread was closed meanwhile: its question is."""
         wish = as_added(thread_id, item)
+        if item.id in context.cut_off:
+            wish = replace(wish, status="interrupted")
 
         def decide(found: Conversation, existing: Message | None) -> Sequence[Event]:
             if existing is not None and not existing.removed and says_the_same(item, thread_id, existing):

@@ -159,6 +159,9 @@ def test_a_reply_of_an_applications_own_is_kept_as_far_as_it_came(
         heard.until("Once ")
     eventually(lambda: len(kitchen_record.stored()) == 3)
     assert kitchen.lines(heard.thread_id) == ["/endless", "Once "]
+    assert kitchen_record.stored()[:2] == [("/endless", "complete"), ("Once ", "interrupted")]
+    shown = kitchen.get(f"/api/conversations/{heard.thread_id}/messages")["messages"]
+    assert [(each["content"], each["status"]) for each in shown][1:] == [("Once ", "interrupted")]
     assert [each.get("kind") for each in kitchen_record.events()][-1] == "sdk_hidden_context"
 
 
