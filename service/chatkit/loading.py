@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from service.hansard import Hansard
+from service.settings.settings import BadSetting
 
 if TYPE_CHECKING:
     from service.chatkit.server import HansardChatKit
@@ -28,7 +29,31 @@ class ChatKit:
             return self._server
 
 
+def check(where: str) -> None:
+    """Says what is wrong with the setting, if anything is."""
+    loaded(where)
+
+
 def loaded(where: str) -> "type[HansardChatKit]":
+    from service.chatkit.server import HansardChatKit
+
     module, _, name = where.partition(":")
-    found: type[HansardChatKit] = getattr(import_module(module), name)
+    try:
+        found = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not f"{module}.".startswith(f"{missing.name}."):
+            raise wrong(where, f"{module} cannot be imported: {missing}") from missing
+        raise wrong(
+            where, f"there is no module {missing.name}; PYTHONPATH says where modules are"
+        ) from missing
+    except (Exception, SystemExit) as broken:
+        raise wrong(where, f"{module} cannot be imported: {type(broken).__name__}: {broken}") from broken
+    if found is None:
+        raise wrong(where, f"{module} has no {name}")
+    if not (isinstance(found, type) and issubclass(found, HansardChatKit)):
+        raise wrong(where, f"{name} is no subclass of service.chatkit.server.HansardChatKit")
     return found
+
+
+def wrong(where: str, why: str) -> BadSetting:
+    return BadSetting(f"HANSARD_CHATKIT_SERVER is {where!r}, but {' '.join(why.split())}")

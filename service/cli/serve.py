@@ -4,9 +4,11 @@ import os
 import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
+from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 from types import FrameType
 
@@ -43,6 +45,7 @@ def run(options: Namespace) -> int:
 def serve(settings: Settings) -> None:
     """Serve until a signal comes: what was acknowledged is stored, and the database is stopped last."""
     check_access(settings)
+    check_chatkit(settings)
     for name in unknown(os.environ):
         warn(f"{name} is not a setting of Hansard; `hansard settings` lists them")
     with stopping_on_signals(), ExitStack() as stack:
@@ -65,6 +68,16 @@ def check_access(settings: Settings) -> None:
         raise LetsOthersIn(host=settings.host)
     Tokens(settings)
     allowed_origins(settings)
+
+
+def check_chatkit(settings: Settings) -> None:
+    """A server of the application's own is looked at in a process that ends: what it loads takes 70 MB, which
+    only the workers need."""
+    from service.chatkit.loading import check
+
+    if settings.chatkit_server != Settings().chatkit_server:
+        with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+            elsewhere.submit(check, settings.chatkit_server).result()
 
 
 def migrate(settings: Settings, database: Opened) -> None:

@@ -80,6 +80,14 @@ def test_a_signal_while_it_starts_stops_what_was_started(data: Path) -> None:
     assert EmbeddedPostgres(data).server_pid() is None
 
 
+def test_a_chatkit_server_that_there_is_not_is_named_in_one_line_and_nothing_is_started(data: Path) -> None:
+    tried = hansard("serve", "--port", "0", "--data", str(data), HANSARD_CHATKIT_SERVER="support:Support")
+    expected = "there is no module support; PYTHONPATH says where modules are"
+    assert tried.stderr == f"hansard: HANSARD_CHATKIT_SERVER is 'support:Support', but {expected}\n"
+    assert (tried.returncode, tried.stdout) == (2, "")
+    assert not data.exists()
+
+
 def test_a_port_that_is_taken_is_named_in_one_line_and_no_database_is_started(data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
