@@ -36,6 +36,7 @@ class Limits(Struct, frozen=True):
     message_id: int = 255
     kind: int = 64
     title: int = 255
+    name: int = 255
     links: int = 32
     link_kind: int = 64
     link_target: int = 255

@@ -72,6 +72,7 @@ class Conversation(Struct, frozen=True):
     opening: str | None = None
     """What it is called without one: the beginning of the first thing that the user said. An anonymised one
     has none here, since the words before were rewritten then."""
+    name: str | None = None
     links: tuple[Link, ...] = ()
     metadata: dict[str, Any] = {}
     ended: bool = False
@@ -137,8 +138,8 @@ def begin(recorded: Recorded) -> Conversation:
     at = recorded.recorded_at
     begun = Conversation(recorded.conversation_id, recorded.user_id, 1, started_at=at, last_activity_at=at)
     match recorded.event:
-        case ConversationStarted(title=title, links=links, metadata=metadata):
-            return replace(begun, title=title, links=links, metadata=metadata)
+        case ConversationStarted(title=title, links=links, metadata=metadata, name=name):
+            return replace(begun, title=title, links=links, metadata=metadata, name=name)
         case Redacted(name="conversation_started"):
             return begun
         case _:
@@ -167,6 +168,7 @@ def bare(conversation: Conversation, recorded: Recorded, user_id: str | None, **
         user_id=user_id,
         title=None,
         opening=None,
+        name=None,
         links=(),
         metadata={},
         **now,
@@ -217,19 +219,22 @@ def start(
     links: Sequence[Link] = (),
     metadata: dict[str, Any] | None = None,
     limits: Limits = LIMITS,
+    name: str | None = None,
 ) -> Events:
     if conversation is not None:
         raise ConversationIsErased if conversation.erased else ConversationAlreadyStarted
     check_name("user_id", user_id, limits.user_id)
     if title is not None:
         check_name("title", title, limits.title)
+    if name is not None:
+        check_name("name", name, limits.name)
     for link in links:
         check_link(link, limits)
     different = tuple(dict.fromkeys(links))
     if len(different) > limits.links:
         raise TooManyLinks(limit=limits.links)
     check_metadata(metadata or {}, limits)
-    return (ConversationStarted(title=title, links=different, metadata=metadata or {}),)
+    return (ConversationStarted(title=title, links=different, metadata=metadata or {}, name=name),)
 
 
 def add_message(

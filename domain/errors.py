@@ -2,7 +2,7 @@
 
 Refusal
 ├── ConversationNotFound, MessageNotFound
-├── SessionHasEnded, ConversationIsErased, ConversationAlreadyStarted, MessageAlreadyAdded
+├── SessionHasEnded, ConversationIsErased, ConversationAlreadyStarted, NameIsTaken, MessageAlreadyAdded
 ├── VersionConflict, CommandReused, Contended
 ├── ContentRefused
 │   ├── ContentTooLong, ContentNotText, ContentEmpty
@@ -43,6 +43,11 @@ class ConversationIsErased(Refusal):
 
 class ConversationAlreadyStarted(Refusal):
     """A conversation with this id has been started already; leave the id out to get a new one."""
+
+
+class NameIsTaken(Refusal):
+    """Another conversation of this user has the name already: {conversation_id}; go on with that one,
+    or choose another name."""
 
 
 class MessageAlreadyAdded(Refusal):

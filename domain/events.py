@@ -30,6 +30,8 @@ class ConversationStarted(Event, frozen=True, tag="conversation_started"):
     title: str | None = None
     links: tuple[Link, ...] = ()
     metadata: dict[str, Any] = {}
+    name: str | None = None
+    """The caller's own id for it, unique within its user."""
 
 
 class MessageAdded(Event, frozen=True, tag="message_added"):

@@ -50,6 +50,8 @@ class Row(Struct, gc=False):
     ended_reason: Json | None = None
     anonymised: Json | None = None
     """Who asked for that, and why."""
+    name: str | None = None
+    """The caller's own id for it."""
 
 
 class LinkRow(Struct, gc=False):
@@ -98,7 +100,7 @@ class Conversations:
 
     name: ClassVar[str] = "conversations"
     with_append: ClassVar[bool] = True
-    version: str = "3"
+    version: str = "4"
     tables: tuple[Table, ...] = (CONVERSATIONS, LINKS)
 
     def changes(self, recorded: Recorded) -> tuple[Change, ...]:
@@ -107,11 +109,11 @@ class Conversations:
             case MessageAdded() as added:
                 fill = {"opening": lambda: opening_of(added)} if added.role == "user" else {}
                 return (Update(CONVERSATIONS, key, activity(recorded), ONE_MORE, fill),)
-            case ConversationStarted(title=title, links=links, metadata=metadata):
-                linked = (Insert(LINKS, LinkRow(*key, link.kind, link.target)) for link in links)
-                return (Insert(CONVERSATIONS, row(recorded, title, metadata)), *linked)
+            case ConversationStarted() as started:
+                linked = (Insert(LINKS, LinkRow(*key, link.kind, link.target)) for link in started.links)
+                return (Insert(CONVERSATIONS, row(recorded, started)), *linked)
             case Redacted(name="conversation_started"):
-                return (Insert(CONVERSATIONS, row(recorded, None, {})),)
+                return (Insert(CONVERSATIONS, row(recorded, ConversationStarted())),)
             case ConversationErased():
                 return Delete(CONVERSATIONS, key), Delete(LINKS, key)
             case Foreign() | Unreadable():
@@ -143,25 +145,27 @@ def other_changes(recorded: Recorded, key: tuple[int, UUID]) -> Iterable[Change]
         case ConversationAnonymised(requested_by=requested_by, reason=reason):
             # What could lead to the person goes; the opening stays with the words that it is taken from.
             put |= {"user_id": recorded.user_id, "title": None, "metadata": "{}", "ended_reason": None}
+            put["name"] = None
             put["anonymised"] = as_json({"requested_by": requested_by, "reason": reason})
             yield Delete(LINKS, key)
     yield Update(CONVERSATIONS, key, put, add)
 
 
-def row(recorded: Recorded, title: str | None, metadata: dict[str, Any]) -> Row:
+def row(recorded: Recorded, started: ConversationStarted) -> Row:
     return Row(
         shard=recorded.shard,
         conversation_id=recorded.conversation_id,
         user_id=recorded.user_id,
-        title=title,
+        title=started.title,
         opening=None,
         started_at=recorded.recorded_at,
         last_activity_at=recorded.recorded_at,
         last_position=recorded.position,
         message_count=0,
         ended_at=None,
-        metadata=as_json(metadata),
+        metadata=as_json(started.metadata),
         version=recorded.version,
+        name=started.name,
     )
 
 
@@ -197,6 +201,7 @@ class ListedConversation(Struct, frozen=True):
     ended_reason: bytes | None = None
     given_title: str | None = None
     """None where the title is only how the conversation begins."""
+    name: str | None = None
 
 
 class Idle(Struct, frozen=True):
@@ -228,7 +233,7 @@ class Linked(Struct, frozen=True):
 SELECT: Final = """
 SELECT c.conversation_id, c.user_id, COALESCE(c.title, c.opening) AS title, c.started_at, c.last_activity_at,
     c.last_position, c.message_count, c.ended_at, c.metadata, c.version, c.ended_reason,
-    c.title AS given_title
+    c.title AS given_title, c.name
 FROM {conversations} AS c"""
 SOURCE: Final = """
 FROM {conversations} AS c"""

@@ -15,6 +15,7 @@ from domain.events import Event, Link, MessageAdded, ReplyFailed
 from domain.message import Message
 from service.store.append import CommandKey
 from service.store.ids import new_id
+from service.store.names import as_id
 from service.store.repository import Caller, Changed, Repository
 
 
@@ -36,14 +37,18 @@ async def start_conversation(
     title: str | None = None,
     links: Sequence[Link] = (),
     metadata: dict[str, Any] | None = None,
+    name: str | None = None,
     first_messages: Sequence[MessageAdded] = (),
     terms: Terms = ANY,
 ) -> Changed:
-    """With its first messages, if there are any: all in one append."""
-    new = conversation_id or new_id()
+    """With its first messages, if there are any: all in one append. A name that is an id is its id."""
+    given = as_id(name) if name is not None else None
+    new = conversation_id or given or new_id()
+    named = name if given is None else None
 
     def decide(conversation: Conversation | None, messages: object) -> Sequence[Event]:
-        started = decisions.start(conversation, caller.user_id, title, links, metadata, repository.limits)
+        limits = repository.limits
+        started = decisions.start(conversation, caller.user_id, title, links, metadata, limits, named)
         empty = Conversation(new, caller.user_id, 1)
         return (*started, *decisions.add_messages(empty, first_messages, limits=repository.limits))
 

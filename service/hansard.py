@@ -29,6 +29,7 @@ from service.settings.settings import Settings, taggers_of
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.migrations import MigrationReport, migrate
+from service.store.names import Names
 from service.store.observer import Observer
 from service.store.patience import StorePatience, milliseconds
 from service.store.repository import Repository
@@ -87,6 +88,7 @@ class Hansard:
             each.name: View(self.pool, each, self._progress, shared=self.shared.fetch)
             for each in self.projections
         }
+        self.names = Names(self.shared.fetch)
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
         self.changes = Tail(self.pool)
         self.reads = Reads(self.pool)

@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
@@ -68,14 +67,15 @@ THEN: Final[dict[str, Any]] = examples.CONVERSATION | {
 
 async def as_it_stood(
     asking: Asking,
-    conversation_id: UUID,
+    conversation: str,
     at: str,
     limit: int,
     before: str | None,
     after: str | None,
     items: bool,
 ) -> ASGIResponse:
-    whose, pool = await seen(asking, conversation_id), asking.hansard.pool
+    whose, pool = await seen(asking, conversation), asking.hansard.pool
+    conversation_id = whose.conversation_id
     place = place_of(whose.user_id or "", limit, before, after)
     async with pool.connection() as connection:
         past = Past(connection, whose.shard, conversation_id)
@@ -100,6 +100,7 @@ async def as_it_stood(
         links(linked),
         found.version,
         position,
+        found.name,
         at=moment(recorded_at),
         current_version=bounds.version,
         messages=[message(row, items) for row in rows],

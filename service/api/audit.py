@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -19,14 +19,21 @@ from domain.errors import ConversationNotFound
 from service.access.actors import KINDS
 from service.api.answering import examples
 from service.api.answering.cursors import LARGEST, decode, encode
-from service.api.answering.documented import A_TIME, AN_ID, name, names, parameter
+from service.api.answering.documented import (
+    A_CONVERSATION,
+    A_TIME,
+    ConversationInPath,
+    name,
+    names,
+    parameter,
+)
 from service.api.answering.errors import BadCursor
 from service.api.answering.examples import gives
 from service.api.answering.including import Include, kinds_shown, wants_items
 from service.api.answering.paging import Cursor, Limit
 from service.api.answering.sse import EventStream
 from service.api.answering.times import time_in
-from service.api.answering.wire import answer, id_in, moment
+from service.api.answering.wire import answer, moment
 from service.api.asking.asking import Asking
 from service.api.asking.auth import needing
 from service.api.asking.room import STREAMS
@@ -65,7 +72,9 @@ To = Annotated[
 OfConversation = Annotated[
     str | None,
     QueryParameter(
-        name="conversation_id", description="Only what is about this conversation.", schema_extra=AN_ID
+        name="conversation_id",
+        description="Only what is about this conversation: its id, or its name beside its user.",
+        schema_extra=A_CONVERSATION,
     ),
 ]
 
@@ -207,7 +216,7 @@ FAULT: Final[dict[str, Any]] = {
     ),
 )
 async def events(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     asking: NamedDependency[Asking],
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -216,11 +225,11 @@ async def events(
     """For its owner, and for auditors: who did what and when, what was there before, and what after. A page
     of very long messages holds fewer than the limit."""
     whose = await seen(asking, conversation_id)
-    owner = str(conversation_id)
+    owner = str(whose.conversation_id)
     after: int = 0 if cursor is None else decode(EVENTS, owner, cursor, tuple[int])[0]
     kinds = kinds_shown(whose.everything, wants_items(include))
     page = await history.page_of_events(
-        asking.hansard.pool, whose.shard, conversation_id, after, limit, kinds
+        asking.hansard.pool, whose.shard, whose.conversation_id, after, limit, kinds
     )
     more = None if page.next_version is None else encode(EVENTS, owner, (page.next_version,))
     return answer(EventHistory([happened(each, whose.everything) for each in page.told], more))
@@ -309,7 +318,7 @@ async def feed(
         user_id=asking.named,
         topics=None if topic is None else sorted({stored for each in topic for stored in known_as(each)}),
         actor=actor,
-        conversation_id=id_in("conversation_id", conversation_id),
+        conversation_id=None if conversation_id is None else await asking.id_of(conversation_id),
         since=None if since is None else time_in("from", since),
         before=None if until is None else time_in("to", until),
     )
@@ -412,13 +421,14 @@ def place_in(owner: str, cursor: str, until: Place) -> dict[int, int]:
         examples.UNKNOWN,
     ),
 )
-async def verify(conversation_id: FromPath[UUID], asking: NamedDependency[Asking]) -> ASGIResponse:
+async def verify(conversation_id: ConversationInPath, asking: NamedDependency[Asking]) -> ASGIResponse:
     """Follows its chain of digests from its first event to its last."""
-    verified = await asyncio.to_thread(verified_now, asking.hansard.database, conversation_id)
+    known = await asking.id_of(conversation_id)
+    verified = await asyncio.to_thread(verified_now, asking.hansard.database, known)
     if not verified.events:
         raise ConversationNotFound
     faults = [FaultBody(each.what, each.shard, each.version, each.position) for each in verified.faults]
-    return answer(Verification(conversation_id, not verified.total, verified.events, faults, verified.total))
+    return answer(Verification(known, not verified.total, verified.events, faults, verified.total))
 
 
 def verified_now(database: Database, conversation_id: UUID) -> Verified:
@@ -451,7 +461,7 @@ async def reads(
     hansard, user_id = asking.hansard, asking.named
     wanted = Wanted(
         user_id=user_id,
-        conversation_id=id_in("conversation_id", conversation_id),
+        conversation_id=None if conversation_id is None else await asking.id_of(conversation_id),
         since=None if since is None else time_in("from", since),
         until=None if until is None else time_in("to", until),
     )

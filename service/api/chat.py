@@ -8,7 +8,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, HeaderParameter
+from litestar.params import BodyKwarg, HeaderParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
@@ -17,7 +17,15 @@ from projections import history
 from service import commands
 from service.api.answering import examples
 from service.api.answering.chat_examples import ANSWER, STOPPED, STREAM, refused
-from service.api.answering.documented import A_WORD, EVENT_ID, TITLE, USER_ID, parameter
+from service.api.answering.documented import (
+    A_WORD,
+    EVENT_ID,
+    NAME,
+    TITLE,
+    USER_ID,
+    ConversationInPath,
+    parameter,
+)
 from service.api.answering.examples import gives
 from service.api.answering.paging import position_as_cursor
 from service.api.answering.sse import EventStream, StreamPlace, Tell, events_of, place_in
@@ -29,7 +37,6 @@ from service.api.asking.terms import etag, position_of
 from service.replies.asked import asked
 from service.replies.reply import Reply
 from service.store.afterwards import once_stored
-from service.store.ids import new_id
 from service.store.repository import Caller
 
 TAGS: Final = ["chat"]
@@ -46,8 +53,8 @@ class NewTurn(Sent, frozen=True, kw_only=True):
 
 
 class NewChat(NewTurn, frozen=True, kw_only=True):
-    session_id: UUID | None = None
-    """A new session without it."""
+    session_id: Annotated[str | None, NAME] = None
+    """Its id, or its name; a new session without it."""
     session_data: dict[str, Any] | None = None
     """Becomes the session's."""
 
@@ -55,6 +62,8 @@ class NewChat(NewTurn, frozen=True, kw_only=True):
 class Start(Sent, frozen=True, kw_only=True):
     user_id: Annotated[str | None, USER_ID] = None
     title: Annotated[str | None, TITLE] = None
+    name: Annotated[str | None, NAME] = None
+    """An id of your own for it, unique within the user: it is found by that, too."""
     session_data: dict[str, Any] | None = None
 
 
@@ -148,7 +157,7 @@ async def stream(data: Annotated[NewChat, CONTINUED], writing: NamedDependency[W
     },
 )
 async def resume(
-    session_id: FromPath[UUID],
+    session_id: ConversationInPath,
     asking: NamedDependency[Asking],
     last_event_id: Annotated[
         str | None,
@@ -163,12 +172,13 @@ async def resume(
     """The running reply, or the latest one; with Last-Event-ID that reply, from there on. Any worker has
     it, whichever gives it, and after a restart too."""
     place = StreamPlace("", 0) if not last_event_id else place_in(last_event_id)
-    caller = await asking.caller_for(session_id)
-    await asking.conversation(caller, session_id)
+    reached = await asking.reach(session_id)
+    caller = reached.caller
+    await asking.conversation(caller, reached.id)
     reply = None
     if place.offset is not None:
         shard = asking.shard_of(caller)
-        reply = await asking.hansard.replies.find(shard, session_id, place.reply_id or None)
+        reply = await asking.hansard.replies.find(shard, reached.id, place.reply_id or None)
     if reply is None or place.offset is None:
         return ASGIResponse(status_code=204)
     return EventStream(events_of(reply, place.offset, telling(asking, caller)))
@@ -183,11 +193,11 @@ async def resume(
         200, Stopped, STOPPED, "What came of it is stored as interrupted.", examples.NO_BODY, examples.UNKNOWN
     ),
 )
-async def stop(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
+async def stop(session_id: ConversationInPath, writing: NamedDependency[Writing]) -> ASGIResponse:
     """Whichever worker gives it. Where none is running, nothing happens."""
-    caller = await writing.caller_for(session_id)
-    await writing.conversation(caller, session_id)
-    reply = await writing.hansard.replies.stop(writing.shard_of(caller), session_id)
+    reached = await writing.reach(session_id)
+    await writing.conversation(reached.caller, reached.id)
+    reply = await writing.hansard.replies.stop(writing.shard_of(reached.caller), reached.id)
     message = (await reply.ended_as()).message if reply is not None else None
     return answer(Stopped(True, reply is not None, stored_reply(message) if message else None))
 
@@ -216,8 +226,8 @@ async def start(
     changed = await commands.start_conversation(
         writing.hansard.repository,
         caller,
-        conversation_id=new_id(),
         title=wish.title,
+        name=wish.name,
         metadata=wish.session_data,
         terms=writing.terms(caller),
     )
@@ -236,7 +246,7 @@ async def start(
     responses=gives(200, Chatted, ANSWER, REPLIED, *refused(examples.UNKNOWN)),
 )
 async def send(
-    session_id: FromPath[UUID], data: Annotated[NewTurn, BODY], writing: NamedDependency[Writing]
+    session_id: ConversationInPath, data: Annotated[NewTurn, BODY], writing: NamedDependency[Writing]
 ) -> ASGIResponse:
     """The same as `/api/chat` with this `session_id`."""
     caller, reply = await begun(writing, session_id, data)
@@ -244,17 +254,15 @@ async def send(
 
 
 async def begun(
-    writing: Writing, session_id: UUID | None, turn: NewTurn, session_data: dict[str, Any] | None = None
+    writing: Writing, session: str | None, turn: NewTurn, session_data: dict[str, Any] | None = None
 ) -> tuple[Caller, Reply]:
-    if session_id is None:
-        caller = writing.caller(turn.user_id)
-    else:
-        caller = await writing.caller_for(session_id, turn.user_id)
+    reached = None if session is None else await writing.reach(session, turn.user_id)
+    caller = writing.caller(turn.user_id) if reached is None else reached.caller
     reply = await writing.hansard.replies.ask(
         asked(
             caller,
             turn.message,
-            conversation_id=session_id,
+            conversation_id=None if reached is None else reached.id,
             is_fortune=turn.is_fortune,
             metadata=turn.metadata,
             conversation_metadata=session_data,

@@ -45,7 +45,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 class PlainMessage(Sent, frozen=True, kw_only=True):
     message: str
-    conversation_id: UUID | None = None
+    conversation_id: str | None = None
     user_id: str | None = None
 
 
@@ -121,15 +121,14 @@ async def support(
 async def plain(data: dict[str, Any], writing: Writing, opportunity: str | None) -> ASGIResponse:
     """With `conversation_id` the conversation goes on."""
     message = plain_in(data)
-    if message.conversation_id is None:
-        caller = writing.caller(message.user_id)
-    else:
-        caller = await writing.caller_for(message.conversation_id, message.user_id)
+    named = message.conversation_id
+    reached = None if named is None else await writing.reach(named, message.user_id)
+    caller = writing.caller(message.user_id) if reached is None else reached.caller
     reply = await writing.hansard.replies.ask(
         asked(
             caller,
             message.message,
-            conversation_id=message.conversation_id,
+            conversation_id=None if reached is None else reached.id,
             links=[linked(opportunity)] if opportunity else [],
             terms=writing.terms(caller),
         )
@@ -156,7 +155,7 @@ async def chatkit(
 ) -> ASGIResponse:
     server = await writing.attachment.chatkit.server()
     thread_id = thread_in(data)
-    caller = await writing.caller_for(thread_id) if thread_id else writing.caller()
+    caller = (await writing.reach(str(thread_id))).caller if thread_id else writing.caller()
     answered = await server.answer(await request.body(), caller, active(data, opportunity))
     if isinstance(answered, bytes):
         if data["type"] in READING:

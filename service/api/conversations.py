@@ -7,7 +7,7 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, HeaderParameter, QueryParameter
+from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -22,9 +22,11 @@ from service.api.answering.documented import (
     ETAGS,
     LINK,
     LINKS,
+    NAME,
     NO_NUL,
     TITLE,
     USER_ID,
+    ConversationInPath,
     Limited,
     parameter,
 )
@@ -55,7 +57,7 @@ from service.api.answering.wire import (
 )
 from service.api.answering.written import as_changed, as_started
 from service.api.as_of import At, ConversationRead, as_it_stood
-from service.api.asking.asking import Asking, Writing
+from service.api.asking.asking import Asking, Reached, Writing
 from service.api.asking.quick import UsualRequest, quickly
 from service.api.asking.terms import etag, is_known
 from service.api.asking.wishes import NewMessage, wishes
@@ -73,6 +75,8 @@ ActiveOnly = Annotated[bool, QueryParameter(description="Leaves out what has end
 
 class NewConversation(Sent, frozen=True, kw_only=True):
     title: Annotated[str | None, TITLE] = None
+    name: Annotated[str | None, NAME] = None
+    """An id of your own for it, unique within the user: it is found by that, too."""
     metadata: dict[str, Any] = field(default_factory=dict)
     links: Annotated[list[LinkBody], LINKS] = field(default_factory=list)
     messages: Annotated[list[NewMessage], BATCH] = field(default_factory=list)
@@ -137,6 +141,7 @@ async def start(
         title=data.title,
         links=links_from(data.links),
         metadata=data.metadata,
+        name=data.name,
         first_messages=wishes(data.messages),
         terms=writing.terms(caller, data.expected_version),
     )
@@ -212,9 +217,9 @@ async def listed(
 
 async def read_quickly(request: UsualRequest) -> ASGIResponse:
     request.only()
-    asking, conversation_id = request.asking(), request.id("conversation_id")
-    caller = await asking.caller_for(conversation_id)
-    return await now(asking, caller, conversation_id, request.header(b"if-none-match"))
+    asking = request.asking()
+    reached = await asking.reach(request.in_path("conversation_id"))
+    return await now(asking, reached, request.header(b"if-none-match"))
 
 
 @get(
@@ -234,7 +239,7 @@ async def read_quickly(request: UsualRequest) -> ASGIResponse:
     },
 )
 async def read(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     asking: NamedDependency[Asking],
     at: At = None,
     limit: Limit = 50,
@@ -254,19 +259,17 @@ async def read(
     `include` is about those."""
     if at is not None:
         return await as_it_stood(asking, conversation_id, at, limit, before, after, wants_items(include))
-    caller = await asking.caller_for(conversation_id)
-    place_of(caller.user_id, limit, before, after)
+    reached = await asking.reach(conversation_id)
+    place_of(reached.caller.user_id, limit, before, after)
     wants_items(include)
-    return await now(asking, caller, conversation_id, if_none_match)
+    return await now(asking, reached, if_none_match)
 
 
-async def now(
-    asking: Asking, caller: Caller, conversation_id: UUID, if_none_match: str | None
-) -> ASGIResponse:
-    found = await asking.conversation(caller, conversation_id)
+async def now(asking: Asking, reached: Reached, if_none_match: str | None) -> ASGIResponse:
+    found = await asking.conversation(reached.caller, reached.id)
     if is_known(if_none_match, found.version):
         return ASGIResponse(status_code=304, headers=etag(found.version))
-    return answer(await as_it_stands(asking, caller, found), headers=etag(found.version))
+    return answer(await as_it_stands(asking, reached.caller, found), headers=etag(found.version))
 
 
 async def as_it_stands(
@@ -294,7 +297,7 @@ async def as_it_stands(
     ),
 )
 async def change(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     data: Annotated[
         Changes,
         BodyKwarg(
@@ -307,15 +310,15 @@ async def change(
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """What is left out stays as it is. What changes nothing is no error."""
-    caller = await writing.caller_for(conversation_id, data.user_id)
+    reached = await writing.reach(conversation_id, data.user_id)
     changed = await commands.change_details(
         writing.hansard.repository,
-        caller,
-        conversation_id,
+        reached.caller,
+        reached.id,
         details(data),
-        terms=writing.terms(caller, data.expected_version),
+        terms=writing.terms(reached.caller, data.expected_version),
     )
-    body = await as_after(writing, caller, conversation_id, changed)
+    body = await as_after(writing, reached.caller, reached.id, changed)
     return answer(body, headers=etag(body.version))
 
 
@@ -372,11 +375,11 @@ def details(data: Changes) -> commands.Details:
         examples.CONFLICT,
     ),
 )
-async def erase(conversation_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
+async def erase(conversation_id: ConversationInPath, writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, page and search."""
-    erased, position = await erase_one(writing, conversation_id)
-    counts, version = ErasedMessages(erased.messages), erased.version
-    body = ErasedConversation(conversation_id, counts, version, position)
+    gone = await erase_one(writing, conversation_id)
+    counts, version = ErasedMessages(gone.erased.messages), gone.erased.version
+    body = ErasedConversation(gone.conversation_id, counts, version, gone.position)
     return answer(body, headers=etag(version))
 
 

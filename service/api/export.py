@@ -16,9 +16,8 @@ from litestar.response import Stream
 
 from domain.content import LIMITS, check_name
 from service.api.answering import examples
-from service.api.answering.documented import AN_ID, USER_ID, parameter
+from service.api.answering.documented import A_CONVERSATION, USER_ID, parameter
 from service.api.answering.examples import gives
-from service.api.answering.wire import id_in
 from service.api.asking.asking import Asking
 from service.api.asking.room import STREAMS
 from service.transfer.file.export import export
@@ -82,7 +81,10 @@ SHOWN: Final = ResponseSpec(
 async def exported(
     asking: NamedDependency[Asking],
     conversation_id: Annotated[
-        str | None, QueryParameter(description="Only this conversation.", schema_extra=AN_ID)
+        str | None,
+        QueryParameter(
+            description="Only this conversation: its id, or its name.", schema_extra=A_CONVERSATION
+        ),
     ] = None,
     after_user: Annotated[
         str | None,
@@ -98,7 +100,7 @@ async def exported(
     `after_user` the one before."""
     if after_user is not None:
         check_name("after_user", after_user, LIMITS.user_id)
-    wanted = id_in("conversation_id", conversation_id)
+    wanted = None if conversation_id is None else await asking.id_of(conversation_id)
     selection = Selection(await whose(asking, wanted), wanted, after_user)
     blocks = export(asking.hansard.database, selection)
     return Stream(await begun(blocks), media_type=MEDIA_TYPE, headers=HEADERS)

@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath
+from litestar.params import BodyKwarg
 from litestar.response.base import ASGIResponse
 from msgspec import UNSET, Struct
 from msgspec.json import Decoder
@@ -18,7 +18,7 @@ from domain.errors import MessageNotFound
 from projections import history
 from service import commands
 from service.api.answering import examples
-from service.api.answering.documented import BATCH, USER_ID
+from service.api.answering.documented import BATCH, USER_ID, ConversationInPath
 from service.api.answering.entries import MESSAGES
 from service.api.answering.examples import gives
 from service.api.answering.including import Include, wants_items
@@ -72,7 +72,7 @@ async def read_quickly(request: UsualRequest) -> ASGIResponse:
     request.only("limit", "before", "after")
     return await page_of(
         request.asking(),
-        request.id("conversation_id"),
+        request.in_path("conversation_id"),
         request.limit(50),
         request.text("before"),
         request.text("after"),
@@ -93,7 +93,7 @@ async def read_quickly(request: UsualRequest) -> ASGIResponse:
     ),
 )
 async def read(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     asking: NamedDependency[Asking],
     limit: Limit = 50,
     before: Before = None,
@@ -108,30 +108,30 @@ async def read(
 
 
 async def page_of(
-    asking: Asking, conversation_id: UUID, limit: int, before: str | None, after: str | None
+    asking: Asking, conversation: str, limit: int, before: str | None, after: str | None
 ) -> ASGIResponse:
-    caller = await asking.caller_for(conversation_id)
-    place = place_of(caller.user_id, limit, before, after)
-    page = await asking.messages(caller, conversation_id, place, MESSAGES)
+    reached = await asking.reach(conversation)
+    place = place_of(reached.caller.user_id, limit, before, after)
+    page = await asking.messages(reached.caller, reached.id, place, MESSAGES)
     around = cursors_at(place, page.lowest, page.highest, page.more)
     return answer(MessagePage(raw_list(page), around.older, around.newer))
 
 
 async def page_of_items(
-    asking: Asking, conversation_id: UUID, limit: int, before: str | None, after: str | None
+    asking: Asking, conversation: str, limit: int, before: str | None, after: str | None
 ) -> ASGIResponse:
-    caller = await asking.caller_for(conversation_id)
-    place = place_of(caller.user_id, limit, before, after)
-    await asking.conversation(caller, conversation_id)
-    view, shard = asking.hansard.views["history"], asking.shard_of(caller)
-    rows, around = await page_at(place, partial(history.page_of_items, view, shard, conversation_id))
+    reached = await asking.reach(conversation)
+    place = place_of(reached.caller.user_id, limit, before, after)
+    await asking.conversation(reached.caller, reached.id)
+    view, shard = asking.hansard.views["history"], asking.shard_of(reached.caller)
+    rows, around = await page_at(place, partial(history.page_of_items, view, shard, reached.id))
     return answer(MessagePage([message(row, as_item=True) for row in rows], around.older, around.newer))
 
 
 async def add_quickly(request: UsualRequest) -> ASGIResponse:
     request.only()
-    conversation_id, writing = request.id("conversation_id"), request.writing()
-    return await added(conversation_id, await request.body(ONE_MESSAGE), writing)
+    conversation, writing = request.in_path("conversation_id"), request.writing()
+    return await added(conversation, await request.body(ONE_MESSAGE), writing)
 
 
 @post(
@@ -152,7 +152,7 @@ async def add_quickly(request: UsualRequest) -> ASGIResponse:
     ),
 )
 async def add(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     data: Annotated[OneMessage, BodyKwarg(examples=[Example(value=ANSWER), Example(value={"item": CALL})])],
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
@@ -160,13 +160,13 @@ async def add(
     return await added(conversation_id, data, writing)
 
 
-async def added(conversation_id: UUID, data: OneMessage, writing: Writing) -> ASGIResponse:
-    caller = await writing.caller_for(conversation_id, data.user_id)
-    new = wish(data)
+async def added(conversation: str, data: OneMessage, writing: Writing) -> ASGIResponse:
+    reached, new = await writing.reach(conversation, data.user_id), wish(data)
+    caller = reached.caller
     changed = await commands.add_messages(
         writing.hansard.repository,
         caller,
-        conversation_id,
+        reached.id,
         [new],
         ids_are_new=data.own_id is None,
         terms=writing.terms(caller, data.expected_version),
@@ -175,9 +175,9 @@ async def added(conversation_id: UUID, data: OneMessage, writing: Writing) -> AS
     for fact in await writing.facts(caller, changed):
         if isinstance(fact.event, events.MessageAdded):
             tags = await writing.tags(fact, fact.event.content)
-            body = as_added(fact, fact.event, conversation_id, caller, tags, position, is_item)
+            body = as_added(fact, fact.event, reached.id, caller, tags, position, is_item)
             return answer(body, 201, etag(version))
-    body = await known(writing, caller, conversation_id, new.message_id, is_item)
+    body = await known(writing, caller, reached.id, new.message_id, is_item)
     return answer(body, 201, etag(version))
 
 
@@ -214,19 +214,20 @@ async def known(
     ),
 )
 async def add_many(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     data: Annotated[
         NewMessages, BodyKwarg(examples=[Example(value={"messages": [QUESTION, {"item": CALL}, ANSWER]})])
     ],
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """All of them or none."""
-    caller = await writing.caller_for(conversation_id, data.user_id)
+    reached = await writing.reach(conversation_id, data.user_id)
+    caller = reached.caller
     new = wishes(data.messages)
     changed = await commands.add_messages(
         writing.hansard.repository,
         caller,
-        conversation_id,
+        reached.id,
         new,
         ids_are_new=all(each.own_id is None for each in data.messages),
         terms=writing.terms(caller, data.expected_version),

@@ -13,14 +13,16 @@ from msgspec import Struct
 from domain.content import LIMITS, check_words
 from domain.errors import ConversationNotFound
 from service.api.answering import examples
-from service.api.answering.documented import USER_ID, Limited, parameter
+from service.api.answering.documented import USER_ID, ConversationInPath, Limited, parameter
 from service.api.answering.examples import gives
 from service.api.answering.paging import position_as_cursor
 from service.api.answering.wire import answer, moment
-from service.api.asking.asking import Asking, Writing
+from service.api.asking.asking import Asking, Reached, Writing
 from service.privacy import forget, receipts
 from service.privacy.errors import ReceiptNotFound
 from service.privacy.wishes import ACTIONS, Action, Kind, Wish
+from service.store.log import stored_command
+from service.store.names import in_any_spelling
 
 TAGS: Final = ["privacy"]
 LONGEST_REASON: Final = 500
@@ -113,17 +115,17 @@ async def erase_user(
     ),
 )
 async def anonymise(
-    conversation_id: FromPath[UUID], writing: NamedDependency[Writing], reason: Reason = forget.REASON
+    conversation_id: ConversationInPath, writing: NamedDependency[Writing], reason: Reason = forget.REASON
 ) -> ASGIResponse:
     """The words stay, except for the user's own id in them; titles, links, metadata, comments and payloads
     go. To the user it is as if it had never been."""
-    caller = await writing.caller_for(conversation_id)
+    reached = await writing.reach(conversation_id)
     check_reason(reason)
     receipt = await forget.anonymise(
         writing.hansard,
-        caller,
-        conversation_id,
-        terms=writing.terms(caller),
+        reached.caller,
+        reached.id,
+        terms=writing.terms(reached.caller),
         reason=reason,
     )
     return answer(shown(receipt))
@@ -146,18 +148,45 @@ async def read_receipt(receipt_id: FromPath[UUID], asking: NamedDependency[Askin
     return answer(shown(found))
 
 
-async def erase_one(writing: Writing, conversation_id: UUID) -> tuple[forget.Erased, str | None]:
-    """With its position. Whose an erased one was nobody can say: a caller who does not is known by the
-    key that he repeats, and there is no position to tell him."""
+class ErasedOne(Struct, frozen=True):
+    conversation_id: UUID
+    erased: forget.Erased
+    position: str | None
+    """None where nobody can say any more whose it was."""
+
+
+async def erase_one(writing: Writing, conversation: str) -> ErasedOne:
     try:
-        caller = await writing.caller_for(conversation_id)
+        reached = await writing.reach(conversation)
     except ConversationNotFound:
-        earlier = await forget.erased_before(writing.hansard, conversation_id, writing.headers.digest)
-        if earlier is None:
-            raise
-        return earlier, None
-    erased = await forget.erase(writing.hansard, caller, conversation_id, terms=writing.terms(caller))
-    return erased, position_as_cursor(caller.user_id, erased.position)
+        conversation_id = in_any_spelling(conversation)
+        if conversation_id is not None:
+            return await erased_earlier(writing, conversation_id)
+        reached = await reach_erased(writing)
+    caller = reached.caller
+    erased = await forget.erase(writing.hansard, caller, reached.id, terms=writing.terms(caller))
+    return ErasedOne(reached.id, erased, position_as_cursor(caller.user_id, erased.position))
+
+
+async def erased_earlier(writing: Writing, conversation_id: UUID) -> ErasedOne:
+    """Whose an erased one was nobody can say: a caller who does not is known by the key that he repeats."""
+    earlier = await forget.erased_before(writing.hansard, conversation_id, writing.headers.digest)
+    if earlier is None:
+        raise ConversationNotFound
+    return ErasedOne(conversation_id, earlier, None)
+
+
+async def reach_erased(writing: Writing) -> Reached:
+    """What the caller called it nobody knows any more; only the key that is repeated leads to it."""
+    caller = writing.caller()
+    command = writing.command(caller)
+    if command is None:
+        raise ConversationNotFound
+    async with writing.hansard.pool.connection() as connection:
+        stored = await stored_command(connection, writing.shard_of(caller), command.id)
+    if stored is None or stored.digest != command.digest:
+        raise ConversationNotFound
+    return Reached(caller, stored.conversation_id)
 
 
 def is_of(receipt: receipts.Receipt, user_id: str) -> bool:

@@ -1,7 +1,6 @@
 """What people think of a message."""
 
 from typing import Annotated, Final
-from uuid import UUID
 
 from litestar import put
 from litestar.di import NamedDependency
@@ -13,7 +12,7 @@ from msgspec import Struct
 from domain.content import LIMITS
 from service import commands
 from service.api.answering import examples
-from service.api.answering.documented import USER_ID, Limited, name
+from service.api.answering.documented import USER_ID, ConversationInPath, Limited, name
 from service.api.answering.examples import gives
 from service.api.answering.wire import Sent, answer
 from service.api.answering.written import version_of
@@ -52,17 +51,18 @@ GOOD: Final = {"rating": "positive", "comment": "Short, and right."}
     ),
 )
 async def rate(
-    conversation_id: FromPath[UUID],
+    conversation_id: ConversationInPath,
     message_id: FromPath[str],
     data: Annotated[Rating, BodyKwarg(examples=[Example(value=GOOD)])],
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """The last rating counts; all of them stay on the record. The same one again changes nothing."""
-    caller = await writing.caller_for(conversation_id, data.user_id)
+    reached = await writing.reach(conversation_id, data.user_id)
+    caller = reached.caller
     changed = await commands.rate_messages(
         writing.hansard.repository,
         caller,
-        conversation_id,
+        reached.id,
         [message_id],
         data.rating,
         data.comment,

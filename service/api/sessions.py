@@ -1,12 +1,11 @@
 """Conversations as sessions of one user: listed, read, ended, erased."""
 
 from typing import Annotated, Final
-from uuid import UUID
 
 from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, PathParameter, QueryParameter
+from litestar.params import BodyKwarg, PathParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
@@ -14,7 +13,13 @@ from projections import conversations
 from projections.reading.pages import JsonPage
 from service import commands
 from service.api.answering import examples
-from service.api.answering.documented import AN_ID, USER_ID, parameter
+from service.api.answering.documented import (
+    A_CONVERSATION,
+    NAME,
+    USER_ID,
+    ConversationInPath,
+    parameter,
+)
 from service.api.answering.entries import SESSION_MESSAGES, SESSIONS
 from service.api.answering.examples import gives
 from service.api.answering.paging import (
@@ -35,13 +40,12 @@ from service.api.answering.wire import (
     Session,
     SessionMessage,
     answer,
-    id_in,
     raw_list,
     session,
 )
 from service.api.answering.written import version_of
 from service.api.asking.asking import Asking, Writing
-from service.api.asking.quick import UsualRequest, id_as_it_is_written, quickly
+from service.api.asking.quick import UsualRequest, quickly
 from service.api.asking.terms import etag, position_of
 from service.api.privacy import erase_one
 from service.privacy import forget
@@ -69,7 +73,7 @@ class SessionHistory(Struct, frozen=True):
 
 
 class EndSession(Sent, frozen=True, kw_only=True):
-    session_id: UUID
+    session_id: Annotated[str, NAME]
     user_id: Annotated[str | None, USER_ID] = None
     expected_version: int | None = None
 
@@ -159,7 +163,7 @@ async def read_history_quickly(request: UsualRequest) -> ASGIResponse:
     place = request.limit(50), request.text("before"), request.text("after")
     if session_id is None:
         return await of_user(asking, *place)
-    return await of_session(asking, id_as_it_is_written(session_id), *place)
+    return await of_session(asking, session_id, *place)
 
 
 @get(
@@ -173,16 +177,19 @@ async def read_history(
     asking: NamedDependency[Asking],
     session_id: Annotated[
         str | None,
-        QueryParameter(description="The session; all of the user's without it.", schema_extra=AN_ID),
+        QueryParameter(
+            description="The session's id, or its name; all of the user's without it.",
+            schema_extra=A_CONVERSATION,
+        ),
     ] = None,
     limit: Limit = 50,
     before: Before = None,
     after: After = None,
 ) -> ASGIResponse:
     """The newest `limit` messages, the page `before` one, or what came `after` one."""
-    if wanted := id_in("session_id", session_id):
-        return await of_session(asking, wanted, limit, before, after)
-    return await of_user(asking, limit, before, after)
+    if session_id is None:
+        return await of_user(asking, limit, before, after)
+    return await of_session(asking, session_id, limit, before, after)
 
 
 async def of_user(asking: Asking, limit: int, before: str | None, after: str | None) -> ASGIResponse:
@@ -195,7 +202,7 @@ async def read_session_quickly(request: UsualRequest) -> ASGIResponse:
     request.only("limit", "before", "after")
     return await of_session(
         request.asking(),
-        request.id("session_id"),
+        request.in_path("session_id"),
         request.limit(50),
         request.text("before"),
         request.text("after"),
@@ -211,7 +218,7 @@ async def read_session_quickly(request: UsualRequest) -> ASGIResponse:
 )
 async def read_session(
     asking: NamedDependency[Asking],
-    session_id: FromPath[UUID],
+    session_id: ConversationInPath,
     limit: Limit = 50,
     before: Before = None,
     after: After = None,
@@ -221,12 +228,12 @@ async def read_session(
 
 
 async def of_session(
-    asking: Asking, session_id: UUID, limit: int, before: str | None, after: str | None
+    asking: Asking, conversation: str, limit: int, before: str | None, after: str | None
 ) -> ASGIResponse:
-    caller = await asking.caller_for(session_id)
-    place = place_of(caller.user_id, limit, before, after)
-    found = await asking.conversation(caller, session_id)
-    page = await asking.messages(caller, session_id, place, SESSION_MESSAGES)
+    reached = await asking.reach(conversation)
+    place = place_of(reached.caller.user_id, limit, before, after)
+    found = await asking.conversation(reached.caller, reached.id)
+    page = await asking.messages(reached.caller, reached.id, place, SESSION_MESSAGES)
     return told(session(found), place, page)
 
 
@@ -251,11 +258,12 @@ async def end_session(
     writing: NamedDependency[Writing],
 ) -> ASGIResponse:
     """It takes no further message, and can be read as before. Ending twice is no error."""
-    caller = await writing.caller_for(data.session_id, data.user_id)
+    reached = await writing.reach(data.session_id, data.user_id)
+    caller = reached.caller
     changed = await commands.end(
         writing.hansard.repository,
         caller,
-        data.session_id,
+        reached.id,
         terms=writing.terms(caller, data.expected_version),
     )
     version = version_of(changed)
@@ -278,11 +286,11 @@ async def end_session(
         examples.CONFLICT,
     ),
 )
-async def erase_session(session_id: FromPath[UUID], writing: NamedDependency[Writing]) -> ASGIResponse:
+async def erase_session(session_id: ConversationInPath, writing: NamedDependency[Writing]) -> ASGIResponse:
     """It is gone from every list, history and search."""
-    erased, position = await erase_one(writing, session_id)
-    counts, version = ErasedMessages(erased.messages), erased.version
-    return answer(ErasedSession(True, counts, version, position), headers=etag(version))
+    gone = await erase_one(writing, session_id)
+    counts, version = ErasedMessages(gone.erased.messages), gone.erased.version
+    return answer(ErasedSession(True, counts, version, gone.position), headers=etag(version))
 
 
 @delete(

@@ -63,6 +63,7 @@ def as_listed(row: Row) -> ListedConversation:
         row.version,
         None if row.ended_reason is None else row.ended_reason.encode(),
         row.title,
+        row.name,
     )
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.errors import CommandReused, VersionConflict
-from domain.events import Event
+from domain.errors import CommandReused, NameIsTaken, VersionConflict
+from domain.events import ConversationStarted, Event
 from domain.recorded import Redacted
 from service.store.codec import encode, message_id_of
 from service.store.digests import person_digest, state_digest
@@ -18,6 +18,10 @@ from service.store.randomness import sixteen_bytes
 
 Key = tuple[int, UUID]
 """Names a conversation: an id is one conversation's within its shard; callers may choose ids."""
+
+
+Name = tuple[int, str, str]
+"""In a shard, a user's name for one of the conversations there."""
 
 
 class CommandKey(Struct, frozen=True):
@@ -40,7 +44,7 @@ class Appended(Struct, frozen=True, gc=False):
     """They were there already: the same command was carried out before."""
 
 
-Outcome = Appended | VersionConflict | CommandReused
+Outcome = Appended | VersionConflict | CommandReused | NameIsTaken
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -97,6 +101,14 @@ class Append(Struct, eq=False):
     @property
     def parts(self) -> "tuple[Append, ...]":
         return (self, *self.also)
+
+    @property
+    def name(self) -> Name | None:
+        """Under which it starts a conversation, if under any."""
+        match self.events[0].event:
+            case ConversationStarted(name=str(name)) if self.user_id is not None:
+                return self.shard, self.user_id, name
+        return None
 
 
 class Placed(Struct, frozen=True, gc=False):

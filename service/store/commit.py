@@ -19,6 +19,7 @@ from service.store.between import came_between
 from service.store.decide import Decided
 from service.store.insert import insertion
 from service.store.look import InStep, Look, lock, lock_and_look
+from service.store.names import naming
 from service.store.remembered import AS_REMEMBERED, Remembered
 
 log = logging.getLogger("hansard.writer")
@@ -148,6 +149,8 @@ class Commit:
         if not decided.rows:
             return
         yield insertion(decided.rows), None
+        if decided.names:
+            yield naming(decided.names), None
         by_shard: dict[int, list[Recorded]] = defaultdict(list)
         for recorded in decided.recorded:
             by_shard[recorded.shard].append(recorded)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from domain.errors import CommandReused, VersionConflict
+from domain.errors import CommandReused, NameIsTaken, VersionConflict
 from domain.recorded import Recorded
-from service.store.append import Append, Appended, Key, Outcome, Placed
+from service.store.append import Append, Appended, Key, Name, Outcome, Placed
 from service.store.between import Between
 from service.store.digests import chain
 from service.store.insert import Row
@@ -36,7 +36,10 @@ class Decided:
         """Where the conversations end that it adds to."""
         self.ends: dict[int, bytes] = {}
         """The digests of the shards' last events."""
+        self.names: dict[Name, UUID] = {}
+        """By which names it starts conversations."""
         self._found = look.tips
+        self._names = look.names
         self._commands = dict(look.commands)
         self._digests = look.digests
         self._between = between
@@ -63,6 +66,8 @@ class Decided:
             )
         if (conflict := self._conflict(append)) and not self._is_free(append):
             return conflict
+        if refusal := self._name_taken(append):
+            return refusal
         outcomes = [self._place(part) for part in append.parts]
         self.placed.append(append)
         return outcomes[0]
@@ -81,6 +86,15 @@ class Decided:
             if not fits(part, version):
                 return VersionConflict(current_version=version or 0, expected_version=wanted(part))
             versions[part.conversation_id] = next_version(part, version) + len(part.events) - 1
+        return None
+
+    def _name_taken(self, append: Append) -> NameIsTaken | None:
+        own: dict[Name, UUID] = {}
+        for part in append.parts:
+            if (name := part.name) is not None:
+                if other := self._names.get(name) or self.names.get(name) or own.get(name):
+                    return NameIsTaken(conversation_id=other)
+                own[name] = part.conversation_id
         return None
 
     def _is_free(self, append: Append) -> bool:
@@ -121,6 +135,8 @@ class Decided:
             where = (shard, position, conversation_id, version)
             self.recorded.append(Recorded(*where, event.event, recorded_at, *told, event.tags))
             named = UNNAMED
+        if tip is None and (name := append.name) is not None:
+            self.names[name] = conversation_id
         if digest is not None:
             append.placed = Placed(version, position, digest)
             self.tips[shard, conversation_id] = Tip(version, digest)

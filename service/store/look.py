@@ -10,7 +10,7 @@ from psycopg.pq.abc import PGresult
 
 from projections.rows.arrays import Array
 from projections.rows.exchange import StatementExchange
-from service.store.append import Append
+from service.store.append import Append, Name
 from service.store.log import StoredCommand
 
 BEGIN: Final = b"BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -59,6 +59,12 @@ FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, 
 JOIN parked p ON p.shard = given.shard AND p.conversation_id = given.conversation_id
 WHERE p.shard = ANY(%(shards)b::smallint[])"""
 
+NAMES: Final = b"""
+SELECT n.shard, n.user_id, n.name, n.conversation_id
+FROM unnest(%(shards)b::smallint[], %(users)b::text[], %(names)b::text[]) AS given (shard, user_id, name)
+JOIN names AS n ON n.shard = given.shard AND n.user_id = given.user_id AND n.name = given.name
+WHERE n.shard = ANY(%(shards)b::smallint[])"""
+
 AT_PLACE: Final = b"""
 SELECT last.digest
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
@@ -77,6 +83,8 @@ TYPES: Final = {
     "conversations": "uuid",
     "commands": "uuid",
     "versions": "bigint",
+    "users": "text",
+    "names": "text",
 }
 
 
@@ -105,6 +113,8 @@ class Look(Struct):
     """By build: from which position on each of these conversations is left out of it."""
     digests: set[bytes]
     """Of what earlier attempts may have stored, those that are there."""
+    names: dict[Name, UUID] = {}
+    """Whose conversation has which of the names that are asked for."""
 
 
 def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append], until: float) -> Look:
@@ -117,6 +127,7 @@ def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append
     )
     commands = [(append.shard, append.command.id) for append in batch if append.command]
     doubts = [(a.shard, a.conversation_id, doubt[0].version) for a in batch for doubt in a.doubts]
+    names = [part.name for part in parts if part.name]
     lock(exchange, lane)
     exchange.send(HEADS, shards)
     exchange.send(CONVERSATIONS, conversations)
@@ -126,6 +137,8 @@ def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append
         exchange.send(COMMANDS, columns(("shards", "commands"), commands))
     if doubts:
         exchange.send(AT_PLACE, columns(("shards", "conversations", "versions"), doubts))
+    if names:
+        exchange.send(NAMES, columns(("shards", "users", "names"), names))
     exchange.end_round()
     found = rows_of(exchange, exchange.receive(until)[2:])
     return Look(
@@ -137,6 +150,7 @@ def lock_and_look(exchange: StatementExchange, lane: int, batch: Iterable[Append
             (shard, id): StoredCommand(*stored) for shard, id, *stored in (next(found) if commands else ())
         },
         digests={digest for (digest,) in (next(found) if doubts else ())},
+        names={(shard, user_id, name): id for shard, user_id, name, id in (next(found) if names else ())},
     )
 
 

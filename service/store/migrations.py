@@ -44,6 +44,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 GRANT SELECT, INSERT, UPDATE, DELETE ON receipts, redactions TO {role};
 GRANT SELECT, INSERT, UPDATE (user_id, reader, request_id), DELETE ON reads TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON replays, activity TO {role};
+GRANT SELECT, INSERT, DELETE ON names TO {role};
 GRANT SELECT, INSERT ON retention_runs TO {role};
 GRANT SELECT, INSERT ON incarnations TO {role};
 GRANT {role} TO CURRENT_USER;

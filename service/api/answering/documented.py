@@ -4,10 +4,11 @@ They are said here and checked elsewhere, so that what is refused is refused in 
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Reference, Schema
+from litestar.params import PathParameter
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.types import Empty
 from litestar.typing import FieldDefinition
@@ -43,6 +44,7 @@ def name(longest: int) -> Limited:
 USER_ID: Final = name(LIMITS.user_id)
 MESSAGE_ID: Final = name(LIMITS.message_id)
 TITLE: Final = name(LIMITS.title)
+NAME: Final = name(LIMITS.name)
 LINK_KIND: Final = name(LIMITS.link_kind)
 LINK_TARGET: Final = name(LIMITS.link_target)
 LINK: Final = Limited(pattern=rf"^[^:\u0000]{{1,{LIMITS.link_kind}}}:[^\u0000]{{1,{LIMITS.link_target}}}$")
@@ -57,11 +59,6 @@ CURSOR: Final = Limited(1, cursors.LONGEST, r"^[\w-]+(\.[0-9a-f]{8})?$")
 EVENT_ID: Final = Limited(pattern=r"^.+:([0-9]{1,9}|end)(\.[0-9a-f]{8})?$")
 
 
-AN_ID: Final[dict[str, Any]] = {
-    "one_of": None,
-    "type": OpenAPIType.STRING,
-    "format": OpenAPIFormat.UUID,
-}
 A_ROLE: Final[dict[str, Any]] = {"type": OpenAPIType.STRING, "enum": list(ROLES)}
 A_TIME: Final[dict[str, Any]] = {
     "one_of": [
@@ -78,6 +75,12 @@ A_VERSION_OR_A_TIME: Final[dict[str, Any]] = {
 def parameter(limited: Limited) -> dict[str, Any]:
     """For a parameter of the address or the header: there is no null there, it is just left out."""
     return {"one_of": None, "type": OpenAPIType.STRING, **dict(limited.said())}
+
+
+A_CONVERSATION: Final = parameter(NAME)
+ConversationInPath = Annotated[
+    str, PathParameter(description="Its id, or its name.", schema_extra=A_CONVERSATION)
+]
 
 
 def names(longest: int) -> dict[str, Any]:

@@ -61,6 +61,7 @@ SESSION: Final = {
     "title": "How tall is the Eiffel Tower?",
     "message_count": 2,
     "session_data": {"channel": "web"},
+    "name": "thr_42",
 }
 SESSION_MESSAGES: Final = [
     {
@@ -94,6 +95,7 @@ SUMMARY: Final = {
     "message_count": 2,
     "metadata": {"channel": "web"},
     "version": 3,
+    "name": "thr_42",
 }
 CONVERSATION: Final = SUMMARY | {"links": [LINK], "position": NEWER}
 QUESTION: Final = {

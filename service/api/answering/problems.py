@@ -74,6 +74,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     domain.SessionHasEnded: Problem(CONFLICT, "session-ended"),
     domain.ConversationIsErased: Problem(410, "conversation-erased"),
     domain.ConversationAlreadyStarted: Problem(CONFLICT, "conversation-exists"),
+    domain.NameIsTaken: Problem(CONFLICT, "name-taken"),
     domain.MessageAlreadyAdded: Problem(CONFLICT, "message-exists"),
     domain.VersionConflict: Problem(CONFLICT, "version-conflict"),
     domain.CommandReused: Problem(CONFLICT, "idempotency-key-reused"),
@@ -165,7 +166,7 @@ SAID: Final = {
     "store-unavailable": "The database does not answer; try again in a moment.",
 }
 
-FACTS: Final = ("field", "current_version", "limit", "retry_after", "session_id")
+FACTS: Final = ("field", "current_version", "limit", "retry_after", "session_id", "conversation_id")
 NAMED: Final = re.compile(r"^Object (?:missing required|contains unknown) field `(.+)`$")
 MISSING: Final = re.compile(r"^Missing required (\w+) parameter '(.+?)'")
 

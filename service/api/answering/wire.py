@@ -53,6 +53,7 @@ class Session(Struct, frozen=True):
     title: str | None
     message_count: int
     session_data: dict[str, Any]
+    name: str | None
 
 
 class SessionMessage(Struct, frozen=True):
@@ -78,6 +79,8 @@ class Summary(Struct, frozen=True):
     message_count: int
     metadata: dict[str, Any]
     version: int
+    name: str | None
+    """The caller's own id for it."""
 
 
 class ConversationBody(Struct, frozen=True):
@@ -95,6 +98,7 @@ class ConversationBody(Struct, frozen=True):
     links: list[LinkBody]
     version: int
     position: str
+    name: str | None
 
 
 class MessageBody(Struct, frozen=True, omit_defaults=True):
@@ -144,6 +148,7 @@ def session(row: conversations.ListedConversation) -> Session:
         row.title,
         row.message_count,
         raw(row.metadata),
+        row.name,
     )
 
 
@@ -162,6 +167,7 @@ def conversation(
         links(linked),
         row.version,
         position,
+        row.name,
     )
 
 
@@ -226,10 +232,6 @@ def value_in(name: str, text: str, kind: Any) -> Any:
         return msgspec.convert(text, kind)
     except msgspec.ValidationError as wrong:
         raise unfit(name, str(wrong)) from None
-
-
-def id_in(name: str, text: str | None) -> UUID | None:
-    return None if text is None else cast(UUID, value_in(name, text, UUID))
 
 
 def unfit(name: str, why: str) -> ValidationException:

@@ -43,6 +43,7 @@ def as_started(
         links(started.links),
         facts[-1].version,
         position,
+        started.name,
     )
 
 
@@ -62,6 +63,7 @@ def as_changed(state: Conversation, appended: Appended, caller: Caller) -> Conve
         links(state.links),
         appended.version,
         position_as_cursor(caller.user_id, appended.position),
+        state.name,
     )
 
 

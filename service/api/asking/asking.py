@@ -32,8 +32,17 @@ from service.commands import Terms
 from service.hansard import Hansard
 from service.store.append import CommandKey
 from service.store.facts import Fact, facts
+from service.store.names import as_id, in_any_spelling
 from service.store.repository import Caller, Changed
 from service.store.tagging import look
+
+
+class Reached(Struct, frozen=True):
+    """For whom a conversation is meant, and which: that it is the caller's is seen to where it is read or
+    changed."""
+
+    caller: Caller
+    id: UUID
 
 
 class Asking(Struct, frozen=True):
@@ -50,9 +59,34 @@ class Asking(Struct, frozen=True):
     def caller(self, in_body: str | None = None) -> Caller:
         return caller_of(self.principal, same_user(self.named, in_body), self.request_id)
 
-    async def caller_for(self, conversation_id: UUID, in_body: str | None = None) -> Caller:
+    async def reach(self, conversation: str, in_body: str | None = None) -> Reached:
+        """By its id, or by the name that its user gave it. Where nobody says for whom, it is for its owner;
+        a name alone says nothing of that, since several users may have it."""
+        if (known := as_id(conversation)) is not None:
+            return await self._reach_by_id(known, in_body)
+        other_spelling = in_any_spelling(conversation)
+        if other_spelling is not None and not self._says_whom(in_body):
+            return await self._reach_by_id(other_spelling, in_body)
+        caller = self.caller(in_body)
+        named = await self.hansard.names.find(self.shard_of(caller), caller.user_id, conversation)
+        if (found := named or other_spelling) is None:
+            raise ConversationNotFound
+        return Reached(caller, found)
+
+    async def id_of(self, conversation: str) -> UUID:
+        """Of one that something is asked about, whoever's it is."""
+        known = in_any_spelling(conversation)
+        if known is not None and not self._says_whom():
+            return known
+        return as_id(conversation) or (await self.reach(conversation)).id
+
+    async def _reach_by_id(self, conversation_id: UUID, in_body: str | None) -> Reached:
         named = same_user(self.named, in_body)
-        return await caller_for(self.hansard, self.principal, conversation_id, named, self.request_id)
+        caller = await caller_for(self.hansard, self.principal, conversation_id, named, self.request_id)
+        return Reached(caller, conversation_id)
+
+    def _says_whom(self, in_body: str | None = None) -> bool:
+        return self.principal.user_id is not None or same_user(self.named, in_body) is not None
 
     def shard_of(self, caller: Caller) -> int:
         return self.hansard.store.shard_of(caller.user_id)

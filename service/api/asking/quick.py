@@ -8,7 +8,6 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPReceiveMessage, HTTPScope, Receive, WebSocketReceiveMessage
@@ -56,9 +55,9 @@ class UsualRequest:
     def _query(self) -> dict[str, str]:
         return query_of(self._scope["query_string"])
 
-    def id(self, name: str) -> UUID:
-        """In the path, which only an id leads to that is written as it should be."""
-        return UUID(self._scope["path_params"][name])
+    def in_path(self, name: str) -> str:
+        """What is written there as ids are; anything else is unusual."""
+        return str(self._scope["path_params"][name])
 
     def limit(self, default: int) -> int:
         given = self._query.get("limit")
@@ -128,12 +127,6 @@ class UsualRequest:
 
 Quick = Callable[[UsualRequest], Awaitable[ASGIResponse]]
 """Answers it."""
-
-
-def id_as_it_is_written(given: str) -> UUID:
-    if AN_ID.fullmatch(given) is None:
-        raise Unusual
-    return UUID(given)
 
 
 def known(values: dict[str, T], given: str) -> T:

@@ -22,6 +22,7 @@ from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
 from service.hansard import Hansard
 from service.store.ids import new_id
+from service.store.names import as_id, in_any_spelling
 from service.store.whereabouts import whereabouts
 from service.watch.logs import REQUEST_ID
 
@@ -98,11 +99,14 @@ async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> R
         return read(shard, said.user_id, said.conversation_id, said.operation, principal)
     query = parse_qs(scope["query_string"].decode("latin-1"))
     given = {key: values[-1] for key, values in query.items()} | scope.get("path_params", {})
-    conversation_id = next((UUID(str(given[key])) for key in CONVERSATION if key in given), None)
+    conversation = next((str(given[key]) for key in CONVERSATION if key in given), None)
+    conversation_id = in_any_spelling(conversation or "")
     user_id = principal.user_id or named_in(scope, given)
     shard = EVERYBODYS
     if user_id is not None:
         shard = hansard.store.shard_of(user_id)
+        if conversation is not None and as_id(conversation) is None:
+            conversation_id = await hansard.names.find(shard, user_id, conversation) or conversation_id
     elif conversation_id is not None:
         async with hansard.pool.connection() as connection:
             whose = await whereabouts(connection, hansard.store.shards, conversation_id)

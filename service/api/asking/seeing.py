@@ -6,10 +6,12 @@ from msgspec import Struct
 
 from domain.errors import ConversationNotFound
 from service.api.asking.asking import Asking
+from service.store.names import in_any_spelling
 from service.store.whereabouts import whereabouts
 
 
 class Seen(Struct, frozen=True):
+    conversation_id: UUID
     shard: int
     user_id: str | None
     """None: it was somebody's who has been erased."""
@@ -17,15 +19,17 @@ class Seen(Struct, frozen=True):
     """What only the server sees, too."""
 
 
-async def seen(asking: Asking, conversation_id: UUID) -> Seen:
+async def seen(asking: Asking, conversation: str) -> Seen:
     """An auditor who names no user is asked for none: she finds what has no owner any more."""
     auditor = "audit" in asking.principal.scopes
-    if auditor and asking.named is None:
+    known = in_any_spelling(conversation)
+    if auditor and asking.named is None and known is not None:
         async with asking.hansard.pool.connection() as connection:
-            found = await whereabouts(connection, asking.hansard.store.shards, conversation_id)
+            found = await whereabouts(connection, asking.hansard.store.shards, known)
         if found is None:
             raise ConversationNotFound
-        return Seen(found.shard, found.user_id, everything=True)
-    caller = await asking.caller_for(conversation_id)
-    await asking.conversation(caller, conversation_id)
-    return Seen(asking.shard_of(caller), caller.user_id, auditor)
+        return Seen(known, found.shard, found.user_id, everything=True)
+    reached = await asking.reach(conversation)
+    caller = reached.caller
+    await asking.conversation(caller, reached.id)
+    return Seen(reached.id, asking.shard_of(caller), caller.user_id, auditor)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -39,9 +38,9 @@ async def caller(asking: NamedDependency[Asking]) -> Caller:
 
 @get("/conversation/{conversation_id:str}")
 async def conversation(
-    asking: NamedDependency[Asking], conversation_id: FromPath[UUID], limit: FromQuery[int] = 5
+    asking: NamedDependency[Asking], conversation_id: FromPath[str], limit: FromQuery[int] = 5
 ) -> Caller:
-    return await asking.caller_for(conversation_id)
+    return (await asking.reach(conversation_id)).caller
 
 
 @post("/write", status_code=200)

@@ -170,7 +170,7 @@ async def test_what_is_neither_a_plain_message_nor_chatkits_is_told_what_would_b
         ({}, (400, "bad-request")),
         ({"message": ""}, (400, "empty")),
         ({"message": "a", "mesage": "b"}, (400, "bad-request")),
-        ({"message": "a", "session_id": "seven"}, (400, "bad-request")),
+        ({"message": "a", "session_id": "seven"}, (404, "conversation-not-found")),
         ({"message": "a", "session_id": str(uuid4())}, (404, "conversation-not-found")),
         ({"message": "a", "metadata": {"x": "y" * 20_000}}, (413, "metadata-too-large")),
         ({"message": "a" * 1_000_001}, (413, "content-too-long")),

@@ -17,7 +17,7 @@ LINK = {"kind": "opportunity", "id": "opp_42"}
 STARTED = (
     '{"id":"ID1","user_id":"ann","title":"How tall is it?","created_at":"TIME1","updated_at":"TIME1",'
     '"ended":false,"message_count":1,"metadata":{"channel":"web"},'
-    '"links":[{"kind":"opportunity","id":"opp_42"}],"version":2,"position":"PLACE1"}'
+    '"links":[{"kind":"opportunity","id":"opp_42"}],"version":2,"position":"PLACE1","name":null}'
 )
 
 

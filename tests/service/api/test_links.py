@@ -17,7 +17,7 @@ async def test_a_users_conversations_about_an_opportunity_are_listed(dsn: str) -
         assert [each["title"] for each in listed] == ["three", "one"]
         assert blanked(answer).startswith(
             '{"conversations":[{"id":"ID1","user_id":"ann","title":"three","created_at":"TIME1",'
-            '"updated_at":"TIME1","ended":false,"message_count":1,"metadata":{},"version":2},'
+            '"updated_at":"TIME1","ended":false,"message_count":1,"metadata":{},"version":2,"name":null},'
         )
         general = await client.get("/api/links/opportunity/opp_42/conversations/", headers=by("ann"))
         assert general.content == answer.content

@@ -15,7 +15,7 @@ from tests.serving import serving
 
 SESSION = (
     '{"id":"ID1","user_id":"ann","created_at":"TIME1","updated_at":"TIME1","is_active":true,'
-    '"title":"How tall is it?","message_count":2,"session_data":{"channel":"web"}}'
+    '"title":"How tall is it?","message_count":2,"session_data":{"channel":"web"},"name":null}'
 )
 MESSAGES = (
     '{"id":"ID2","session_id":"ID1","user_id":"ann","role":"user","content":"How tall is it?",'
@@ -224,13 +224,12 @@ async def test_before_and_after_at_once_are_refused(dsn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/chat/not-an-id/history", "/api/chat/history?user_id=ann&session_id=null"]
+    "path", ["/api/chat/not-an-id/history?user_id=ann", "/api/chat/history?user_id=ann&session_id=null"]
 )
-async def test_an_id_that_is_none_is_said_to_be_none(dsn: str, path: str) -> None:
+async def test_what_is_neither_an_id_nor_a_name_of_the_user_finds_nothing(dsn: str, path: str) -> None:
     async with calling(dsn) as client:
-        answer = await client.get(path)
-        assert problem(answer) == (400, "bad-request")
-        assert answer.json()["field"] == "session_id"
+        await of_two_messages(client)
+        assert problem(await client.get(path)) == (404, "conversation-not-found")
 
 
 LINES = r"""

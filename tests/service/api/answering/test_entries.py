@@ -135,6 +135,7 @@ def summary(row: ListedConversation) -> Summary:
         row.message_count,
         metadata,
         row.version,
+        row.name,
     )
 
 
