@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
-from chatkit.errors import CustomStreamError
+from chatkit.errors import CustomStreamError, ErrorCode
 from chatkit.types import (
+    ErrorEvent,
     HiddenContextItem,
     SDKHiddenContextItem,
     ThreadItemAddedEvent,
@@ -15,9 +17,29 @@ from chatkit.types import (
 )
 
 from domain.content import Limits, check_message
-from domain.errors import Refusal
+from domain.errors import (
+    ContentRefused,
+    ConversationIsErased,
+    ConversationNotFound,
+    MessageAlreadyAdded,
+    MessageNotFound,
+    Refusal,
+    SessionHasEnded,
+)
 from service.chatkit.context import ChatContext
+from service.chatkit.errors import RequestDoesNotFit
 from service.chatkit.items import as_added
+
+LASTING: Final = (
+    ContentRefused,
+    ConversationIsErased,
+    ConversationNotFound,
+    MessageAlreadyAdded,
+    MessageNotFound,
+    RequestDoesNotFit,
+    SessionHasEnded,
+)
+"""The same request would be refused again."""
 
 
 async def noting_what_is_cut_off(
@@ -52,6 +74,13 @@ async def fitting(
             except Refusal as refused:
                 raise CustomStreamError(str(refused)) from None
         yield event
+
+
+def told(failed: Exception) -> ErrorEvent:
+    """In words for the person if they were meant for her."""
+    if isinstance(failed, Refusal):
+        return ErrorEvent(code="custom", message=str(failed), allow_retry=not isinstance(failed, LASTING))
+    return ErrorEvent(code=ErrorCode.STREAM_ERROR, allow_retry=True)
 
 
 def is_hidden(event: ThreadStreamEvent) -> bool:

@@ -13,6 +13,7 @@ from chatkit.server import ChatKitServer, NonStreamingResult, StreamingResult
 from chatkit.types import (
     AudioInput,
     FeedbackKind,
+    StreamingReq,
     SyncCustomActionResponse,
     Thread,
     ThreadItem,
@@ -35,7 +36,7 @@ from service.chatkit.context import ChatContext
 from service.chatkit.errors import NoSpeech, NoSuchAction
 from service.chatkit.items import as_added
 from service.chatkit.missing import ThreadNotFound, as_not_found
-from service.chatkit.outgoing import fitting, is_hidden, noting_what_is_cut_off
+from service.chatkit.outgoing import fitting, is_hidden, noting_what_is_cut_off, told
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
@@ -156,6 +157,21 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         if pending or not context.replies:
             with anyio.CancelScope(shield=True):
                 await super().handle_stream_cancelled(thread, pending, context)
+
+    async def _process_streaming(
+        self, request: StreamingReq, context: ChatContext
+    ) -> AsyncGenerator[bytes, None]:
+        """What fails when the answer has begun is its last event; before that it is raised."""
+        begun = False
+        try:
+            async with aclosing(super()._process_streaming(request, context)) as events:
+                async for event in events:
+                    begun = True
+                    yield event
+        except Exception as failed:
+            if not begun:
+                raise
+            yield b"data: %s\n\n" % self._serialize(told(failed))
 
     async def _process_events(
         self,
