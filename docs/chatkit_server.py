@@ -3,7 +3,8 @@
     granian --interface asgi --port 8100 docs.chatkit_server:app
 
 It reads the settings that `hansard serve` reads, and may run beside it: what is said here is in its lists,
-its history and its search, and what is said there is in the threads here.
+its history and its search, and what is said there is in the threads here. The database has to be migrated:
+`hansard migrate` does that, and so does `hansard serve` when it starts.
 """
 
 import os
@@ -12,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from chatkit.server import ChatKitServer, StreamingResult
+from chatkit.server import ChatKitServer, NonStreamingResult
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
@@ -24,6 +25,9 @@ from chatkit.types import (
 from litestar import Litestar, Request, Response, post
 from litestar.response import Stream
 
+from service.api.answering.problems import details_of
+from service.api.chatkit import encode, error_event
+from service.chatkit.checking import as_refusals, request_in
 from service.chatkit.context import ChatContext
 from service.chatkit.store import HansardStore
 from service.hansard import running
@@ -58,11 +62,30 @@ def user_of(request: Request[Any, Any, Any]) -> str:
 
 @post("/chatkit", status_code=200)
 async def chatkit(request: Request[Any, Any, Any]) -> Response[Any]:
+    """What is refused before anything was told is refused as the service does it."""
+    body, server = await request.body(), request.app.state.server
     context = ChatContext.of(user_of(request), opportunity=request.headers.get("X-Opportunity-Id"))
-    result = await request.app.state.server.process(await request.body(), context)
-    if isinstance(result, StreamingResult):
-        return Stream(result, media_type="text/event-stream")
-    return Response(result.json, media_type="application/json")
+    try:
+        with as_refusals():
+            request_in(body)
+            result = await server.process(body, context)
+            if isinstance(result, NonStreamingResult):
+                return Response(result.json, media_type="application/json")
+            events = aiter(result)
+            first = await anext(events)
+    except Exception as failed:
+        return Response(error_event(failed), status_code=details_of(failed).status_code)
+    return Stream(to_the_end(first, events), media_type="text/event-stream")
+
+
+async def to_the_end(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What fails once the answer has begun is its last event."""
+    yield first
+    try:
+        async for event in rest:
+            yield event
+    except Exception as failed:
+        yield b"data: %s\n\n" % encode(error_event(failed))
 
 
 @asynccontextmanager

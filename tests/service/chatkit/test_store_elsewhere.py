@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
-from tests.service.api.recording import at_once, got
+from tests.service.api.recording import at_once, by, got
+from tests.service.chatkit.speaking import PATH, adding, request, said
 
 ROOT = Path(__file__).parents[3]
 GRANIAN = Path(sys.executable).parent / "granian"
@@ -53,20 +55,15 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], output: Pa
     raise TimeoutError(output.read_text())
 
 
+def sent(url: str, body: Any) -> httpx.Response:
+    headers = {"X-User-Id": "ann", "X-Opportunity-Id": "opp_42"}
+    return httpx.post(url, json=body, headers=headers, timeout=30)
+
+
 def asked(url: str, kind: str, **params: Any) -> httpx.Response:
-    answer = httpx.post(
-        url,
-        json={"type": kind, "params": params},
-        headers={"X-User-Id": "ann", "X-Opportunity-Id": "opp_42"},
-        timeout=30,
-    )
+    answer = sent(url, request(kind, **params))
     assert answer.status_code == 200, answer.text
     return answer
-
-
-def said(text: str) -> dict[str, Any]:
-    content = [{"type": "input_text", "text": text}]
-    return {"content": content, "attachments": [], "inference_options": {}}
 
 
 def events(answer: httpx.Response) -> list[Any]:
@@ -99,3 +96,35 @@ async def test_a_chatkit_server_of_ones_own_shares_the_log_with_the_service(dsn:
         (listed,) = asked(url, "threads.list").json()["data"]
         assert listed["title"] == "Hello"
         assert thread["items"]["data"][-1]["content"] == [{"type": "input_text", "text": "From elsewhere"}]
+
+
+async def test_it_refuses_what_the_service_refuses_and_in_the_same_words(dsn: str, tmp_path: Path) -> None:
+    with example(dsn, tmp_path / "output") as url:
+        created = events(asked(url, "threads.create", input=said("Hello")))
+        thread_id, (question, reply) = (
+            created[0]["thread"]["id"],
+            [each["item"]["id"] for each in created if each["type"] == "thread.item.done"],
+        )
+        nowhere = str(uuid4())
+        here = {"thread_id": thread_id}
+        async with at_once(dsn) as (client, _):
+            for body, status in (
+                (request("threads.get_by_id", thread_id=nowhere), 404),
+                (request("threads.update", thread_id=nowhere, title="a"), 404),
+                (adding(nowhere, "Hello?"), 404),
+                (request("threads.custom_action", item_id="x", action={"type": "a"}, **here), 404),
+                (request("threads.create", input={}), 400),
+                (request("threads.sing"), 400),
+                ({}, 400),
+                ([], 400),
+                (request("threads.add_client_tool_output", result=7, **here), 409),
+            ):
+                refused = sent(url, body)
+                assert refused.status_code == status, refused.text
+                if isinstance(body, dict) and body:
+                    answer = await client.post(PATH, json=body, headers=by("ann"))
+                    assert (answer.status_code, answer.json()) == (status, refused.json())
+        assert [each["id"] for each in asked(url, "items.list", order="asc", **here).json()["data"]] == [
+            question,
+            reply,
+        ]
