@@ -22,6 +22,7 @@ FIRST: Final = "sheets/tokens.css"
 LATER: Final = frozenset(
     {
         "signin.js",
+        "step.js",
         "sheets/signin.css",
         "saving.js",
         "history.js",

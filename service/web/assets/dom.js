@@ -60,6 +60,23 @@ export function replace(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
 }
 
+const HIDDEN_BEFORE = 4_000;
+
+// Words as they were written; of very many the beginning, and all of them when somebody asks.
+export function written(element, text) {
+  if (text.length <= HIDDEN_BEFORE) {
+    element.textContent = text;
+    return [element];
+  }
+  element.textContent = `${text.slice(0, HIDDEN_BEFORE)}…`;
+  const rest = button(`Show all ${text.length.toLocaleString()} characters`, { class: "button-plain" });
+  rest.addEventListener("click", () => {
+    element.textContent = text;
+    rest.remove();
+  });
+  return [element, rest];
+}
+
 // Browsers let a page write to the clipboard only where its address is this machine's or begins with https.
 export async function copy(text, what) {
   try {

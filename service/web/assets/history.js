@@ -3,7 +3,7 @@
 import { call, Problem, query } from "./api.js";
 import * as clock from "./clock.js";
 import { button, h, icon, replace, signButton } from "./dom.js";
-import { messageItem } from "./message.js";
+import { messageItem, prepare } from "./message.js";
 import { rename } from "./router.js";
 import { save } from "./saving.js";
 
@@ -23,7 +23,8 @@ export async function page({ id, version }, show) {
   );
   show(h("main", { class: "page" }, bar, content));
   try {
-    const known = await call("GET", query(`/api/conversations/${id}`, { at: version ?? LATEST, limit: PAGE }));
+    const known = await call("GET", query(`/api/conversations/${id}`, { at: version ?? LATEST, limit: PAGE, include: "items" }));
+    await prepare(known.messages);
     if (!bar.isConnected) return;
     title.textContent = `History of ${known.title || "an untitled conversation"}`;
     document.title = `${title.textContent} · Hansard`;
@@ -101,7 +102,7 @@ class Timeline {
 
   async #next() {
     try {
-      const page = await call("GET", query(`/api/conversations/${this.id}/events`, { limit: PAGE, cursor: this.#cursor }));
+      const page = await call("GET", query(`/api/conversations/${this.id}/events`, { limit: PAGE, include: "items", cursor: this.#cursor }));
       this.#cursor = page.next_cursor;
       this.list.append(...page.events.map((event) => this.#entry(event)));
       replace(this.end);
@@ -198,7 +199,8 @@ class Stood {
   async #load(version) {
     const asked = ++this.#asked;
     try {
-      const known = await call("GET", query(`/api/conversations/${this.id}`, { at: version, limit: PAGE }));
+      const known = await call("GET", query(`/api/conversations/${this.id}`, { at: version, limit: PAGE, include: "items" }));
+      await prepare(known.messages);
       if (asked !== this.#asked || !this.element.isConnected) return;
       rename(version === this.last ? `/c/${this.id}/history` : `/c/${this.id}/history?version=${version}`);
       this.#show(known);

@@ -2,15 +2,27 @@
 
 import { call } from "./api.js";
 import * as clock from "./clock.js";
-import { announce, copy, h, icon, signButton } from "./dom.js";
+import { announce, copy, h, icon, signButton, written } from "./dom.js";
 import { markdown } from "./markdown.js";
 
-const HIDDEN_BEFORE = 4_000;
 // So long a text takes longer to lay out than anybody waits for.
 const PLAIN_FROM = 200_000;
 
+// What an agent does between what is said is shown by a script of its own, which comes when it is needed.
+const STEPS = new Set(["approval", "generated_image", "instructions", "item", "reasoning", "tool_call", "tool_output"]);
+let steps = null;
+
+export function isStep(message) {
+  return STEPS.has(message.kind);
+}
+
+export async function prepare(messages) {
+  if (messages.some(isStep)) steps ??= await import("./step.js");
+}
+
 // Quiet is one that is shown and can be nothing more: it is history.
 export function messageItem(message, { quiet = false } = {}) {
+  if (steps && isStep(message)) return steps.stepItem(message);
   const isUser = message.role === "user";
   const body = h("div", { class: "message-body prose" });
   fill(body, message);
@@ -40,17 +52,7 @@ function fill(body, message) {
     body.append(text.length > PLAIN_FROM ? h("p", { class: "message-said" }, text) : markdown(text));
     return;
   }
-  if (text.length <= HIDDEN_BEFORE) {
-    body.append(h("p", { class: "message-said" }, text));
-    return;
-  }
-  const rest = h("button", { type: "button", class: "button-plain" }, `Show all ${text.length.toLocaleString()} characters`);
-  const said = h("p", { class: "message-said" }, `${text.slice(0, HIDDEN_BEFORE)}…`);
-  rest.addEventListener("click", () => {
-    said.textContent = text;
-    rest.remove();
-  });
-  body.append(said, rest);
+  body.append(...written(h("p", { class: "message-said" }), text));
 }
 
 function time(at) {

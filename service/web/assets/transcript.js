@@ -1,10 +1,10 @@
-// What was said in one conversation, page by page: so many messages are in the document at once, and no more,
+// What was said and done in one conversation, page by page: so many messages are in the document at once, and no more,
 // however long it is and however far one scrolls.
 
 import { call, query } from "./api.js";
 import * as clock from "./clock.js";
 import { h } from "./dom.js";
-import { messageItem } from "./message.js";
+import { isStep, messageItem, prepare } from "./message.js";
 
 const FIRST = 50;
 const PAGE = 100;
@@ -96,8 +96,10 @@ export class Transcript {
     return done;
   }
 
-  #fetch(where) {
-    return call("GET", query(`/api/conversations/${this.#id}/messages`, { limit: PAGE, ...where }));
+  async #fetch(where) {
+    const page = await call("GET", query(`/api/conversations/${this.#id}/messages`, { limit: PAGE, include: "items", ...where }));
+    await prepare(page.messages);
+    return page;
   }
 
   #insert(page, atEnd) {
@@ -123,7 +125,7 @@ export class Transcript {
       this.#shown.unshift(shown);
     }
     if (atEnd) {
-      this.last = page.messages.at(-1) ?? this.last;
+      this.last = page.messages.findLast((message) => !isStep(message)) ?? this.last;
       this.#nameDays();
       fresh.forEach((message) => this.#added(message));
     }
