@@ -18,7 +18,7 @@ class ItemNotFound(MessageNotFound, NotFoundError):
     """Item {message_id} not found."""
 
 
-class AttachmentNotFound(errors.AttachmentNotFound, NotFoundError):
+class NoSuchAttachment(errors.AttachmentNotFound, NotFoundError):
     """Attachment {attachment_id} not found."""
 
 

@@ -24,7 +24,7 @@ from service import commands
 from service.chatkit import attachments
 from service.chatkit.context import ChatContext
 from service.chatkit.items import as_added, as_revised, item_of, says_the_same
-from service.chatkit.missing import AttachmentNotFound, ItemNotFound, ThreadNotFound, as_not_found
+from service.chatkit.missing import ItemNotFound, NoSuchAttachment, ThreadNotFound, as_not_found
 from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
 from service.hansard import Hansard
 from service.privacy import forget
@@ -178,7 +178,7 @@ class HansardStore(Store[ChatContext]):
                 shard = self._shard(context)
                 found = await attachments.load(connection, shard, context.user_id, attachment_id)
         if found is None:
-            raise AttachmentNotFound(attachment_id=attachment_id)
+            raise NoSuchAttachment(attachment_id=attachment_id)
         return found
 
     async def delete_attachment(self, attachment_id: str, context: ChatContext) -> None:
