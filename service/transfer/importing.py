@@ -16,7 +16,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.content import LIMITS, Limits
-from domain.errors import CommandReused, Refusal, VersionConflict
+from domain.errors import CommandReused, NameIsTaken, Refusal, VersionConflict
 from domain.events import ConversationErased, MessageAdded
 from domain.recorded import Recorded, Redacted, Unreadable
 from projections.projection import Projection
@@ -265,6 +265,8 @@ class Importing:
                 standing.counted = True
             elif isinstance(outcome, VersionConflict):
                 self._stop(standing, each.run[0], "it was changed here while it was imported")
+            elif isinstance(outcome, NameIsTaken):
+                self._stop(standing, each.run[0], str(outcome))
             elif isinstance(outcome, Appended | CommandReused):
                 self._stop(standing, each.run[0], "its command was carried out here with another result")
             else:

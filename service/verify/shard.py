@@ -1,6 +1,6 @@
 """Reads one shard, or one conversation, as it stood at one moment, and tells what is wrong in it."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +15,7 @@ from service.store.connections import Database
 from service.store.whereabouts import all_whereabouts
 from service.verify.chains import EventRow, follow
 from service.verify.faults import MOST_LISTED, Fault, Faults, missing
+from service.verify.named import check_names
 
 PAGE: Final = 2_000
 
@@ -81,8 +82,10 @@ def verify_shard(connection: Connection[Any], shard: int, shards: int, count: Co
     faults = Faults()
     with as_of_now(connection):
         check_positions(connection, shard, faults)
-        for remembering in remembering_tables(connection):
+        generations = live_generations(connection)
+        for remembering in remembering_tables(generations):
             check_remembered(connection, shard, remembering, faults)
+        check_names(connection, shard, generations, faults)
         rows = Rows(connection, OF_SHARD, {"shard": shard}, count)
         conversations = follow(shard, shards, rows, faults)
     return Verified(rows.read, conversations, tuple(faults.listed), faults.total)
@@ -139,10 +142,15 @@ def check_positions(connection: Connection[Any], shard: int, faults: Faults) -> 
         faults.add(Fault(what, shard, position=last))
 
 
-def remembering_tables(connection: Connection[Any]) -> list[sql.Identifier]:
+def live_generations(connection: Connection[Any]) -> list[int]:
+    """Of the conversations."""
+    rows = connection.execute(LIVE, {"projection": CONVERSATIONS.name}).fetchall()
+    return [generation for (generation,) in rows]
+
+
+def remembering_tables(generations: Iterable[int]) -> list[sql.Identifier]:
     """What knows how far each conversation had come, beside the log itself."""
-    rows = connection.execute(LIVE, {"projection": "conversations"}).fetchall()
-    return [sql.Identifier("snapshots"), *(CONVERSATIONS.physical(generation) for (generation,) in rows)]
+    return [sql.Identifier("snapshots"), *map(CONVERSATIONS.physical, generations)]
 
 
 def check_remembered(connection: Connection[Any], shard: int, table: sql.Identifier, faults: Faults) -> None:

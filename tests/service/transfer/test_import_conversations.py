@@ -8,6 +8,7 @@ from uuid import UUID, uuid4, uuid5
 import pytest
 
 from domain.content import Limits
+from domain.errors import NameIsTaken
 from domain.events import (
     ConversationErased,
     ConversationStarted,
@@ -167,3 +168,13 @@ def test_very_many_are_stored_in_order(dsn: str) -> None:
         )
         wanted = [uuid5(TALK, str(number)) for number in range(300) if f"user {number % 7}" == name]
         assert [row[0] for row in found] == wanted
+
+
+def test_a_name_that_another_conversation_has_is_told_and_the_other_stays(dsn: str) -> None:
+    def named(id: UUID) -> Incoming:
+        return Incoming("ann", id, [(THEN, ConversationStarted(name="thr_abc")), (THEN, said(1))])
+
+    report = taken(dsn, named(TALK), named(uuid4()), talk(said(1), id=uuid4()))
+    assert report.conversations == 2
+    assert why(report) == [str(NameIsTaken(conversation_id=TALK))]
+    assert rows(dsn, "SELECT user_id, name, conversation_id FROM names") == [("ann", "thr_abc", TALK)]
