@@ -13,11 +13,12 @@ from service.store.codec import decode
 from service.verify.faults import MOST_LISTED, Fault, Faults
 
 NAMED: Final = """
-SELECT n.conversation_id, n.name, e.topic, e.state FROM names AS n
+SELECT n.conversation_id, n.user_id, n.name, e.user_id, e.topic, e.state FROM names AS n
 LEFT JOIN events AS e ON e.shard = n.shard AND e.shard = %(shard)s
-    AND e.conversation_id = n.conversation_id AND e.version = 1 AND e.user_id = n.user_id
-WHERE n.shard = %(shard)s
+    AND e.conversation_id = n.conversation_id AND e.version = 1
+WHERE n.shard = %(shard)s AND (e.version IS NULL OR e.person_salt IS NOT NULL)
 ORDER BY n.conversation_id, n.name"""
+"""Not of what is just being erased or anonymised: there the name goes last."""
 LOST: Final = """
 SELECT c.conversation_id FROM {conversations} AS c
 WHERE c.shard = %(shard)s AND c.name IS NOT NULL AND NOT EXISTS (
@@ -31,8 +32,8 @@ def check_names(connection: Connection[Any], shard: int, generations: Iterable[i
     """Which names there are to be is told by the live builds of conversations, which are proved elsewhere."""
     with connection.cursor("names") as cursor:
         cursor.execute(NAMED, {"shard": shard})
-        for conversation_id, name, topic, state in cursor:
-            if not was_started_by(name, topic, state):
+        for conversation_id, *named, user_id, topic, state in cursor:
+            if named != [user_id, name_in(topic, state)]:
                 faults.add(Fault("a name leads to it by which it was not started", shard, conversation_id, 1))
     for generation in generations:
         lost = sql.SQL(LOST).format(conversations=CONVERSATIONS.physical(generation))
@@ -45,9 +46,9 @@ def check_names(connection: Connection[Any], shard: int, generations: Iterable[i
             faults.add(Fault("the name by which it was started leads nowhere", shard, conversation_id, 1))
 
 
-def was_started_by(name: str, topic: str | None, state: bytes | None) -> bool:
+def name_in(topic: str | None, state: bytes | None) -> str | None:
     try:
         event = None if topic is None else decode(topic, state)
     except EventUnreadable:
-        return False
-    return isinstance(event, ConversationStarted) and event.name == name
+        return None
+    return event.name if isinstance(event, ConversationStarted) else None

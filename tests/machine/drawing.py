@@ -49,6 +49,7 @@ starts = st.builds(
     metadata=metadata,
     first=st.lists(new_messages | chosen, max_size=2).map(tuple),
     anew=st.sampled_from([False, False, True]),
+    name=st.sampled_from([None, None, "thr_1", "thr_2"]),
 )
 additions = st.builds(
     Add, **guarded, messages=st.lists(new_messages | new_items, min_size=1, max_size=3).map(tuple)

@@ -9,11 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.conversation import Conversation, expect, fold
-from domain.errors import CommandReused, Refusal
-from domain.events import ConversationErased, Event
+from domain.errors import CommandReused, NameIsTaken, Refusal
+from domain.events import ConversationErased, ConversationStarted, Event
 from domain.message import Message, fold_message
 from domain.recorded import Recorded, Redacted
-from service.store.append import Appended
+from service.store.append import Appended, Name
 from service.store.repository import Changed
 from tests.machine.wishes import Asked
 
@@ -34,6 +34,7 @@ class Model:
     def __init__(self) -> None:
         self.log: dict[int, list[Recorded]] = defaultdict(list)
         self.commands: dict[tuple[int, UUID], Carried] = {}
+        self.names: dict[Name, UUID] = {}
 
     def history(self, shard: int, conversation_id: UUID) -> list[Recorded]:
         return [each for each in self.log[shard] if each.conversation_id == conversation_id]
@@ -55,8 +56,11 @@ class Model:
         ]
 
     def forget(self, shard: int, conversation_id: UUID) -> None:
-        """Of what was erased, the words; and whose they were."""
+        """Of what was erased, the words; and whose they were, and what it was called."""
         log = self.log[shard]
+        self.names = {
+            name: of for name, of in self.names.items() if (name[0], of) != (shard, conversation_id)
+        }
         for at, each in enumerate(log):
             if each.conversation_id == conversation_id:
                 event = each.event
@@ -79,9 +83,11 @@ class Model:
         mine = state if state is not None and state.user_id == asked.caller.user_id else None
         try:
             expect(mine, asked.expected)
-            return asked.decide(state, about)
+            events = asked.decide(state, about)
         except Refusal as refusal:
             return refusal
+        taken = [self.names[name] for name in names_in(events, asked) if name in self.names]
+        return NameIsTaken(conversation_id=taken[0]) if taken else events
 
     def accept(self, asked: Asked, events: Sequence[Event]) -> Appended:
         shard, conversation_id, caller = asked.shard, asked.conversation_id, asked.caller
@@ -91,6 +97,7 @@ class Model:
             place = (shard, len(log) + 1, conversation_id, number)
             who = (caller.user_id, caller.actor, caller.request_id)
             log.append(Recorded(*place, event, SOME_TIME, *who))
+        self.names |= dict.fromkeys(names_in(events, asked), conversation_id)
         appended = Appended(conversation_id, version + len(events), len(log), len(events))
         if asked.command is not None:
             repeated = replace(appended, repeated=True)
@@ -126,6 +133,11 @@ class Model:
 
     def not_so_now(self, told: Sequence[tuple[Asked, Outcome]]) -> list[tuple[Asked, Outcome]]:
         return [(asked, outcome) for asked, outcome in told if not is_so(outcome, self.expected(asked))]
+
+
+def names_in(events: Sequence[Event], asked: Asked) -> list[Name]:
+    started = [each for each in events if isinstance(each, ConversationStarted)]
+    return [(asked.shard, asked.caller.user_id, each.name) for each in started if each.name is not None]
 
 
 def timeless(state: Conversation | None) -> Conversation | None:

@@ -129,6 +129,7 @@ def started(recorded: Recorded, event: ConversationStarted) -> Row:
         "ended_at": None,
         "ended_reason": None,
         "anonymised": None,
+        "name": event.name,
         "metadata": event.metadata,
     }
 

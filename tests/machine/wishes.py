@@ -124,13 +124,15 @@ class Start(Wish, frozen=True, kw_only=True):
     first: tuple[Said, ...] = ()
     anew: bool = False
     """With an id that nobody has used before."""
+    name: str | None = None
 
     def asked(self, version: int) -> Asked:
         first = [said.message() for said in self.first]
         new = uuid4() if self.anew else self.conversation_id
 
         def decide(conversation: Conversation | None, _: object) -> Events:
-            started = decisions.start(conversation, self.who, self.title, self.links, self.metadata)
+            given = (self.who, self.title, self.links, self.metadata)
+            started = decisions.start(conversation, *given, name=self.name)
             return (*started, *decisions.add_messages(Conversation(new, self.who, 1), first))
 
         def ask(repository: Repository, caller: Caller, place: UUID, terms: Terms) -> Awaitable[Changed]:
@@ -141,6 +143,7 @@ class Start(Wish, frozen=True, kw_only=True):
                 title=self.title,
                 links=self.links,
                 metadata=self.metadata,
+                name=self.name,
                 first_messages=first,
                 terms=terms,
             )
