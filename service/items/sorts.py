@@ -73,7 +73,9 @@ def sort_of(item: Item) -> Sort:
         role = role or "unknown"
         return Sort(kind_of_words(role), role, "msg_")
     known = SORTS.get(name) or sort_by_name(name)
-    return known if role is None else Sort(known.kind, role, known.prefix)
+    if role is None or known.kind != "item":
+        return known
+    return Sort(known.kind, role, known.prefix)
 
 
 def sort_by_name(name: str) -> Sort:

@@ -3,7 +3,7 @@
 An item may hold anything, so nothing here may fail, whatever it finds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,41 +20,48 @@ SAID: Final = ("text", "summary", "content", "output", "tools")
 
 
 def text_of(item: Item) -> str:
-    match type_of(item):
-        case type_ if type_ == MESSAGE:
-            return lines(words_of(item.get("content")))
-        case type_ if type_ == REASONING:
-            return lines(in_fields(item, ("summary", "content")))
-        case type_ if type_ == IMAGE:
-            return lines(words_of(item.get("revised_prompt"))) or "[image]"
-        case type_ if type_ == RESPONSE:
-            return lines(answer_in(item), ": ")
-    match sort_of(item).kind:
-        case "tool_call":
-            return lines((call_of(item), *in_fields(item, RETURNED)))
-        case "approval":
-            return call_of(item)
-        case "tool_output":
-            return lines(in_fields(item, RETURNED))
-        case _:
-            return lines(in_fields(item, SAID))
+    return (OF_TYPE.get(type_of(item)) or OF_KIND.get(sort_of(item).kind, said_by))(item)
 
 
-def in_fields(item: Item, names: tuple[str, ...]) -> Iterator[str]:
+def said_in(message: Item) -> str:
+    return lines(in_fields(message, ["content"]))
+
+
+def thought_in(reasoning: Item) -> str:
+    return lines(in_fields(reasoning, ["summary", "content"]))
+
+
+def shown_by(image: Item) -> str:
+    return lines(in_fields(image, ["revised_prompt"])) or "[image]"
+
+
+def answered_by(response: Item) -> str:
+    answer = "approved" if response.get("approve") is True else "refused"
+    return lines((answer, *in_fields(response, ["reason"])), ": ")
+
+
+def called_by(call: Item) -> str:
+    return lines((asked_for(call), *in_fields(call, RETURNED)))
+
+
+def returned_by(output: Item) -> str:
+    return lines(in_fields(output, RETURNED))
+
+
+def said_by(item: Item) -> str:
+    return lines(in_fields(item, SAID))
+
+
+def in_fields(item: Item, names: Sequence[str]) -> Iterator[str]:
     for name in names:
         yield from words_of(item.get(name))
 
 
-def answer_in(response: Item) -> Iterator[str]:
-    yield "approved" if response.get("approve") is True else "refused"
-    yield from words_of(response.get("reason"))
-
-
-def call_of(item: Item) -> str:
+def asked_for(call: Item) -> str:
     """`get_weather({"city": "Paris"})`"""
-    name = item.get("name")
-    tool = name if isinstance(name, str) and name else type_of(item).removesuffix("_call")
-    given = next((item[field] for field in GIVEN if item.get(field) is not None), "")
+    name = call.get("name")
+    tool = name if isinstance(name, str) and name else type_of(call).removesuffix("_call")
+    given = next((call[field] for field in GIVEN if call.get(field) is not None), "")
     return f"{tool}({told_to(given)})"
 
 
@@ -74,3 +81,16 @@ def told_to(given: Any) -> str:
             return ", ".join(texts)
         case _:
             return msgspec.json.encode(given).decode()
+
+
+OF_TYPE: Final[Mapping[str, Callable[[Item], str]]] = {
+    MESSAGE: said_in,
+    REASONING: thought_in,
+    IMAGE: shown_by,
+    RESPONSE: answered_by,
+}
+OF_KIND: Final[Mapping[str, Callable[[Item], str]]] = {
+    "tool_call": called_by,
+    "tool_output": returned_by,
+    "approval": asked_for,
+}

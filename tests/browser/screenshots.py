@@ -52,6 +52,50 @@ TALKS = [
     (None, "Explain two-phase commit to a violinist", "First everybody tunes; then everybody plays."),
 ]
 
+AGENT: list[dict[str, Any]] = [
+    {"role": "system", "content": "You plan trips. Look the weather up before you promise anything."},
+    {"role": "user", "content": "Shall we take the boat to Bled tomorrow?"},
+    {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "The boat needs calm weather, so that comes first."}],
+    },
+    {
+        "type": "function_call",
+        "call_id": "call_1",
+        "name": "get_weather",
+        "arguments": '{"place": "Bled", "day": "tomorrow"}',
+    },
+    {
+        "type": "function_call_output",
+        "call_id": "call_1",
+        "output": '{"wind": "4 km/h", "rain": false, "high": 17}',
+    },
+    {
+        "type": "mcp_approval_request",
+        "server_label": "boats",
+        "name": "book_boat",
+        "arguments": '{"seats": 4, "price": "60 €"}',
+    },
+    {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True},
+    {
+        "type": "image_generation_call",
+        "result": "",
+        "revised_prompt": "A wooden boat on a green lake, a church on an island behind it",
+    },
+    {
+        "type": "message",
+        "role": "assistant",
+        "content": [
+            {"type": "output_text", "text": "Yes: it will be **calm and dry**. Four seats are booked."}
+        ],
+    },
+]
+
+
+def record_agent(api: httpx.Client) -> str:
+    body = {"title": "A boat to Bled", "messages": [{"item": item} for item in AGENT]}
+    return str(api.post("/api/conversations", json=body).raise_for_status().json()["id"])
+
 
 def record(api: httpx.Client) -> str:
     """Puts something on the record that is worth a picture; gives back the conversation to show."""
@@ -99,7 +143,7 @@ class Camera:
         sys.stdout.write(f"docs/pages/{name}.png\n")
 
 
-def take_all(camera: Camera, conversation_id: str, model: Model) -> None:
+def take_all(camera: Camera, conversation_id: str, agents_id: str, model: Model) -> None:
     chat = f"/c/{conversation_id}"
     phone: dict[str, Any] = {"viewport": PHONE, "device_scale_factor": 2, "has_touch": True}
     with camera.at("/", "#user", who=None) as page:
@@ -126,6 +170,9 @@ def take_all(camera: Camera, conversation_id: str, model: Model) -> None:
         page.locator(".history-events summary").nth(2).click()
         page.get_by_text("holds").wait_for()
         camera.take("history", page)
+    with camera.at(f"/c/{agents_id}", ".message-step") as page:
+        page.locator("summary").nth(1).click()
+        camera.take("agent", page)
     with camera.at("/service", ".service table") as page:
         page.get_by_role("button", name="Check").click()
         page.get_by_text("every row is what the log says").first.wait_for()
@@ -148,9 +195,10 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         with httpx.Client(base_url=service.url, headers=ANN, timeout=60) as api:
+            agents_id = record_agent(api)
             conversation_id = record(api)
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        take_all(Camera(browser, service), conversation_id, model)
+        take_all(Camera(browser, service), conversation_id, agents_id, model)
         browser.close()
 
 
