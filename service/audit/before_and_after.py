@@ -74,8 +74,9 @@ class PastState(Struct):
             case MessageAdded() | MessageRevised() | MessageRemoved():
                 message = self.message(event.message_id)
                 return {"message": message} if message else None
-            case ConversationStarted():
-                return {"title": self.title, "links": self.links, "metadata": self.metadata}
+            case ConversationStarted(name=name):
+                named = {} if name is None else {"name": name}
+                return {"title": self.title, "links": self.links, "metadata": self.metadata, **named}
             case ConversationRenamed():
                 return {"title": self.title}
             case MetadataChanged():

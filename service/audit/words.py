@@ -99,7 +99,7 @@ def in_words(recorded: Recorded, before: PastState | None = None, redaction: Red
 def happened_in(event: ConversationEvent, user_id: str | None, before: PastState | None) -> str:
     match event:
         case ConversationStarted():
-            return f"The conversation{called(event.title)} was started{tied_to(event)}"
+            return f"The conversation{called(event.title)} was started{by_name(event.name)}{tied_to(event)}"
         case MessageAdded():
             return added(event, user_id)
         case MessageRevised():
@@ -193,6 +193,10 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
 def tied_to(started: ConversationStarted) -> str:
     ties = listed([f"{link.kind} {link.target}" for link in started.links])
     return f", linked to {ties}" if ties else ""
+
+
+def by_name(name: str | None) -> str:
+    return "" if name is None else f" by the name {quote(name)}"
 
 
 def called(title: str | None) -> str:

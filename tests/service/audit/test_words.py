@@ -41,6 +41,7 @@ SENTENCES = {
     "conversation_started.v1": "The conversation “Resetting a password” was started, linked to "
     "opportunity opp_42 and order 2026/7",
     "conversation_started.v1.minimal": "The conversation was started",
+    "conversation_started.v1.named": "The conversation was started by the name “thr_Ünïque 42”",
     "conversation_unlinked.v1": "The link to opportunity opp_42 was removed",
     "message_added.v1": ADDED,
     "message_added.v1.minimal": "ann said “Hello”",
