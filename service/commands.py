@@ -138,6 +138,25 @@ async def change_message(
     )
 
 
+async def change_messages(
+    repository: Repository,
+    caller: Caller,
+    conversation_id: UUID,
+    message_ids: Sequence[str],
+    decide: Callable[[Conversation, Mapping[str, Message]], Sequence[Event]],
+    terms: Terms = ANY,
+) -> Changed:
+    """For every decision about several, of which some may be there. Without ids, none is looked for."""
+    return await repository.change(
+        caller,
+        conversation_id,
+        lambda conversation, messages: decide(owned(conversation, caller), messages),
+        about=message_ids,
+        expected=terms.expected,
+        command=terms.command,
+    )
+
+
 async def remove_message(
     repository: Repository, caller: Caller, conversation_id: UUID, message_id: str, terms: Terms = ANY
 ) -> Changed:

@@ -58,6 +58,14 @@ def item_of_added(added: MessageAdded) -> Item:
     return restored(added.payload.data, added.message_id)
 
 
+def item_as_given(row: history.HistoryMessage) -> Item:
+    """To the letter, without an id if it had none; of another surface, only whose words it is."""
+    payload = payload_of(row)
+    if payload is None:
+        return {"role": row.role, "content": history.decode_text(row.content)}
+    return payload.data
+
+
 def item_id_of(row: history.HistoryMessage) -> str:
     """What leads to it: the id of its item, but for a reference, whose item has the id of another."""
     return row.message_id if payload_of(row) is not None else prefixed(row.message_id)

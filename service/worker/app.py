@@ -45,6 +45,8 @@ from service.api.asking.requests import JsonRequest, log_the_unexpected
 from service.api.asking.room import Room
 from service.api.health import live, ready
 from service.api.metrics import metrics_of_all_workers
+from service.api.openai import conversations as openai_conversations
+from service.api.openai import items as openai_items
 from service.attachment import Attachment
 from service.hansard import projections_of
 from service.repeating import Repeating
@@ -90,6 +92,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             *replays.HANDLERS,
             *chat.HANDLERS,
             *chatkit.HANDLERS,
+            *openai_conversations.HANDLERS,
+            *openai_items.HANDLERS,
         ],
         lifespan=[ending_with_its_parent, attached, lasting.looked_after, stop.heard, made_to_stay],
         guards=[authentication.admit],

@@ -118,7 +118,7 @@ class Exchange:
             await self._layer.recording.record(self._scope)
         except Exception as failed:
             self._refused = True
-            start, body = refusal(failed)
+            start, body = refusal(failed, self._scope)
             self._begin(start)
             await self._send(start)
             await self._send(body)

@@ -37,6 +37,19 @@ class Limited(Struct, frozen=True):
                 yield name, value
 
 
+class Pairs(Struct, frozen=True):
+    """The same beside a dict whose keys and values are text."""
+
+    most: int
+    longest_key: int
+    longest_value: int
+
+    def said(self) -> Iterator[tuple[str, Any]]:
+        yield "max_properties", self.most
+        yield "property_names", Schema(type=OpenAPIType.STRING, max_length=self.longest_key)
+        yield "additional_properties", Schema(type=OpenAPIType.STRING, max_length=self.longest_value)
+
+
 def name(longest: int) -> Limited:
     return Limited(1, longest, NO_NUL)
 
@@ -127,6 +140,6 @@ def default_of(field: msgspec.structs.FieldInfo) -> Any:
 def limit(schema: Schema, field: str, hint: Any) -> None:
     told = (schema.properties or {})[field]
     for limited in get_args(hint)[1:]:
-        if isinstance(limited, Limited) and not isinstance(told, Reference):
+        if isinstance(limited, Limited | Pairs) and not isinstance(told, Reference):
             for keyword, value in limited.said():
                 setattr(told, keyword, value)

@@ -4,7 +4,8 @@ Refusal
 ├── NotAuthenticated, NotYourUser, ScopeMissing, NotFromHere
 ├── UserNotNamed, UsersDiffer, SlashInPath
 ├── RecordRestored
-├── BadCursor, BadIdempotencyKey, BadVersion, VersionsDiffer
+├── BadCursor, NotInList, BadIdempotencyKey, BadVersion, VersionsDiffer
+├── TooManyPairs
 ├── BodyNotTaken, BodyNotJson, BodyTooLong, BodyTooSlow, BodyBrokeOff
 ├── ReplayNotFound
 ├── TooManyRequests, TooManyStreams
@@ -52,12 +53,20 @@ class BadCursor(Refusal):
     """This is not a cursor of this list; begin without one, and send each back as it was given."""
 
 
+class NotInList(Refusal):
+    """{field} names nothing of this list; send the id of one of its entries, or leave it out."""
+
+
 class BadIdempotencyKey(Refusal):
     """An Idempotency-Key is 1 to {limit} visible ASCII characters."""
 
 
 class BadVersion(Refusal):
     """If-Match holds no version; send the ETag of the conversation as it was given."""
+
+
+class TooManyPairs(Refusal):
+    """{field} has {count} pairs; the limit is {limit}."""
 
 
 class VersionsDiffer(Refusal):

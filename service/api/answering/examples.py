@@ -163,15 +163,23 @@ class ProblemDetails(Struct, frozen=True):
 def gives(
     status: int, shape: type[Struct], example: Any, description: str, *refusals: Sequence[Refusal]
 ) -> dict[int, ResponseSpec]:
-    shown = ResponseSpec(
+    return {status: shown(shape, example, description), **refuses(*with_the_usual(*refusals))}
+
+
+def shown(shape: type[Struct], example: Any, description: str) -> ResponseSpec:
+    return ResponseSpec(
         shape, generate_examples=False, description=description, examples=[Example(value=example)]
     )
-    return {status: shown, **refuses(BAD, NOBODY, ANOTHER, *refusals, TOO_OFTEN, AWAY)}
+
+
+def with_the_usual(*refusals: Sequence[Refusal]) -> Sequence[Sequence[Refusal]]:
+    """What every operation may refuse."""
+    return (BAD, NOBODY, ANOTHER, *refusals, TOO_OFTEN, AWAY)
 
 
 def refuses(*refusals: Sequence[Refusal]) -> dict[int, ResponseSpec]:
     problems = sorted(map(problem, chain.from_iterable(refusals)), key=itemgetter("status"))
-    return {status: refused(list(shown)) for status, shown in groupby(problems, itemgetter("status"))}
+    return {status: refused(list(told)) for status, told in groupby(problems, itemgetter("status"))}
 
 
 def refused(problems: Sequence[dict[str, Any]]) -> ResponseSpec:

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import psycopg
 import psycopg_pool
+from litestar import Request
 from litestar.exceptions import HTTPException, SerializationException
 from litestar.plugins.problem_details import (
     ProblemDetailsConfig,
     ProblemDetailsException,
     ProblemDetailsPlugin,
 )
+from litestar.response import Response
 from msgspec import Struct
 
 from domain import errors as domain
@@ -21,6 +23,7 @@ from domain.errors import Refusal
 from projections import errors as projections
 from service import responder
 from service.api.answering import errors as api
+from service.api.answering import openai_errors
 from service.audit import errors as audit
 from service.chatkit import errors as chatkit
 from service.items import errors as items
@@ -31,6 +34,15 @@ from service.store import errors as store
 from service.store import migrations, poolers
 
 BAD, TOO_LARGE, CONFLICT, AWAY, BROKEN = 400, 413, 409, 503, 500
+
+
+class Told(ProblemDetailsException):
+    """A problem, in the shape that belongs to where it was met."""
+
+    def to_response(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        if openai_errors.speaks_openai(request.scope["path"]):
+            return openai_errors.response_to(request, self)
+        return super().to_response(request)
 
 
 class Problem(Struct, frozen=True):
@@ -55,6 +67,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     api.SlashInPath: Problem(BAD, "slash-in-path"),
     api.RecordRestored: Problem(CONFLICT, "record-restored"),
     api.BadCursor: Problem(BAD, "bad-cursor"),
+    api.NotInList: Problem(BAD, "not-in-list"),
+    api.TooManyPairs: Problem(BAD, "too-many-pairs"),
     api.BadIdempotencyKey: Problem(BAD, "bad-idempotency-key"),
     api.BadVersion: Problem(BAD, "bad-version"),
     api.VersionsDiffer: Problem(BAD, "versions-differ"),
@@ -236,7 +250,7 @@ def details(
         given["Retry-After"] = str(extra["retry_after"])
     if known.challenge:
         given["WWW-Authenticate"] = 'Bearer realm="hansard"'
-    return ProblemDetailsException(
+    return Told(
         status_code=known.status,
         type_=known.slug,
         title=known.title,

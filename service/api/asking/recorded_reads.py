@@ -6,17 +6,16 @@ That a request reads is said by its method; where it is not, by its handler.
 
 import logging
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 from uuid import UUID
 
-import msgspec
+from litestar import Request
 from litestar.datastructures import Headers
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, HTTPScope, Scope
 from msgspec import Struct
 
 from service.api.answering.problems import details_of
-from service.api.answering.sse import problem_of
 from service.api.asking.principal import Principal, from_header
 from service.attachment import Attachment
 from service.audit.reads import EVERYBODYS, Read
@@ -29,7 +28,6 @@ from service.watch.logs import REQUEST_ID
 NOBODYS: Final = "/api/admin/"
 """What is asked there is nobody's history."""
 SAID: Final = "hansard.read"
-PROBLEM_JSON: Final = "application/problem+json"
 CONVERSATION: Final = ("conversation_id", "session_id")
 
 logger = logging.getLogger("hansard.audit")
@@ -76,14 +74,12 @@ def audits(principal: Principal) -> bool:
     return principal.mode == "service" and "audit" in principal.scopes
 
 
-def refusal(failed: Exception) -> tuple[HTTPResponseStartEvent, HTTPResponseBodyEvent]:
-    told = details_of(failed)
-    headers = {"content-type": PROBLEM_JSON, **(told.headers or {})}
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    body = msgspec.json.encode(problem_of(failed))
+def refusal(failed: Exception, scope: HTTPScope) -> tuple[HTTPResponseStartEvent, HTTPResponseBodyEvent]:
+    request = Request[Any, Any, Any](scope)
+    told = details_of(failed).to_response(request).to_asgi_response(None, request)
     return (
-        {"type": "http.response.start", "status": told.status_code, "headers": encoded},
-        {"type": "http.response.body", "body": body, "more_body": False},
+        {"type": "http.response.start", "status": told.status_code, "headers": told.encode_headers()},
+        {"type": "http.response.body", "body": told.body, "more_body": False},
     )
 
 

@@ -92,4 +92,13 @@ def events(dsn: str) -> int:
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"]
+    """In either shape: below /v1, OpenAI's."""
+    told = answer.json()
+    kind = told["error"]["code"].replace("_", "-") if "error" in told else told["type"]
+    return answer.status_code, kind
+
+
+def field(answer: httpx.Response) -> Any:
+    """What was wrong, in either shape."""
+    told = answer.json()
+    return told["error"]["param"] if "error" in told else told["field"]

@@ -26,9 +26,9 @@ NOT_FOR_USERS = {
 MADE_UP: dict[str, Any] = {
     "q": "words",
     "limit": 5,
-    "order": "newest",
     "role": "user",
     "active_only": "false",
+    "as_given": "false",
     "receipt_id": "0199a3c5-7d2e-7c41-9a63-5f0e1b2c3d4f",
     "reason": "asked",
     "minutes": 5,
@@ -52,6 +52,8 @@ LEFT_OUT = {
     "at",
     "topic",
     "actor",
+    "order",
+    "include[]",
 }
 """Parameters that are given on purpose or not at all."""
 

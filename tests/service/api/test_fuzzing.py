@@ -70,7 +70,9 @@ BEYOND_A_DOCUMENT = {
     ("item-unfit", None): "What an item is, its type says.",
     ("metadata-too-deep", None): "How deep an object is.",
     ("out-of-range", "metadata"): "How large a number in any object is.",
+    ("not-in-list", None): "An entry of a list is one that was given.",
     ("not-a-message", None): "What a request of ChatKit's is, its own package says.",
+    ("user-not-named", None): "A name is one of a user's, whom the caller has to say; an id needs none.",
     ("users-differ", None): "Two values that must be the same.",
     ("versions-differ", None): "Two values that must be the same.",
 }
@@ -176,9 +178,16 @@ def ask(service: Service, case: Case[Any]) -> None:
         assert service.stored() == before
     case.validate_response(answer, checks=checks_of(answer), headers=service.headers)
     if allowed and answer.status_code in (400, 413, 415):
-        told = answer.json()
-        field, _, _ = told.get("field", "").partition(".")
-        assert BEYOND_A_DOCUMENT.keys() & {(told["type"], None), (told["type"], field)}, told
+        kind, field = told_of(answer)
+        assert BEYOND_A_DOCUMENT.keys() & {(kind, None), (kind, field.partition(".")[0])}, answer.json()
+
+
+def told_of(answer: Response) -> tuple[str, str]:
+    """Which refusal it is, and of which field: below /v1 in the shape of OpenAI's."""
+    told = answer.json()
+    if "error" in told:
+        return told["error"]["code"].replace("_", "-"), told["error"]["param"] or ""
+    return told["type"], told.get("field", "")
 
 
 def checks_of(answer: Response) -> list[Any]:
@@ -231,7 +240,7 @@ def replace(service: Service, case: Case[Any], place: Any, name: str, who: str) 
         if dice:
             del place[name]
     elif name in ("cursor", "before", "after"):
-        if dice == 1:
+        if dice == 1 or (dice and case.operation.path.startswith("/v1/")):
             del place[name]
         elif dice:
             place[name] = cursor(case, name, who, dice)

@@ -33,7 +33,9 @@ OPERATIONS = {
     for method in METHODS
     if method in item
 }
-OF_THE_API = {name: operation for name, operation in OPERATIONS.items() if " /api/" in name}
+OF_THE_API = {
+    name: operation for name, operation in OPERATIONS.items() if " /api/" in name or " /v1/" in name
+}
 PROMISED = set(
     """
 GET /api/chat/sessions
@@ -78,6 +80,15 @@ OF_ANOTHER_SHAPE = {
     "GET /api/admin/replays/{replay_id}/stream",
     "POST /api/admin/replays",
     "POST /support/chatkit",
+    "POST /v1/conversations",
+    "GET /v1/conversations",
+    "GET /v1/conversations/{conversation_id}",
+    "POST /v1/conversations/{conversation_id}",
+    "DELETE /v1/conversations/{conversation_id}",
+    "POST /v1/conversations/{conversation_id}/items",
+    "GET /v1/conversations/{conversation_id}/items",
+    "GET /v1/conversations/{conversation_id}/items/{item_id}",
+    "DELETE /v1/conversations/{conversation_id}/items/{item_id}",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",
@@ -154,7 +165,11 @@ def test_what_can_be_refused_is_shown_as_problems(name: str) -> None:
     operation = OF_THE_API[name]
     assert {"400", "401", "503"} <= operation["responses"].keys()
     for status, answer in operation["responses"].items():
-        if status >= "400":
+        if status >= "400" and " /v1/" in name:
+            refusals = examples(answer["content"]["application/json"])
+            assert refusals
+            assert all(each["error"].keys() >= {"message", "type", "code"} for each in refusals)
+        elif status >= "400":
             problems = examples(answer["content"]["application/problem+json"])
             assert problems
             assert all(problem["status"] == int(status) for problem in problems)

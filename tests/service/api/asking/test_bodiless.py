@@ -16,13 +16,19 @@ async def test_a_write_that_takes_no_body_does_nothing_where_one_is_sent(
     """Nor does it take the user, or a reason, from it."""
     async with calling(dsn) as client:
         body = {
-            "messages": [{"role": "user", "content": "Hi"}],
+            "messages": [{"role": "user", "content": "Hi", "id": "m1"}],
             "links": [{"kind": "opportunity", "id": "1"}],
         }
         started = await client.post("/api/conversations", json=body, headers=ALICE)
         one = started.json()["id"]
         asked = operation.asked(
-            {"conversation_id": one, "session_id": one, "user_id": "alice", "opportunity_id": "1"}
+            {
+                "conversation_id": one,
+                "session_id": one,
+                "item_id": "m1",
+                "user_id": "alice",
+                "opportunity_id": "1",
+            }
         )
         before = events(dsn)
         answer = await client.request(**asked, json={"reason": "She asked.", "user_id": "bob"})

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import folder
-from tests.service.api.calling import events, problem
+from tests.service.api.calling import events, field, problem
 from tests.service.api.operations import MADE_UP, OPERATIONS, Operation
 from tests.service.api.recording import user
 from tests.serving import Service, serving
@@ -65,7 +65,7 @@ def test_what_is_not_utf_8_is_refused_in_every_parameter(
         path = address(operation, name, place, written)
         answer = client.request(operation.method, path, json=operation.example)
         assert problem(answer) == (400, "not-text"), path
-        assert answer.json()["field"] == name
+        assert field(answer) == name
 
 
 def test_users_whose_names_are_no_text_are_nobody(dsn: str, tmp_path: Path) -> None:
