@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +68,13 @@ class Raw:
     data: str
 
 
+@dataclass(frozen=True)
+class Output:
+    """What a model of the Responses API puts out: messages, calls of tools, reasoning."""
+
+    items: tuple[dict[str, Any], ...]
+
+
 class Cut:
     """The stream ends before the answer does."""
 
@@ -77,7 +84,11 @@ class Reset:
 
 
 CUT, RESET = Cut(), Reset()
-Step = str | Hold | Status | Garbage | Whole | Raw | Cut | Reset
+Step = str | Hold | Status | Garbage | Whole | Raw | Output | Cut | Reset
+
+
+def certainly(asked: dict[str, Any]) -> tuple[Step, ...]:
+    return ("Certainly.",)
 
 
 class Model:
@@ -85,6 +96,8 @@ class Model:
         self.url = url
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.otherwise: Callable[[dict[str, Any]], tuple[Step, ...]] = certainly
+        """What is answered without a script."""
         self._answers: deque[tuple[Step, ...]] = deque()
         self._lock = threading.Lock()
 
@@ -102,7 +115,7 @@ class Model:
         with self._lock:
             self.asked.append(asked)
             self.keys.append(key)
-            return self._answers.popleft() if self._answers else ("Certainly.",)
+            return self._answers.popleft() if self._answers else self.otherwise(asked)
 
     def environ(self, **more: str) -> dict[str, str]:
         """The settings of a service that asks this model."""
@@ -138,6 +151,8 @@ class Answering(BaseHTTPRequestHandler):
                     choice = {"index": 0, "message": message(step.text), "finish_reason": "stop"}
                     told = completion("chat.completion", [choice]) | {"usage": {"total_tokens": TOKENS}}
                     return self.whole(200, "application/json", json.dumps(told).encode())
+                case Output():
+                    return self.whole(200, "application/json", json.dumps(responded(step)).encode())
                 case Hold():
                     step.wait()
                 case Cut():
@@ -212,3 +227,20 @@ def completion(kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
 
 def message(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
+
+
+def responded(output: Output) -> dict[str, Any]:
+    usage = {"input_tokens": 40, "output_tokens": 2, "total_tokens": TOKENS}
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": "scripted",
+        "output": list(output.items),
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": usage | details,
+    }
