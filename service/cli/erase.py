@@ -11,6 +11,7 @@ from domain.content import LIMITS, check_link, check_name, check_words
 from domain.errors import ConversationNotFound, Refusal
 from domain.events import Link
 from service.access.actors import OPERATOR
+from service.cli.conversation import OR_BY_NAME, meant
 from service.cli.flags import DATABASE, SHAPING, settings_of, takes
 from service.cli.terminal import say, warn
 from service.hansard import Hansard, running
@@ -40,7 +41,7 @@ class NoJournal(Refusal):
 def arguments(parser: ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--user", metavar="ID", help="everything of this user")
-    what.add_argument("--conversation", type=UUID, metavar="ID", help="this conversation")
+    what.add_argument("--conversation", metavar="ID", help=f"this conversation; {OR_BY_NAME}")
     what.add_argument(
         "--opportunity",
         type=opportunity,
@@ -117,7 +118,8 @@ async def receipts_of(hansard: Hansard, options: Namespace) -> list[Receipt]:
         return await apply_again(hansard, entries)
     reason = options.reason or REASON
     if options.conversation is not None:
-        return [await of_conversation(hansard, options.conversation, reason)]
+        conversation_id = await asyncio.to_thread(meant, hansard.database, options.conversation)
+        return [await of_conversation(hansard, conversation_id, reason)]
     asked = Demand(Caller(options.user or "", OPERATOR), reason)
     kind = Wish("user", user_id=options.user) if options.user else Wish("link", link=options.link)
     return [await carry_out(hansard, kind, asked)]

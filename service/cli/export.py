@@ -5,10 +5,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import BinaryIO, Final
-from uuid import UUID
 
 from domain.errors import Refusal
 from projections.rebuilding.progress import Meter
+from service.cli.conversation import OR_BY_NAME, meant
 from service.cli.database import database_of
 from service.cli.flags import DATABASE, settings_of, takes
 from service.cli.terminal import reporting, say
@@ -33,7 +33,7 @@ class NothingToResume(Refusal):
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--user", metavar="ID", help="this user's conversations only")
-    parser.add_argument("--conversation", type=UUID, metavar="ID", help="this conversation only")
+    parser.add_argument("--conversation", metavar="ID", help=f"this conversation only; {OR_BY_NAME}")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where to; to standard output when no file is named"
     )
@@ -46,8 +46,8 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     if options.resume and options.out is None:
         raise NothingToResume
-    selection = Selection(user_id=options.user, conversation_id=options.conversation)
     with database_of(settings_of(options)) as database, reporting() as report:
+        selection = selection_of(database, options)
         events, meter = events_in(database), Meter(report)
         meter.begin("exporting", events if selection == EVERYTHING else 0)
         if options.out is None:
@@ -56,6 +56,11 @@ def run(options: Namespace) -> int:
         written = write(database, selection, options.out, meter, options.resume)
     say(f"Exported to {options.out}" if written else f"{options.out} is complete already")
     return 0
+
+
+def selection_of(database: Database, options: Namespace) -> Selection:
+    named = options.conversation
+    return Selection(user_id=options.user, conversation_id=None if named is None else meant(database, named))
 
 
 def events_in(database: Database) -> int:

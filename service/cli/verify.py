@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from projections.generations import not_built
 from projections.projection import Projection
+from service.cli.conversation import OR_BY_NAME, meant
 from service.cli.database import database_of
 from service.cli.flags import DATABASE, SHAPING, settings_of, takes
 from service.cli.terminal import counted, reporting, say, warn
@@ -60,7 +61,9 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="the key that must have signed the seal [seal.key.pub in the data folder]",
     )
-    parser.add_argument("--conversation", type=UUID, metavar="ID", help="the chain of this conversation only")
+    parser.add_argument(
+        "--conversation", metavar="ID", help=f"the chain of this conversation only; {OR_BY_NAME}"
+    )
     parser.add_argument(
         "--only",
         choices=("chains", "seal", "projections", "replies"),
@@ -81,7 +84,7 @@ def run(options: Namespace) -> int:
     seal = read_seal(options.seal, public_key(options.public_key, settings.data)) if options.seal else None
     with database_of(settings, warn if options.json else say) as database:
         if options.conversation is not None:
-            return tell([of_conversation(database, options.conversation)], options.json)
+            return tell([of_conversation(database, meant(database, options.conversation))], options.json)
         with database.connect("hansard verify") as connection:
             check_migrated(connection)
         return tell(outcomes(database, projections_of(settings), options.only, seal), options.json)

@@ -5,8 +5,10 @@ leaves of it. So nothing tells afterwards what the name was, also not whoever gu
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+from psycopg import Connection
 
 from domain.content import LIMITS, check_name
 from projections.reading.prepared import Statement
@@ -25,6 +27,10 @@ WHERE l.shard = ANY(%b::smallint[])"""
 NAMED: Final = Statement("""
 SELECT conversation_id FROM names
 WHERE shard = %(shard)s AND user_id = %(user_id)s AND name = %(name)s""")
+
+OF_ANYBODY: Final = """
+SELECT n.conversation_id FROM lanes AS l JOIN names AS n ON n.shard = l.shard
+WHERE n.name = %(name)s ORDER BY 1"""
 
 
 def naming(names: Mapping[Name, UUID]) -> Write:
@@ -46,6 +52,12 @@ def in_any_spelling(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def all_named(connection: Connection[Any], name: str) -> list[UUID]:
+    """Whoever's they are. Nothing finds a name alone quickly: this is for who runs it."""
+    check_name("conversation", name, LIMITS.name)
+    return [found for (found,) in connection.execute(OF_ANYBODY, {"name": name})]
 
 
 class Names:

@@ -67,6 +67,7 @@ async def marked(hansard: Hansard, user_id: str = USER, marker: str = MARKER, mo
         title=f"title {marker}",
         links=[Link("opportunity", f"opp-{marker}")],
         metadata={"of": marker},
+        name=f"{marker}-{conversation_id}",
     )
     shard = hansard.store.shard_of(user_id)
     await hansard.repository.change(caller, conversation_id, lambda *_: everything(marker))
