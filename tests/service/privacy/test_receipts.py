@@ -33,6 +33,7 @@ async def test_a_receipt_counts_what_went_and_names_nobody(dsn: str) -> None:
             "events": 61,
             "conversations_rows": 3,
             "history_rows": 52,
+            "names_rows": 1,
         } | {name: n for name, n in receipt["counts"].items() if name in ("search_rows", "usage_rows")}
         assert receipt["finished_at"] > receipt["requested_at"]
         shown = await client.get(f"/api/audit/receipts/{receipt['id']}")
