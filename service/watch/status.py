@@ -62,7 +62,7 @@ class Shard(Struct, frozen=True):
     """The last position, which is also how many there are."""
 
 
-class Reached(Struct, frozen=True):
+class BuildReached(Struct, frozen=True):
     """How far one build of a projection has come."""
 
     projection: str
@@ -155,7 +155,7 @@ def status(connection: Connection[Any], projections: Sequence[Projection]) -> St
     now = datetime.now(UTC)
     shards = rows(connection, Shard, SHARDS)
     builds = generations.every(connection)
-    reached = {(each.projection, each.generation): each for each in rows(connection, Reached, REACHED)}
+    reached = {(each.projection, each.generation): each for each in rows(connection, BuildReached, REACHED)}
     parked = parking.every(connection)
     counts = Counter((each.projection, each.generation) for each in parked)
     live = {(each.projection, each.version): each for each in builds if each.stage == "live"}
@@ -188,7 +188,7 @@ def projection_status(
     name: str,
     version: str,
     build: Generation | None,
-    reached: dict[tuple[str, int], Reached],
+    reached: dict[tuple[str, int], BuildReached],
     parked: Counter[tuple[str, int]],
     now: datetime,
 ) -> ProjectionStatus:
@@ -209,7 +209,7 @@ def projection_status(
     )
 
 
-def build_of(build: Generation, reached: dict[tuple[str, int], Reached]) -> OtherBuild:
+def build_of(build: Generation, reached: dict[tuple[str, int], BuildReached]) -> OtherBuild:
     far = reached.get((build.projection, build.number))
     return OtherBuild(build.projection, build.number, build.version, build.stage, far.behind if far else 0)
 

@@ -32,10 +32,10 @@ class DeletedConversation(Struct, frozen=True, kw_only=True):
 
 
 class AnyItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whatever its type says it has."""
+    """Whatever its type says it has. As it was given, it may have no id and no type."""
 
-    id: str
-    type: str | UnsetType = UNSET
+    id: str | UnsetType | None = UNSET
+    type: str | UnsetType | None = UNSET
 
 
 class ObjectList(Struct, frozen=True, kw_only=True):
