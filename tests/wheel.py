@@ -16,6 +16,21 @@ from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 60.0
+SESSION = """
+import asyncio, sys
+from openai import AsyncOpenAI
+from service.agents.session import HansardSession
+
+async def main():
+    given = {"base_url": f"{sys.argv[1]}/v1", "api_key": "dev", "default_headers": {"X-User-Id": "ann"}}
+    async with AsyncOpenAI(**given) as client:
+        session = HansardSession("thr_1", client)
+        await session.add_items([{"role": "user", "content": "Are you whole?"}])
+        assert len(await session.get_items()) == 1
+
+asyncio.run(main())
+"""
+"""An agent's own program, which has the wheel beside it."""
 
 
 def main() -> None:
@@ -29,6 +44,7 @@ def main() -> None:
             assert b'"success":true' in told, told
             assert b"Are you whole?" in asked(f"{url}/api/chat/history?user_id=ann")
             assert b"<title>" in asked(f"{url}/")
+            run(hansard.parent / "python", "-c", SESSION, url)
         run(hansard, "verify", "--data", str(place / "data"))
     print("the wheel installs, migrates, serves, answers and verifies")  # noqa: T201
 

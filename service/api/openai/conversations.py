@@ -26,7 +26,7 @@ from service.api.asking.recorded_reads import RecordedRead, say_that_it_reads
 from service.api.asking.terms import etag
 from service.api.openai import reading
 from service.api.openai.ids import as_elsewhere, id_of
-from service.api.openai.metadata import Metadata, checked, replaced
+from service.api.openai.metadata import Metadata, wanted
 from service.api.openai.pages import USUAL, AfterEntry, BeforeEntry, InOrder, PageLimit, cut, page_of
 from service.api.openai.shapes import (
     ConversationObject,
@@ -79,7 +79,7 @@ async def create(
     changed = await commands.start_conversation(
         writing.hansard.repository,
         caller,
-        metadata=checked(data.metadata),
+        metadata=wanted(data.metadata),
         name=data.name,
         first_messages=wishes_of(data.items or ()),
         terms=writing.terms(caller),
@@ -173,10 +173,10 @@ async def update(
     """The metadata is given whole; null is none. A value of another surface that is no text is shown as its
     JSON, and stays what it is when that comes back."""
     reached = await writing.reach(as_elsewhere(conversation_id))
-    given, limits = checked(data.metadata), writing.hansard.repository.limits
+    limits = writing.hansard.repository.limits
 
     def decide(known: Conversation) -> Sequence[Event]:
-        return decisions.change_metadata(known, replaced(known.metadata, given), limits)
+        return decisions.change_metadata(known, wanted(data.metadata, known.metadata), limits)
 
     changed = await commands.change_conversation(
         writing.hansard.repository, reached.caller, reached.id, decide, writing.terms(reached.caller)

@@ -12,18 +12,22 @@ from service.api.answering.errors import TooManyPairs
 MOST_PAIRS: Final = 16
 LONGEST_KEY: Final = 64
 LONGEST_VALUE: Final = 512
+NONE: Final[Mapping[str, Any]] = {}
 
 Metadata = Annotated[dict[str, str] | None, Pairs(MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE)]
 
 
-def checked(given: Mapping[str, str] | None) -> dict[str, str]:
-    metadata = dict(given or {})
-    if len(metadata) > MOST_PAIRS:
-        raise TooManyPairs(field="metadata", count=len(metadata), limit=MOST_PAIRS)
-    for key, value in metadata.items():
+def wanted(given: Mapping[str, str] | None, before: Mapping[str, Any] = NONE) -> dict[str, Any]:
+    """What the metadata is to be. A value that comes back as it was shown stays what it was, whatever that
+    is: other surfaces may have given it, and more of them than here."""
+    carried = {key: before[key] for key, value in (given or {}).items() if is_shown_as(before, key, value)}
+    own = {key: value for key, value in (given or {}).items() if key not in carried}
+    if own and len(own) + len(carried) > MOST_PAIRS:
+        raise TooManyPairs(field="metadata", count=len(own) + len(carried), limit=MOST_PAIRS)
+    for key, value in own.items():
         check_words("a key of metadata", key, LONGEST_KEY)
         check_words(f"metadata.{key}", value, LONGEST_VALUE)
-    return metadata
+    return {key: carried.get(key, value) for key, value in (given or {}).items()}
 
 
 def shown(metadata: Mapping[str, Any]) -> dict[str, str]:
@@ -35,9 +39,5 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def replaced(before: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """A value that comes back as it was shown stays what it was."""
-    return {
-        key: before[key] if key in before and as_text(before[key]) == value else value
-        for key, value in given.items()
-    }
+def is_shown_as(metadata: Mapping[str, Any], key: str, text: str) -> bool:
+    return key in metadata and as_text(metadata[key]) == text

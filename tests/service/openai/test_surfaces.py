@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 from openai import OpenAI
 
@@ -131,6 +132,17 @@ def test_metadata_that_comes_back_as_it_was_shown_stays_what_it_was(
     client.conversations.update(started["id"], metadata=shown | {"more": "text"})
     after = got(elsewhere, f"/api/conversations/{started['id']}")["metadata"]
     assert after == {"nested": {"deep": [1, 2]}, "number": 5, "more": "text"}
+
+
+def test_metadata_beyond_openais_limits_can_be_carried_along(client: OpenAI, elsewhere: httpx.Client) -> None:
+    metadata = {str(each): "x" for each in range(17)} | {"long": "x" * 600}
+    started = elsewhere.post("/api/conversations", json={"metadata": metadata}).json()
+    shown: Any = client.conversations.retrieve(started["id"]).metadata
+    assert client.conversations.update(started["id"], metadata=shown).metadata == metadata
+    with pytest.raises(openai.BadRequestError):
+        client.conversations.update(started["id"], metadata=shown | {"one": "more"})
+    fewer = {"long": shown["long"], "one": "more"}
+    assert client.conversations.update(started["id"], metadata=fewer).metadata == fewer
 
 
 def test_a_reply_of_the_service_is_an_item_here(client: OpenAI, elsewhere: httpx.Client) -> None:
