@@ -33,6 +33,7 @@ from service.chatkit.context import OPPORTUNITY
 from service.chatkit.errors import OpportunityNotNamed
 from service.replies.asked import asked
 from service.replies.errors import NotAMessage
+from service.store.names import as_id
 
 if TYPE_CHECKING:
     from service.chatkit.run import ChatKitRun
@@ -155,25 +156,25 @@ async def chatkit(
 ) -> ASGIResponse:
     server = await writing.attachment.chatkit.server()
     thread_id = thread_in(data)
-    caller = (await writing.reach(str(thread_id))).caller if thread_id else writing.caller()
+    known = None if thread_id is None else as_id(thread_id)
+    caller = writing.caller() if known is None else (await writing.reach(str(known))).caller
     answered = await server.answer(await request.body(), caller, active(data, opportunity))
     if isinstance(answered, bytes):
         if data["type"] in READING:
             operation = f"POST {request.scope['path_template']} {data['type']}"
-            say_that_it_reads(request.scope, RecordedRead(operation, caller.user_id, thread_id))
+            if thread_id is not None and known is None:
+                known = await writing.hansard.names.find(writing.shard_of(caller), caller.user_id, thread_id)
+            say_that_it_reads(request.scope, RecordedRead(operation, caller.user_id, known))
         return ASGIResponse(body=answered)
     await heard_of(answered)
     return Events(answered)
 
 
-def thread_in(data: dict[str, Any]) -> UUID | None:
-    """The one that is named; that it is the caller's is seen to where it is read."""
+def thread_in(data: dict[str, Any]) -> str | None:
+    """The one that is meant; that it is the caller's is seen to where it is read."""
     params = data.get("params")
     thread_id = params.get("thread_id") if isinstance(params, dict) else None
-    try:
-        return UUID(thread_id) if isinstance(thread_id, str) else None
-    except ValueError:
-        return None
+    return thread_id if isinstance(thread_id, str) else None
 
 
 def active(data: dict[str, Any], header: str | None) -> str | None:

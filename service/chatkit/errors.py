@@ -8,7 +8,7 @@ Refusal
 ├── NoSuchAction, NoSpeech
 ├── AttachmentNotFound, AttachmentTooLarge, AttachmentTypeRefused
 └── ContentRefused
-    └── ThreadIdRefused, MetadataKeyTaken
+    └── MetadataKeyTaken
 """
 
 from domain.errors import ContentRefused, Refusal
@@ -48,10 +48,6 @@ class AttachmentTooLarge(Refusal):
 
 class AttachmentTypeRefused(Refusal):
     """An attachment of the type {mime_type!r} is not taken; these are: {allowed}."""
-
-
-class ThreadIdRefused(ContentRefused):
-    """A thread's id must be a UUID in lower case, as generate_thread_id makes them; it is {thread_id!r}."""
 
 
 class MetadataKeyTaken(ContentRefused):

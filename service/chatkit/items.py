@@ -123,9 +123,9 @@ def lines(texts: Any) -> str:
     return "\n".join(filter(None, texts))
 
 
-def item_of(row: history.HistoryMessage) -> ThreadItem:
+def item_of(thread_id: str, row: history.HistoryMessage) -> ThreadItem:
     payload = msgspec.json.decode(row.payload, type=Payload) if row.payload else None
-    thread_id, text = str(row.conversation_id), history.decode_text(row.content)
+    text = history.decode_text(row.content)
     return shown(thread_id, row.message_id, row.role, row.kind, text, row.recorded_at, payload)
 
 

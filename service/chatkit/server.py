@@ -5,14 +5,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import anyio
 from chatkit.actions import Action
 from chatkit.errors import CustomStreamError
-from chatkit.server import ChatKitServer, NonStreamingResult, StreamingResult
+from chatkit.server import DEFAULT_PAGE_SIZE, ChatKitServer, NonStreamingResult, StreamingResult
 from chatkit.types import (
     AudioInput,
     FeedbackKind,
+    NonStreamingReq,
+    Page,
     StreamingReq,
     SyncCustomActionResponse,
     Thread,
@@ -22,6 +25,7 @@ from chatkit.types import (
     ThreadsAddClientToolOutputReq,
     ThreadsAddStructuredInputReq,
     ThreadsAddUserMessageReq,
+    ThreadsListReq,
     ThreadsRetryAfterItemReq,
     ThreadStreamEvent,
     ThreadUpdatedEvent,
@@ -40,7 +44,7 @@ from service.chatkit.outgoing import fitting, is_hidden, noting_what_is_cut_off,
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
-from service.chatkit.threads import changed_in, fields_of, uuid_for, uuid_of
+from service.chatkit.threads import changed_in, fields_of
 from service.chatkit.told import told_of
 from service.chatkit.turn import raise_failure, said
 from service.chatkit.uploads import Uploads
@@ -122,9 +126,7 @@ class HansardChatKit(ChatKitServer[ChatContext]):
     async def add_feedback(
         self, thread_id: str, item_ids: list[str], feedback: FeedbackKind, context: ChatContext
     ) -> None:
-        conversation_id = uuid_of(thread_id)
-        if conversation_id is None:
-            raise ThreadNotFound(thread_id=thread_id)
+        conversation_id = await self._place_of(thread_id, context)
         with as_not_found(thread_id):
             await rate_messages(self.hansard.repository, context.caller, conversation_id, item_ids, feedback)
 
@@ -201,7 +203,12 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         """Who sends the next message wants no more of the reply before it, as when she has stopped that and
         nobody has noticed yet."""
         shard = self.hansard.store.shard_of(context.user_id)
-        await self.hansard.replies.silence(shard, uuid_for(thread_id))
+        await self.hansard.replies.silence(shard, await self._place_of(thread_id, context))
+
+    async def _place_of(self, thread_id: str, context: ChatContext) -> UUID:
+        if (place := await self.store.place_of(thread_id, context)) is None:
+            raise ThreadNotFound(thread_id=thread_id)
+        return place
 
     async def _asked(
         self,
@@ -218,7 +225,8 @@ class HansardChatKit(ChatKitServer[ChatContext]):
                 raise CustomStreamError("There is nothing yet that could be replied to.")
             item, told = newest[0], told_of(newest)
         question = as_added(thread.id, item)
-        return asked_before(context.caller, uuid_for(thread.id), question, reply_id, told)
+        place = await self._place_of(thread.id, context)
+        return asked_before(context.caller, place, question, reply_id, told)
 
     async def _left(self, asking: asyncio.Task[Reply]) -> None:
         """Whoever listened is gone. What was said so far is kept."""
@@ -240,6 +248,17 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         context.called |= look.called
         after = fields_of(thread)
         return called(changed_in(stored, context.seen.get(thread.id, after), after), context)
+
+    async def _process_non_streaming(self, request: NonStreamingReq, context: ChatContext) -> bytes:
+        """A list of threads goes on after an id, and not after a name, which is gone with its thread."""
+        if not isinstance(request, ThreadsListReq):
+            return await super()._process_non_streaming(request, context)
+        wish = request.params
+        limit = wish.limit or DEFAULT_PAGE_SIZE
+        page = await self.store.load_threads(limit, wish.after, wish.order, context)
+        after = str(await self._place_of(page.after, context)) if page.after else None
+        threads = [self._to_thread_response(thread) for thread in page.data]
+        return self._serialize(Page(data=threads, has_more=page.has_more, after=after))
 
     async def _load_full_thread(self, thread_id: str, context: ChatContext) -> Thread:
         thread = await super()._load_full_thread(thread_id, context)

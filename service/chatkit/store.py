@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from domain import conversation as decisions
 from domain.content import LIMITS, check_name
 from domain.conversation import Conversation
-from domain.errors import ContentRefused, ConversationIsErased, ConversationNotFound
+from domain.errors import ContentRefused, ConversationIsErased, ConversationNotFound, NameIsTaken
 from domain.events import Event
 from domain.message import Message
 from projections import conversations, history
@@ -25,11 +25,12 @@ from service.chatkit import attachments
 from service.chatkit.context import ChatContext
 from service.chatkit.items import as_added, as_revised, item_of, says_the_same
 from service.chatkit.missing import ItemNotFound, NoSuchAttachment, ThreadNotFound, as_not_found
-from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of, uuid_for, uuid_of
+from service.chatkit.threads import UNSEEN, begun, changes, fields_of, thread_of
 from service.hansard import Hansard
 from service.privacy import forget
 from service.store.ids import new_id
 from service.store.log import place_of_conversation, place_of_message
+from service.store.names import as_id
 
 MOST: Final = 1_000
 """More than so many on a page nobody reads, and who asks for them gets the page after it."""
@@ -74,26 +75,32 @@ class HansardStore(Store[ChatContext]):
 
     async def save_thread(self, thread: ThreadMetadata, context: ChatContext) -> None:
         """A snapshot comes and an intent is stored: what differs from what this request has seen."""
-        place, after, limits = uuid_for(thread.id), fields_of(thread), self._repository.limits
+        after, limits = fields_of(thread), self._repository.limits
         with CancelScope(shield=True), as_not_found(thread.id):
             before = context.seen.get(thread.id)
             if before is None and (row := await self._row(thread.id, context)):
                 before = fields_of(thread_of(row))
 
-            await commands.save_conversation(
-                self._repository,
-                context.caller,
-                place,
-                lambda: begun(after, context.user_id, context.opportunity, limits),
-                lambda known: changes(known, before or UNSEEN, after, limits),
-            )
+            async def save(place: UUID) -> None:
+                await commands.save_conversation(
+                    self._repository,
+                    context.caller,
+                    place,
+                    lambda: begun(after, context.user_id, context.opportunity, limits),
+                    lambda known: changes(known, before or UNSEEN, after, limits),
+                )
+
+            try:
+                await save(await self.place_of(thread.id, context) or new_id())
+            except NameIsTaken as meanwhile:
+                await save(meanwhile.facts["conversation_id"])
         context.seen[thread.id] = after
 
     async def delete_thread(self, thread_id: str, context: ChatContext) -> None:
-        place = uuid_of(thread_id)
-        if place is None:
-            return
         with CancelScope(shield=True):
+            place = await self.place_of(thread_id, context)
+            if place is None:
+                return
             try:
                 await forget.erase(self.hansard, context.caller, place)
             except ConversationNotFound:
@@ -103,7 +110,7 @@ class HansardStore(Store[ChatContext]):
         self, thread_id: str, after: str | None, limit: int, order: str, context: ChatContext
     ) -> Page[ThreadItem]:
         limit = fair(limit)
-        conversation_id = uuid_of(thread_id)
+        conversation_id = await self.place_of(thread_id, context)
         if conversation_id is None:
             return Page()
         place = await self._place_of_item(conversation_id, after, context) if after else None
@@ -113,15 +120,15 @@ class HansardStore(Store[ChatContext]):
         else:
             before = history.END if place is None else place
             rows = await history.entries_before(view, shard, user_id, conversation_id, limit + 1, before)
-        return page_of([item_of(row) for row in rows], limit)
+        return page_of([item_of(thread_id, row) for row in rows], limit)
 
     async def load_item(self, thread_id: str, item_id: str, context: ChatContext) -> ThreadItem:
         row = None
-        if (conversation_id := uuid_of(thread_id)) is not None and is_id(item_id):
-            row = await history.message(self._history, self._shard(context), conversation_id, item_id)
+        if is_id(item_id) and (place := await self.place_of(thread_id, context)) is not None:
+            row = await history.message(self._history, self._shard(context), place, item_id)
         if row is None or row.user_id != context.user_id:
             raise ItemNotFound(message_id=item_id)
-        return item_of(row)
+        return item_of(thread_id, row)
 
     async def add_thread_item(self, thread_id: str, item: ThreadItem, context: ChatContext) -> None:
         """Twice the same is once. An open workflow comes again when it is done, and is revised. What answers
@@ -153,10 +160,10 @@ class HansardStore(Store[ChatContext]):
         await self._change_item(thread_id, item.id, context, decide)
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: ChatContext) -> None:
-        place = uuid_of(thread_id)
-        if place is None or not is_id(item_id):
-            return
         with CancelScope(shield=True):
+            place = await self.place_of(thread_id, context)
+            if place is None or not is_id(item_id):
+                return
             try:
                 await commands.remove_message(self._repository, context.caller, place, item_id)
             except (ConversationNotFound, ConversationIsErased):
@@ -191,16 +198,23 @@ class HansardStore(Store[ChatContext]):
     async def _change_item(
         self, thread_id: str, item_id: str, context: ChatContext, decide: DecideItem
     ) -> None:
-        place = uuid_of(thread_id)
-        if place is None:
-            raise ThreadNotFound(thread_id=thread_id)
-        check_name("item_id", item_id, self._repository.limits.message_id)
-
         with CancelScope(shield=True), as_not_found(thread_id):
+            place = await self.place_of(thread_id, context)
+            if place is None:
+                raise ThreadNotFound(thread_id=thread_id)
+            check_name("item_id", item_id, self._repository.limits.message_id)
             await commands.change_message(self._repository, context.caller, place, item_id, decide)
 
+    async def place_of(self, thread_id: str, context: ChatContext) -> UUID | None:
+        """The conversation that the thread is, if its id is one; else the user's that is called so."""
+        if (known := as_id(thread_id)) is not None:
+            return known
+        if not is_id(thread_id):
+            return None
+        return await self.hansard.names.find(self._shard(context), context.user_id, thread_id)
+
     async def _row(self, thread_id: str, context: ChatContext) -> conversations.ListedConversation | None:
-        place = uuid_of(thread_id)
+        place = await self.place_of(thread_id, context)
         if place is None:
             return None
         row = await conversations.conversation(self._conversations, self._shard(context), place)
@@ -225,7 +239,7 @@ class HansardStore(Store[ChatContext]):
         if row := await self._row(thread_id, context):
             return row.last_position
         place = None
-        if (conversation_id := uuid_of(thread_id)) is not None:
+        if (conversation_id := as_id(thread_id)) is not None:
             async with self.hansard.pool.connection() as connection:
                 place = await place_of_conversation(
                     connection, self._shard(context), context.user_id, conversation_id

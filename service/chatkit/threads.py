@@ -7,7 +7,6 @@ kept in the metadata under a key of its own.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from chatkit.types import ActiveStatus, ThreadMetadata
@@ -20,8 +19,10 @@ from domain.conversation import Conversation
 from domain.events import Event, Link
 from projections import conversations
 from service.chatkit.context import OPPORTUNITY
-from service.chatkit.errors import MetadataKeyTaken, ThreadIdRefused
+from service.chatkit.errors import MetadataKeyTaken
 from service.chatkit.items import naive
+from service.store.ids import new_id
+from service.store.names import as_id
 
 CHATKITS: Final = "chatkit.thread.v1"
 """The key under which metadata holds what only ChatKit knows of a thread."""
@@ -33,26 +34,15 @@ NEVER: Final = datetime.min  # noqa: DTZ901 - ChatKit's times are naive
 Data = dict[str, Any]
 
 
-def uuid_of(thread_id: str) -> UUID | None:
-    """One thread, one name: other spellings of its id are not its id."""
-    try:
-        found = UUID(thread_id)
-    except ValueError:
-        return None
-    return found if str(found) == thread_id else None
-
-
-def uuid_for(thread_id: str) -> UUID:
-    found = uuid_of(thread_id)
-    if found is None:
-        raise ThreadIdRefused(thread_id=thread_id)
-    return found
+def id_of(row: conversations.ListedConversation) -> str:
+    """As it was given, where that is a name."""
+    return row.name or str(row.conversation_id)
 
 
 def thread_of(row: conversations.ListedConversation) -> ThreadMetadata:
     """Without a title for as long as nobody has given it one."""
     metadata: Data = msgspec.json.decode(row.metadata)
-    shared = {"id": str(row.conversation_id), "title": row.given_title, "metadata": without_own(metadata)}
+    shared = {"id": id_of(row), "title": row.given_title, "metadata": without_own(metadata)}
     if row.ended_at is not None:
         reason = None if row.ended_reason is None else msgspec.json.decode(row.ended_reason)
         shared["status"] = {"type": "closed", "reason": reason}
@@ -109,12 +99,16 @@ def links_of(fields: Data, active: str | None) -> Sequence[Link]:
 
 
 def begun(fields: Data, user_id: str, active: str | None, limits: Limits = LIMITS) -> Sequence[Event]:
+    """Under the id that it was given, which is a name unless it is written as ids of conversations are."""
     links, metadata = links_of(fields, active), {**fields["metadata"], CHATKITS: own_of(fields)}
-    started = decisions.start(None, user_id, fields["title"], links, metadata, limits)
+    given = as_id(fields["id"])
+    name = None if given else fields["id"]
+    started = decisions.start(None, user_id, fields["title"], links, metadata, limits, name)
     status = fields["status"]
     if status["type"] != "closed":
         return started
-    return (*started, *decisions.end(Conversation(UUID(fields["id"]), user_id, 1), status["reason"], limits))
+    new = Conversation(given or new_id(), user_id, 1)
+    return (*started, *decisions.end(new, status["reason"], limits))
 
 
 def changes(known: Conversation, before: Data, after: Data, limits: Limits = LIMITS) -> list[Event]:

@@ -133,7 +133,6 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     items.ItemUnfit: Problem(BAD, "item-unfit"),
     chatkit.NotAChatKitRequest: Problem(BAD, "not-a-chatkit-request"),
     chatkit.OpportunityNotNamed: Problem(BAD, "opportunity-not-named"),
-    chatkit.ThreadIdRefused: Problem(BAD, "thread-id-refused"),
     chatkit.MetadataKeyTaken: Problem(BAD, "metadata-key-taken"),
     chatkit.ThreadIsLocked: Problem(CONFLICT, "thread-locked"),
     chatkit.RequestDoesNotFit: Problem(CONFLICT, "does-not-fit"),

@@ -125,6 +125,7 @@ def read(message: Message | MessageAdded) -> ThreadItem:
     if isinstance(message, MessageAdded):
         message = new_message(message, 2)
     return item_of(
+        THREAD,
         HistoryMessage(
             message_id=message.id,
             conversation_id=UUID(THREAD),
@@ -144,7 +145,7 @@ def read(message: Message | MessageAdded) -> ThreadItem:
             revised_at=None,
             rating=None,
             comment=None,
-        )
+        ),
     )
 
 

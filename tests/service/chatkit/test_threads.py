@@ -3,13 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversation import Conversation
 from domain.events import MetadataChanged
-from service.chatkit.threads import CHATKITS, changes, fits, merged, own_in, uuid_of
+from service.chatkit.threads import CHATKITS, changes, fits, merged, own_in
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -78,9 +77,3 @@ def test_what_a_later_release_keeps_of_a_thread_stays_when_this_one_saves_it() -
     assert changes(known, before, before | {"metadata": {"a": 1}}) == [
         MetadataChanged({"a": 1, CHATKITS: later})
     ]
-
-
-@pytest.mark.parametrize("text", ["", "x", "\0", "é", ID.upper(), ID.replace("-", ""), f"{{{ID}}}", f"{ID} "])
-def test_a_thread_has_one_name(text: str) -> None:
-    assert uuid_of(text) is None
-    assert str(uuid_of(ID)) == ID
