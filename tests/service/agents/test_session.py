@@ -1,7 +1,9 @@
 """What the Agents SDK asks of a session, and what ours promises beyond that."""
 
+import asyncio
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -106,6 +108,19 @@ async def test_another_instance_and_another_process_see_the_same(
     assert list(told(await session.get_items())) == ["one", "two"]
     conversation = (await client.conversations.create(items=[words("elsewhere")])).id
     assert list(told(await HansardSession(conversation, client).get_items())) == ["elsewhere"]
+
+
+async def test_processes_that_begin_one_session_at_once_begin_one_conversation(
+    standing: Standing, ann: str
+) -> None:
+    name = f"thr-{uuid4().hex}"
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(standing.async_client(ann)) for _ in range(8)]
+        sessions = [HansardSession(name, client) for client in clients]
+        await asyncio.gather(*(each.add_items([words(str(at))]) for at, each in enumerate(sessions)))
+        assert sorted(told(await sessions[0].get_items())) == [str(at) for at in range(8)]
+        page: Any = await clients[0].get("/conversations", cast_to=object)
+        assert [each["id"] for each in page["data"]] == [name]
 
 
 async def test_a_conversation_that_there_is_not_is_not_begun_by_an_id(client: AsyncOpenAI) -> None:
