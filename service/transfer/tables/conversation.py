@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from domain.content import Limits
 from domain.events import ConversationStarted, Event, Link, MessageAdded, SessionEnded
+from service.store.names import as_id
 from service.transfer.tables.mapping import BadMapping, MessagesTable
-from service.transfer.tables.rows import SourceRow, loaded, message_of, metadata_of
+from service.transfer.tables.rows import SourceRow, is_item, loaded, message_of, metadata_of
 from service.transfer.times import BEGINNING, time_of
 
 
@@ -21,6 +22,7 @@ class TableConversation(Struct):
     name: str | None
     """Its id there; None where a user has but one."""
     thread_id: str
+    """The one that ChatKit knows it by."""
     known: MessagesTable
     zone: tzinfo
     limits: Limits
@@ -28,6 +30,8 @@ class TableConversation(Struct):
     """Any of its rows: each says the same of the conversation."""
     empty: bool = False
     """Whether it has a row of its own, and no message."""
+    is_thread: bool = False
+    """Whether what was said in it was said in ChatKit."""
     messages: list[tuple[datetime | None, MessageAdded]] = []
     links: dict[Link, None] = {}
 
@@ -42,6 +46,7 @@ class TableConversation(Struct):
         if row.id is None:
             self.empty = True
             return
+        self.is_thread = self.is_thread or is_item(loaded(row.payload))
         event = message_of(row, self.user_id, self.thread_id, self.known.roles, self.zone, self.limits)
         self.messages.append((time_of(row.time, self.zone), event))
 
@@ -70,7 +75,11 @@ class TableConversation(Struct):
             started, ended = thread_from(thread, self.thread_id, self.user_id, began, self.limits)
         else:
             over = head.ended is not None or (head.active is not None and not head.active)
-            started, ended = ConversationStarted(metadata=metadata_of(head.about)), [SessionEnded()] * over
+            name = self.thread_id if self.is_thread and as_id(self.thread_id) is None else None
+            started, ended = (
+                ConversationStarted(metadata=metadata_of(head.about), name=name),
+                [SessionEnded()] * over,
+            )
         title = (head.title or started.title or "").strip()
         origin = {"from": f"{self.known.source}.{self.known.table}", "id": self.name}
         if len(title) > self.limits.title:

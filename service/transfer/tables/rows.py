@@ -2,7 +2,7 @@
 
 import json
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from msgspec import Struct
 
@@ -55,7 +55,7 @@ def message_of(
     if row.own_user is not None and row.own_user != user_id:
         raise Unfit(what=f"it is of the user {row.own_user!r}, in a conversation of {user_id!r}")
     item = loaded(row.payload)
-    if isinstance(item, dict) and isinstance(item.get("type"), str):
+    if is_item(item):
         # Only here, for ChatKit's own classes take a second to load.
         from service.transfer.tables.chatkit import message_from
 
@@ -64,6 +64,11 @@ def message_of(
         event = plain(row, item, roles)
     check_message(event, limits)
     return event
+
+
+def is_item(payload: Any) -> TypeGuard[dict[str, Any]]:
+    """Of ChatKit's."""
+    return isinstance(payload, dict) and isinstance(payload.get("type"), str)
 
 
 def plain(row: SourceRow, item: Any, roles: dict[str, str]) -> MessageAdded:

@@ -12,9 +12,10 @@ from uuid import UUID, uuid5
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from domain.content import LIMITS, Limits
-from domain.errors import Refusal
+from domain.content import LIMITS, Limits, check_name
+from domain.errors import ContentRefused, Refusal
 from domain.events import MessageAdded
+from service.store.names import as_id
 from service.transfer.beginnings import own_id
 from service.transfer.chatgpt.conversations import UUID_TEXT, shortened
 from service.transfer.incoming import Incoming, Skipped
@@ -101,7 +102,8 @@ class Tables:
     def _conversation(
         self, user_id: str, name: str | None, conversation_id: UUID, rows: Iterable[SourceRow]
     ) -> Iterator[Incoming | Skipped]:
-        told = TableConversation(user_id, name, str(conversation_id), self.known, self._zone, self._limits)
+        thread_id = self._thread_id(name) or str(conversation_id)
+        told = TableConversation(user_id, name, thread_id, self.known, self._zone, self._limits)
         for row in rows:
             try:
                 told.take(row)
@@ -123,6 +125,16 @@ class Tables:
         return uuid5(
             CONVERSATIONS, "\0".join((self.known.source or "", self.known.table or "", user_id, name or ""))
         )
+
+    def _thread_id(self, name: str | None) -> str | None:
+        """Threads keep the ids that they were given, as names; what is written as an id is none."""
+        if name is None or as_id(name) is not None:
+            return None
+        try:
+            check_name("name", name, self._limits.name)
+        except ContentRefused:
+            return None
+        return name
 
     def _skipped(self, row: SourceRow, why: str) -> Skipped:
         what = f"row {row.id}" if row.id is not None else f"conversation {row.conversation}"

@@ -150,6 +150,33 @@ async def test_threads_and_items_of_chatkit_come_back_whole_with_their_opportuni
     assert ended["ended"]
 
 
+async def test_threads_of_chatkit_keep_their_ids(dsn: str, empty_dsn: str) -> None:
+    """Also where their items lie there without them."""
+    made(empty_dsn, *CHATKIT)
+    upper, lower, long = str(uuid4()).upper(), str(uuid4()), "t" * 256
+    put(empty_dsn, "chatkit_threads", *(thread(each, "ann", None, at(0)) for each in (upper, lower, "thr_1")))
+    items = {upper: "ann", lower: "ann", "thr_1": "ann", "thr_2": "bob", long: "ann"}
+    for number, (thread_id, user_id) in enumerate(items.items()):
+        put(
+            empty_dsn,
+            "chatkit_thread_items",
+            user_item(f"msg_{number}", thread_id, thread_id, at(number)) | {"user_id": user_id},
+        )
+    assert imported(dsn, empty_dsn) == 0
+    assert imported(dsn, empty_dsn) == 0
+    async with calling(dsn) as client:
+        for thread_id, user_id in items.items():
+            body = {"type": "items.list", "params": {"thread_id": thread_id}}
+            answer = await client.post("/support/chatkit", json=body, headers={"X-User-Id": user_id})
+            if thread_id == long:  # which no conversation can be called
+                assert answer.status_code == 404
+                continue
+            (item,) = answer.json()["data"]
+            assert (item["thread_id"], item["content"][0]["text"]) == (thread_id, thread_id)
+    assert {each["name"] for each in await sessions(dsn)} == {upper, None, "thr_1"}
+    assert {each["name"] for each in await sessions(dsn, "bob")} == {"thr_2"}
+
+
 async def test_importing_again_adds_nothing_and_later_what_is_new(dsn: str, empty_dsn: str) -> None:
     made(empty_dsn, *CHAT_MESSAGE)
     put(empty_dsn, "conversation", {"id": 7, "user_id": "ann", "title": "Plans", "created_at": at(0)})
