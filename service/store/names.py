@@ -29,8 +29,8 @@ SELECT conversation_id FROM names
 WHERE shard = %(shard)s AND user_id = %(user_id)s AND name = %(name)s""")
 
 OF_ANYBODY: Final = """
-SELECT n.conversation_id FROM lanes AS l JOIN names AS n ON n.shard = l.shard
-WHERE n.name = %(name)s ORDER BY 1"""
+SELECT conversation_id FROM names
+WHERE name = %(name)s ORDER BY 1"""
 
 
 def naming(names: Mapping[Name, UUID]) -> Write:
