@@ -44,13 +44,18 @@ def state(dsn: str) -> object:
         ]
 
 
-async def put_on_record(client: Client, headers: dict[str, str]) -> dict[str, str]:
+async def put_on_record(client: Client, headers: dict[str, str], name: str | None) -> dict[str, str]:
     wish = request("attachments.create", name=WORDS, size=1, mime_type="text/plain")
     attached = (await client.post(PATH, json=wish, headers=headers)).json()
-    body = request("threads.create", input=said(WORDS, attachments=[attached["id"]]))
+    kind, here = "threads.create", dict[str, Any]()
+    if name is not None:
+        kind, here = "threads.add_user_message", {"thread_id": name}
+        await client.post("/api/conversations", json={"name": name}, headers=headers)
+    body = request(kind, input=said(WORDS, attachments=[attached["id"]]), **here)
     answer = await client.post(PATH, json=body, headers=headers)
     heard = Heard(iter(answer.text.splitlines())).all()
-    return {"thread": heard.thread_id, "item": heard.done[0].id, "attachment": attached["id"]}
+    question = heard.done[0]
+    return {"thread": question.thread_id, "item": question.id, "attachment": attached["id"]}
 
 
 def told(answer: httpx.Response, names: dict[str, str]) -> tuple[int, str]:
@@ -60,10 +65,12 @@ def told(answer: httpx.Response, names: dict[str, str]) -> tuple[int, str]:
     return answer.status_code, text
 
 
-@pytest.mark.parametrize("same", [True, False])
-async def test_anothers_threads_items_and_attachments_are_as_good_as_none(dsn: str, same: bool) -> None:
+@pytest.mark.parametrize(("same", "name"), [(True, None), (False, None), (True, "thr_1")])
+async def test_anothers_threads_items_and_attachments_are_as_good_as_none(
+    dsn: str, same: bool, name: str | None
+) -> None:
     async with asked_who(dsn) as client:
-        hers = await put_on_record(client, as_user("alice"))
+        hers = await put_on_record(client, as_user("alice"), name)
         bob = in_shard_of("alice", same=same)
         unknown = {name: str(uuid4()) for name in hers}
         backend = bearer(key(dsn)) | {"X-User-Id": bob}

@@ -12,9 +12,10 @@ from service.chatkit.context import ChatContext
 from service.chatkit.server import HansardChatKit
 from service.chatkit.store import HansardStore
 from service.hansard import Hansard
-from tests.contracts.items import WHEN, user_said
+from tests.contracts.items import EVERY_KIND, WHEN, attachment, user_said
 from tests.contracts.store import here
 from tests.service.api.recording import at_once, by, got, started, user
+from tests.service.api.test_names import dumped
 from tests.service.chatkit.speaking import PATH, Heard, adding, creating, request
 from tests.service.chatkit.test_store import all_of, ann, storing, thread_with
 
@@ -67,6 +68,22 @@ async def test_a_name_is_free_again_when_its_thread_is_deleted(dsn: str) -> None
             thread = await thread_named(store, "thr_1", user_said("u", text), context=context)
             assert await all_of(store, thread) == [here(user_said("u", text), thread)]
             await store.delete_thread("thr_1", context=context)
+
+
+@pytest.mark.parametrize("way", ["erased", "anonymised"])
+async def test_a_name_is_gone_with_its_thread_from_every_item_too(dsn: str, way: str) -> None:
+    async with at_once(dsn) as (client, hansard):
+        store, name = HansardStore(hansard), "Zweigstelle-4711"
+        await thread_named(store, name, *EVERY_KIND)
+        await store.save_item(name, user_said("u1", "Revised"), context=ann())
+        await store.save_attachment(attachment("a", thread_id=name), context=ann())
+        path = f"/api/conversations/{name}"
+        if way == "erased":
+            gone = await client.delete(path, headers=by("ann"))
+        else:
+            gone = await client.post(f"{path}/anonymise", headers=by("ann"))
+        assert gone.status_code == 200, gone.text
+    assert b"Zweigstelle-4711" not in dumped(dsn)
 
 
 async def test_one_thread_that_is_saved_by_many_at_once_is_one_conversation(dsn: str) -> None:
