@@ -5,7 +5,8 @@ record.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, cast
+from copy import deepcopy
+from typing import TYPE_CHECKING, Final, cast
 from uuid import uuid4
 
 from openai import AsyncOpenAI
@@ -26,25 +27,27 @@ class HansardSession:
         self, session_id: str, client: AsyncOpenAI, session_settings: "SessionSettings | None" = None
     ) -> None:
         """The id is a name of your own, or the id of a conversation that there is."""
-        if not session_id or "/" in session_id:
-            raise ValueError(f"A session's id is text without a slash; it is {session_id!r}")
+        if session_id in ("", ".", "..") or "/" in session_id:
+            raise ValueError(f"A session's id is text that a path can hold, without a slash: {session_id!r}")
         self.session_id = session_id
         self.session_settings = session_settings
         self._record = Record(client, session_id)
         self._one_at_a_time = asyncio.Lock()
-        self._in_doubt: tuple[Any, str] | None = None
+        self._in_doubt: tuple[list[Item], str] | None = None
 
     async def get_items(self, limit: int | None = None) -> "list[TResponseInputItem]":
         """The newest, oldest first."""
         if limit is None and self.session_settings is not None:
             limit = self.session_settings.limit
         async with self._one_at_a_time:
-            newest_first = await self._record.newest(limit, is_cleared)
-        return cast("list[TResponseInputItem]", newest_first[::-1])
+            found = (await self._record.newest(limit, is_cleared))[::-1]
+            if found and self._in_doubt is not None and ends_alike(found, self._in_doubt[0]):
+                self._in_doubt = None
+        return cast("list[TResponseInputItem]", found)
 
     async def add_items(self, items: "list[TResponseInputItem]") -> None:
-        """All of them or none, up to a thousand. The same items once more, after a failure that leaves open
-        whether they were stored, are not stored twice."""
+        """All of them or none, up to a thousand. Added once more after a failure that left open whether they
+        were stored, they are not stored twice; unless they were read in between, and so are known to be."""
         if items:
             async with self._one_at_a_time:
                 await self._add(cast(list[Item], items))
@@ -67,7 +70,7 @@ class HansardSession:
                 await self._add([CLEARED])
 
     async def replace_items(self, items: "list[TResponseInputItem]") -> None:
-        """From now on the agent is shown these instead of all that was before; in one step."""
+        """From now on the agent is shown these instead of all that was before; up to 999 in one step."""
         async with self._one_at_a_time:
             await self._add([CLEARED, *cast(list[Item], items)])
 
@@ -77,12 +80,18 @@ class HansardSession:
         return True
 
     async def _add(self, items: list[Item]) -> None:
-        before, key = self._in_doubt or (None, "")
+        before, key = self._in_doubt or ([], "")
         if before != items:
             key = str(uuid4())
-        self._in_doubt = (items, key)
+        self._in_doubt = (deepcopy(items), key)
         await self._record.add(items, key)
         self._in_doubt = None
+
+
+def ends_alike(found: list[Item], added: list[Item]) -> bool:
+    """As far as either goes back."""
+    seen = min(len(found), len(added))
+    return found[-seen:] == added[-seen:]
 
 
 def is_cleared(item: Item) -> bool:

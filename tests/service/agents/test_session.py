@@ -126,7 +126,7 @@ async def test_processes_that_begin_one_session_at_once_begin_one_conversation(
 async def test_a_conversation_that_there_is_not_is_not_begun_by_an_id(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
         await HansardSession(f"conv_{uuid4().hex}", client).add_items([words("one")])
-    for impossible in ("", "a/b"):
+    for impossible in ("", "a/b", "."):
         with pytest.raises(ValueError, match="session's id"):
             HansardSession(impossible, client)
 
@@ -181,6 +181,24 @@ async def test_an_answer_that_is_lost_doubles_nothing(standing: Standing, ann: s
         losing.loses = 1 if retries else 0
         await session.pop_item()
         assert list(told(await session.get_items())) == ["one", "two"]
+
+
+async def test_what_was_read_meanwhile_is_known_to_be_stored(standing: Standing, ann: str) -> None:
+    losing = Losing()
+    async with AsyncOpenAI(
+        base_url=f"{standing.url}/v1",
+        api_key=token(ann),
+        max_retries=0,
+        http_client=httpx2.AsyncClient(transport=losing),
+    ) as client:
+        session = HansardSession(f"thr-{uuid4().hex}", client)
+        await session.add_items([words("one")])
+        losing.loses = 1
+        with pytest.raises(openai.APIConnectionError):
+            await session.add_items([words("yes")])
+        assert list(told(await session.get_items(1))) == ["yes"]
+        await session.add_items([words("yes")])
+        assert list(told(await session.get_items())) == ["one", "yes", "yes"]
 
 
 async def test_what_compaction_hides_from_the_model_stays_on_the_record(
