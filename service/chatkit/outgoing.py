@@ -76,7 +76,7 @@ async def fitting(
         yield event
 
 
-def told(failed: Exception) -> ErrorEvent:
+def failure_event(failed: Exception) -> ErrorEvent:
     """In words for the person if they were meant for her."""
     if isinstance(failed, Refusal):
         return ErrorEvent(code="custom", message=str(failed), allow_retry=not isinstance(failed, LASTING))

@@ -40,7 +40,7 @@ from service.chatkit.context import ChatContext
 from service.chatkit.errors import NoSpeech, NoSuchAction
 from service.chatkit.items import as_added
 from service.chatkit.missing import ThreadNotFound, as_not_found
-from service.chatkit.outgoing import fitting, is_hidden, noting_what_is_cut_off, told
+from service.chatkit.outgoing import failure_event, fitting, is_hidden, noting_what_is_cut_off
 from service.chatkit.own_ids import with_own_ids
 from service.chatkit.run import ChatKitRun
 from service.chatkit.store import HansardStore
@@ -164,16 +164,16 @@ class HansardChatKit(ChatKitServer[ChatContext]):
         self, request: StreamingReq, context: ChatContext
     ) -> AsyncGenerator[bytes, None]:
         """What fails when the answer has begun is its last event; before that it is raised."""
-        begun = False
+        has_begun = False
         try:
             async with aclosing(super()._process_streaming(request, context)) as events:
                 async for event in events:
-                    begun = True
+                    has_begun = True
                     yield event
         except Exception as failed:
-            if not begun:
+            if not has_begun:
                 raise
-            yield b"data: %s\n\n" % self._serialize(told(failed))
+            yield b"data: %s\n\n" % self._serialize(failure_event(failed))
 
     async def _process_events(
         self,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chatkit.actions import Action
+from chatkit.store import default_generate_id
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartTextDelta,
@@ -33,6 +34,8 @@ from chatkit.widgets import Card, DynamicWidgetRoot, Text
 from service.chatkit.context import ChatContext
 from service.chatkit.own_ids import NOBODYS
 from service.chatkit.server import HansardChatKit
+from service.chatkit.store import HansardStore
+from service.hansard import Hansard
 
 SECRET = "what only the server should see"
 
@@ -163,3 +166,16 @@ class Kitchen(HansardChatKit):
         context: ChatContext,
     ) -> SyncCustomActionResponse:
         return SyncCustomActionResponse(updated_item=sender)
+
+
+class NamingStore(HansardStore):
+    def generate_thread_id(self, context: ChatContext) -> str:
+        return default_generate_id("thread")
+
+
+class NamingKitchen(Kitchen):
+    """Its threads have ids as ChatKit's package makes them."""
+
+    def __init__(self, hansard: Hansard) -> None:
+        super().__init__(hansard)
+        self.store = NamingStore(hansard)

@@ -12,6 +12,7 @@ from tests.serving import Service, serving
 
 ROOT = str(Path(__file__).parents[3])
 KITCHEN = "tests.service.chatkit.kitchen:Kitchen"
+NAMING = "tests.service.chatkit.kitchen:NamingKitchen"
 
 
 @contextmanager

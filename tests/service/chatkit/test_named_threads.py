@@ -1,6 +1,7 @@
 """Threads under the ids that an application gives them: names of conversations."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,14 +10,14 @@ from chatkit.types import ClosedStatus, ThreadMetadata
 
 from domain.errors import ContentRefused
 from service.chatkit.context import ChatContext
-from service.chatkit.server import HansardChatKit
 from service.chatkit.store import HansardStore
-from service.hansard import Hansard
 from tests.contracts.items import EVERY_KIND, WHEN, attachment, user_said
 from tests.contracts.store import here
+from tests.model import Model
 from tests.service.api.recording import at_once, by, got, started, user
 from tests.service.api.test_names import dumped
-from tests.service.chatkit.speaking import PATH, Heard, adding, creating, request
+from tests.service.chatkit.serving import NAMING, served
+from tests.service.chatkit.speaking import PATH, request, widget_at
 from tests.service.chatkit.test_store import all_of, ann, storing, thread_with
 
 
@@ -97,56 +98,17 @@ async def test_one_thread_that_is_saved_by_many_at_once_is_one_conversation(dsn:
         assert (only.id, only.metadata) == ("thr_1", {str(at): at for at in range(8)})
 
 
-class Numbering(HansardChatKit):
-    """Of an application that numbers its threads."""
-
-    def __init__(self, hansard: Hansard) -> None:
-        super().__init__(hansard)
-        self.store = Numbered(hansard)
-
-
-class Numbered(HansardStore):
-    number = 0
-
-    def generate_thread_id(self, context: ChatContext) -> str:
-        self.number += 1
-        return f"thr_{self.number}"
-
-
-async def test_every_request_takes_the_ids_that_a_server_makes(dsn: str) -> None:
-    numbering = f"{__name__}:{Numbering.__name__}"
-    async with at_once(dsn, chatkit_server=numbering) as (client, _):
-
-        async def sent(body: dict[str, Any], status: int = 200) -> Any:
-            answer = await client.post(PATH, json=body, headers=by("ann"))
-            assert answer.status_code == status, answer.text
-            if "event-stream" not in answer.headers["Content-Type"]:
-                return answer.json()
-            return Heard(iter(answer.text.splitlines())).all()
-
-        begun = await sent(creating("How tall is it?"))
-        assert (begun.thread_id, begun.errors) == ("thr_1", [])
-        assert {item.thread_id for item in begun.done} == {"thr_1"}
-        question = begun.done[0]
-        assert (await sent(adding("thr_1", "And in feet?"))).errors == []
-        retry = request("threads.retry_after_item", thread_id="thr_1", item_id=question.id)
-        assert (await sent(retry)).errors == []
-        feedback = request("items.feedback", thread_id="thr_1", item_ids=[question.id], kind="positive")
-        assert await sent(feedback) == {}
-        renamed = await sent(request("threads.update", thread_id="thr_1", title="Tower"))
-        assert (renamed["id"], renamed["title"]) == ("thr_1", "Tower")
-        items = (await sent(request("items.list", thread_id="thr_1", order="asc")))["data"]
-        assert {each["thread_id"] for each in items} == {"thr_1"}
-        assert len(items) == 2
-        for text in ("Two", "Three"):
-            await sent(creating(text))
-        page = await sent(request("threads.list", limit=1))
-        assert [each["id"] for each in page["data"]] == ["thr_3"]
-        assert await sent(request("threads.delete", thread_id="thr_3")) == {}
-        page = await sent(request("threads.list", limit=1, after=page["after"]))
-        assert [each["id"] for each in page["data"]] == ["thr_2"]
-        assert await sent(request("threads.delete", thread_id="thr_3")) == {}
-        await sent(request("threads.get_by_id", thread_id="thr_3"), 404)
+def test_a_list_goes_on_after_a_named_thread_that_was_deleted(dsn: str, model: Model, tmp_path: Path) -> None:
+    """By the place that the service gave, though the name is nobody's any more."""
+    naming = {"HANSARD_CHATKIT_SERVER": NAMING}
+    with served(dsn, model, tmp_path, **naming) as service, widget_at(service.url) as widget:
+        first, second = [widget.create(text) for text in ("One?", "Two?")]
+        page = widget.ask("threads.list", limit=1)
+        assert [each["id"] for each in page["data"]] == [second]
+        for _ in range(2):
+            assert widget.ask("threads.delete", thread_id=second) == {}
+        assert [each.id for each in widget.threads(limit=1, after=page["after"])] == [first]
+        assert widget.refused(request("threads.list", after=second))[0] == 404
 
 
 async def test_a_read_of_a_named_thread_is_recorded_as_its_conversations(dsn: str) -> None:

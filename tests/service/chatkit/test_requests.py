@@ -1,6 +1,7 @@
 """Every kind of request, over HTTP against the running service, and what is there after a restart."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from chatkit.types import (
 
 from tests.model import Model
 from tests.service.chatkit.kitchen import SECRET, buttons
-from tests.service.chatkit.serving import KITCHEN, served
+from tests.service.chatkit.serving import KITCHEN, NAMING, served
 from tests.service.chatkit.speaking import Heard, Widget, adding, creating, request, said, widget_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:Direct usage of named widget classes:DeprecationWarning")
@@ -38,10 +39,11 @@ class Noting(Widget):
         return answer
 
 
+@pytest.mark.parametrize(("server", "id"), [(KITCHEN, r"[0-9a-f-]{36}"), (NAMING, r"thr_[0-9a-f]{8}")])
 def test_every_kind_of_request_is_answered_and_all_is_there_in_order_after_a_restart(
-    dsn: str, model: Model, tmp_path: Path
+    dsn: str, model: Model, tmp_path: Path, server: str, id: str
 ) -> None:
-    with serving(dsn, model, tmp_path) as widget:
+    with serving(dsn, model, tmp_path, server) as widget:
         noting = Noting(widget.client)
         noting.kinds = set()
         first, second = everything(noting, model)
@@ -49,7 +51,9 @@ def test_every_kind_of_request_is_answered_and_all_is_there_in_order_after_a_res
         assert noting.kinds | {"input.transcribe"} == KINDS
         before = [noting.items(each) for each in (first, second)]
         listed = noting.threads()
-    with serving(dsn, model, tmp_path) as widget:
+        assert all(re.fullmatch(id, each) for each in (first, second))
+        assert {item.thread_id for item in before[0]} == {first}
+    with serving(dsn, model, tmp_path, server) as widget:
         assert [widget.items(each) for each in (first, second)] == before
         assert widget.threads() == listed
         assert [each.title for each in listed] == ["Where am I?", "Towers"]
@@ -72,9 +76,9 @@ def test_every_kind_of_request_is_answered_and_all_is_there_in_order_after_a_res
 
 
 @contextmanager
-def serving(dsn: str, model: Model, place: Path) -> Iterator[Widget]:
+def serving(dsn: str, model: Model, place: Path, server: str) -> Iterator[Widget]:
     with (
-        served(dsn, model, place, HANSARD_CHATKIT_SERVER=KITCHEN) as service,
+        served(dsn, model, place, HANSARD_CHATKIT_SERVER=server) as service,
         widget_at(service.url) as widget,
     ):
         yield widget
