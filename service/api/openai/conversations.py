@@ -27,7 +27,7 @@ from service.api.asking.terms import etag
 from service.api.openai import reading
 from service.api.openai.ids import as_elsewhere, id_of
 from service.api.openai.metadata import Metadata, wanted
-from service.api.openai.pages import USUAL, AfterEntry, BeforeEntry, InOrder, PageLimit, cut, page_of
+from service.api.openai.pages import USUAL, AfterEntry, BeforeEntry, InOrder, PageLimit, cut
 from service.api.openai.shapes import (
     ConversationObject,
     ConversationPage,
@@ -35,6 +35,7 @@ from service.api.openai.shapes import (
     conversation,
     conversation_after,
     conversation_of,
+    listed,
 )
 from service.api.openai.writing import wishes_of
 from service.api.privacy import erase_one
@@ -124,9 +125,11 @@ async def list_all(
     caller = asking.caller()
     found = await reading.conversations_beside(asking, caller, limit, order, after, before)
     rows, more = cut(found, limit, backwards=before is not None)
-    page = page_of(rows, more, conversation_of, lambda row: id_of(row.conversation_id, row.name))
+    page = listed(
+        ConversationPage, rows, more, conversation_of, lambda row: id_of(row.conversation_id, row.name)
+    )
     say_that_it_reads(request.scope, RecordedRead(f"GET {PATH}", caller.user_id, None))
-    return answer(ConversationPage(**page))
+    return answer(page)
 
 
 @get(

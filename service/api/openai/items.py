@@ -21,8 +21,8 @@ from service.api.openai import reading
 from service.api.openai import writing as writes
 from service.api.openai.conversations import ONE, TAGS, reads
 from service.api.openai.ids import as_elsewhere
-from service.api.openai.pages import USUAL, AfterEntry, AsGiven, Include, InOrder, PageLimit, cut, page_of
-from service.api.openai.shapes import AnyItem, ConversationObject, ItemList, conversation_after
+from service.api.openai.pages import USUAL, AfterEntry, AsGiven, Include, InOrder, PageLimit, cut
+from service.api.openai.shapes import AnyItem, ConversationObject, ItemList, conversation_after, listed
 from service.items.openai import item_as_given, item_id_of, item_of
 
 ITEMS: Final = f"{ONE}/items"
@@ -81,8 +81,8 @@ async def create(
     already, and says the same, is not added twice."""
     reached = await writing.reach(as_elsewhere(conversation_id))
     changed, items = await writes.add(writing, reached, data.items, as_given)
-    page = page_of(items, False, lambda item: item, lambda item: str(item["id"]))
-    return answer(ItemList(**page), headers=etag(version_of(changed)))
+    page = listed(ItemList, items, False, lambda item: item, lambda item: str(item["id"]))
+    return answer(page, headers=etag(version_of(changed)))
 
 
 @get(
@@ -105,8 +105,8 @@ async def list_all(
     reached = await asking.reach(as_elsewhere(conversation_id))
     found = await reading.items(asking, reached, limit, order, after)
     reads(request, reached)
-    entry = item_as_given if as_given else item_of
-    return answer(ItemList(**page_of(*cut(found, limit), entry, item_id_of)))
+    rows, more = cut(found, limit)
+    return answer(listed(ItemList, rows, more, item_as_given if as_given else item_of, item_id_of))
 
 
 @get(

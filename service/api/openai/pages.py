@@ -1,7 +1,7 @@
 """Pages of OpenAI's lists: so many entries, in either order, and whether there is more."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, TypeVar
 
 from litestar.params import QueryParameter
 
@@ -57,14 +57,3 @@ def cut(found: Sequence[T], limit: int, backwards: bool = False) -> tuple[Sequen
     Looked for backwards, the last of the page was found first."""
     rows = found[:limit]
     return rows[::-1] if backwards else rows, len(found) > limit
-
-
-def page_of(
-    rows: Sequence[T], more: bool, entry: Callable[[T], Any], id_of: Callable[[T], str]
-) -> dict[str, Any]:
-    return {
-        "data": [entry(row) for row in rows],
-        "first_id": id_of(rows[0]) if rows else None,
-        "last_id": id_of(rows[-1]) if rows else None,
-        "has_more": more,
-    }

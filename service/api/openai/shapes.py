@@ -1,8 +1,8 @@
 """The objects of OpenAI's protocol, as they are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -48,12 +48,27 @@ class ObjectList(Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
+L = TypeVar("L", bound=ObjectList)
+T = TypeVar("T")
+
+
 class ItemList(ObjectList, frozen=True, kw_only=True):
     data: list[AnyItem]
 
 
 class ConversationPage(ObjectList, frozen=True, kw_only=True):
     data: list[ConversationObject]
+
+
+def listed(
+    shape: type[L], rows: Sequence[T], more: bool, entry: Callable[[T], Any], id_of: Callable[[T], str]
+) -> L:
+    return shape(
+        data=[entry(row) for row in rows],
+        first_id=id_of(rows[0]) if rows else None,
+        last_id=id_of(rows[-1]) if rows else None,
+        has_more=more,
+    )
 
 
 def conversation_of(row: ListedConversation) -> ConversationObject:

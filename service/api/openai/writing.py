@@ -66,9 +66,9 @@ async def added_before(
     made = iter([added for message_id, added in stored.items() if message_id not in own])
     shard, repository = writing.shard_of(reached.caller), writing.hansard.repository
     known = await repository.messages(shard, reached.id, ids_about(chosen))
-    earlier = {message_id: as_added(message) for message_id, message in known.items()}
-    found = [message_among(earlier | stored, wish) if wish.message_id in own else None for wish in wishes]
-    return [item_of_added(each or next(made)) for each in found]
+    there = {message_id: as_added(message) for message_id, message in known.items() if not message.removed}
+    found = [message_among(there | stored, wish) if wish.message_id in own else None for wish in wishes]
+    return [item_of_added(each or next(made, wish)) for each, wish in zip(found, wishes, strict=True)]
 
 
 def message_among(messages: Mapping[str, MessageAdded], wish: MessageAdded) -> MessageAdded | None:

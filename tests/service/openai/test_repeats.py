@@ -67,6 +67,19 @@ def test_an_item_that_was_deleted_can_be_added_again_under_another_id(client: Op
     assert [item.id for item in client.conversations.items.list(made.id)] == [added.first_id]
 
 
+def test_what_came_of_items_with_ids_of_their_own_is_answered_again_under_one_key(client: OpenAI) -> None:
+    one, two, three = (words(text) | {"id": f"msg_{text}"} for text in ("one", "two", "three"))
+    made = client.conversations.create(items=[one, two])
+    client.conversations.items.delete("msg_two", conversation_id=made.id)
+    key, items = keyed(), [one, words("new"), two, three]
+    first = client.conversations.items.create(made.id, items=items, extra_headers=key)
+    ids = [item.id for item in first.data]
+    assert (ids[0], ids[3]) == ("msg_one", "msg_three")
+    assert ids[2] not in (None, "msg_two")
+    assert client.conversations.items.create(made.id, items=items, extra_headers=key) == first
+    assert [item.id for item in client.conversations.items.list(made.id, order="asc")] == ids
+
+
 def test_a_conversation_keeps_the_name_that_its_application_gave_it(client: OpenAI) -> None:
     name = f"thr-{uuid4().hex}"
     made = client.conversations.create(items=[words("one")], extra_body={"name": name})
