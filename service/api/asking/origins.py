@@ -52,7 +52,18 @@ SENT: Final = [
     "X-Request-Id",
     "X-User-Id",
 ]
-SHOWN: Final = ["ETag", "Retry-After", "X-Request-Id"]
+OF_OPENAI: Final = [
+    "X-Stainless-Arch",
+    "X-Stainless-Lang",
+    "X-Stainless-OS",
+    "X-Stainless-Package-Version",
+    "X-Stainless-Retry-Count",
+    "X-Stainless-Runtime",
+    "X-Stainless-Runtime-Version",
+    "X-Stainless-Timeout",
+]
+"""What OpenAI's own client says of itself, in a browser too; nobody here reads it."""
+SHOWN: Final = ["ETag", "Retry-After", "X-Request-Id", "X-Should-Retry"]
 
 
 def secured(headers: Iterable[Header]) -> list[Header]:
@@ -111,4 +122,4 @@ def cors(settings: Settings) -> CORSConfig | None:
     allowed = sorted(allowed_origins(settings))
     if not allowed:
         return None
-    return CORSConfig(allow_origins=allowed, allow_headers=SENT, expose_headers=SHOWN)
+    return CORSConfig(allow_origins=allowed, allow_headers=[*SENT, *OF_OPENAI], expose_headers=SHOWN)

@@ -9,7 +9,8 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.service.api.calling import bearer, key
+from tests.service.api.calling import SECRET, bearer, key
+from tests.service.api.routes import telling
 from tests.service.openai.asking import Standing, words
 
 UNKNOWN = "conv_" + "0" * 32
@@ -171,3 +172,20 @@ def test_what_is_not_served_is_told_in_the_same_shape(
     error = answer.json()["error"]
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["code"] in ("no_such_path", "method_not_allowed")
+
+
+async def test_the_client_of_a_page_of_another_site_may_say_what_it_says_of_itself() -> None:
+    """OpenAI's client for JavaScript adds its own headers to every request, and looks for one in answers."""
+    site = "https://chat.example"
+    own = "x-stainless-lang, x-stainless-os, x-stainless-retry-count, x-stainless-timeout"
+    asks = {
+        "Origin": site,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": f"authorization, content-type, {own}",
+    }
+    async with telling(None, auth="token", jwt_secret=SECRET, cors_origins=site) as client:
+        preflight = await client.options("/v1/conversations", headers=asks)
+        assert preflight.status_code == 204
+        assert preflight.headers["Access-Control-Allow-Origin"] == site
+        answer = await client.post("/v1/conversations", headers={"Origin": site})
+        assert "X-Should-Retry" in answer.headers["Access-Control-Expose-Headers"]
