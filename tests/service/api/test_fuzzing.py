@@ -5,6 +5,7 @@ document can say (`BEYOND_A_DOCUMENT`); what it does not allow is refused; what 
 each answer is one that the document tells of; and nothing is answered with a 5xx.
 """
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -69,7 +70,10 @@ BEYOND_A_DOCUMENT = {
     ("item-contradicted", None): "Two values that must be the same.",
     ("item-unfit", None): "What an item is, its type says.",
     ("metadata-too-deep", None): "How deep an object is.",
-    ("out-of-range", "metadata"): "How large a number in any object is.",
+    ("out-of-range", "item"): "How large a number in any object is.",
+    ("out-of-range", "items"): "The same.",
+    ("out-of-range", "messages"): "The same.",
+    ("out-of-range", "metadata"): "The same.",
     ("not-in-list", None): "An entry of a list is one that was given.",
     ("not-a-message", None): "What a request of ChatKit's is, its own package says.",
     ("user-not-named", None): "A name is one of a user's, whom the caller has to say; an id needs none.",
@@ -77,6 +81,9 @@ BEYOND_A_DOCUMENT = {
     ("versions-differ", None): "Two values that must be the same.",
 }
 """Why what a document allows may be refused all the same: by type and field, with what it cannot say."""
+
+INSIDE = re.compile(r"[.\[]")
+"""Where the name of a field goes on to what is inside of it: `messages[2].item`."""
 
 
 class Session(requests.Session):
@@ -179,7 +186,7 @@ def ask(service: Service, case: Case[Any]) -> None:
     case.validate_response(answer, checks=checks_of(answer), headers=service.headers)
     if allowed and answer.status_code in (400, 413, 415):
         kind, field = told_of(answer)
-        assert BEYOND_A_DOCUMENT.keys() & {(kind, None), (kind, field.partition(".")[0])}, answer.json()
+        assert BEYOND_A_DOCUMENT.keys() & {(kind, None), (kind, INSIDE.split(field)[0])}, answer.json()
 
 
 def told_of(answer: Response) -> tuple[str, str]:
