@@ -181,6 +181,17 @@ async def test_what_is_saved_again_and_again_is_stored_once(dsn: str) -> None:
         assert (await conversation_of(store, thread)).title is None
 
 
+async def test_an_item_that_is_said_to_be_cut_off_is_an_interrupted_message(dsn: str) -> None:
+    async with storing(dsn) as store:
+        thread, context = await thread_with(store, user_said("u")), ann()
+        context.cut_off.add("r")
+        await store.add_thread_item(thread.id, replied("r"), context=context)
+        added = (await events_of(store, thread))[-1]
+        assert isinstance(added, MessageAdded)
+        assert added.status == "interrupted"
+        assert await store.load_item(thread.id, "r", context=ann()) == here(replied("r"), thread)
+
+
 async def test_closed_is_ended_and_active_again_is_reopened(dsn: str) -> None:
     async with storing(dsn) as store:
         thread = await thread_with(store)
