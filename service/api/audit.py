@@ -281,6 +281,7 @@ def in_full(event: Any) -> dict[str, Any]:
         "A page; it may hold fewer than the limit, even none, while next_cursor leads on. With Accept: "
         "application/jsonl all of it, an event a line; the last line is no event and says `newer`: a stream "
         "without it was cut off.",
+        examples.UNKNOWN,
         examples.STREAMED,
     ),
 )
@@ -446,6 +447,7 @@ def verified_now(database: Database, conversation_id: UUID) -> Verified:
         ReadsOnRecord,
         {"reads": [READ], "next_cursor": encode(READS, "", (bytes(16),))},
         "A page, the latest first; next_cursor leads to the next.",
+        examples.UNKNOWN,
     ),
 )
 async def reads(
