@@ -83,14 +83,15 @@ def payload_of(row: history.HistoryMessage) -> Payload | None:
 
 
 def restored(item: Item, message_id: str) -> Item:
-    """As it was given. A message may be given in short, and is always read in full."""
+    """As it was given. A message may be given in short, and is always read in full. What an import brought
+    nobody has looked at."""
     if type_of(item) == REFERENCE:
         return item
     whole = item if item.get("id") == message_id else {"id": message_id} | item | {"id": message_id}
     if type_of(item) != MESSAGE:
         return whole
-    if isinstance(content := item["content"], str):
-        whole = whole | {"content": [part_of(item["role"], content)]}
+    if isinstance(content := item.get("content"), str):
+        whole = whole | {"content": [part_of(item.get("role"), content)]}
     if item.get("status") is None:
         whole = whole | {"status": "completed"}
     return whole if item.get("type") else whole | {"type": MESSAGE}
@@ -106,7 +107,7 @@ def plain(message_id: str, role: str, status: str, text: str) -> Item:
     }
 
 
-def part_of(role: str, text: str) -> Item:
+def part_of(role: Any, text: str) -> Item:
     if role == "assistant":
         return {"type": "output_text", "text": text, "annotations": []}
     return {"type": "input_text", "text": text}

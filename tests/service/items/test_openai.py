@@ -195,6 +195,15 @@ def test_an_item_of_another_protocol_reads_as_the_message_that_it_amounts_to() -
     ]
 
 
+@pytest.mark.parametrize("data", [{}, {"type": "message"}, {"content": "Hi", "type": "message"}, {"id": 5}])
+def test_what_an_import_brought_is_read_as_it_is(data: dict[str, Any]) -> None:
+    brought = MessageAdded(message_id="m", role="user", content="Hi", payload=Payload(SCHEMA, data))
+    read = item_of(row_of(brought))
+    assert {name: read[name] for name in data.keys() - {"content", "id"}} == {
+        name: value for name, value in data.items() if name not in ("content", "id")
+    }
+
+
 def test_an_item_keeps_the_uuid_that_it_was_given_as_its_id() -> None:
     row = row_of(as_added(EASY | {"id": str(MADE)}, new_id))
     assert item_of(row)["id"] == item_id_of(row) == str(MADE)
