@@ -9,13 +9,15 @@ import httpx
 import pytest
 
 from tests.proxy import COMMAND_FOUND, FORGETTING_THE_DRAFT, LastWord, Proxy, commit_of, proxied
-from tests.service.api.calling import Client, calling, events
+from tests.service.api.calling import Client, calling, events, problem
 from tests.service.api.operations import FOR_USERS, Operation
 from tests.service.api.test_isolation import ANSWER, names_of
 
 WRITES = tuple(each for each in FOR_USERS if each.method != "GET" and not each.path.endswith("/stop"))
 FORGETTING = tuple(
-    each for each in WRITES if each.method == "DELETE" or each.path.endswith(("/erase", "/anonymise"))
+    each
+    for each in WRITES
+    if each.path.endswith(("/erase", "/anonymise")) or (each.method == "DELETE" and not each.takes("item_id"))
 )
 REPLYING = tuple(each for each in WRITES if each.path.startswith("/api/chat") and each.takes("message"))
 APPENDING = tuple(
@@ -76,8 +78,8 @@ async def recorded(dsn: str) -> AsyncIterator[Record]:
 
 def problems(answer: httpx.Response) -> Iterator[str]:
     """Those that are answered, and those that a stream tells of."""
-    if answer.headers["Content-Type"] == "application/problem+json":
-        yield answer.json()["type"]
+    if answer.is_error:
+        yield problem(answer)[1]
     elif answer.headers["Content-Type"].startswith("text/event-stream"):
         for event in answer.text.split("\n\n"):
             if event.startswith("event: error"):
