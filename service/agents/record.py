@@ -58,7 +58,7 @@ class Record:
         try:
             await self._add(items, key)
         except NotFoundError as unknown:
-            if unknown.code != NOT_BEGUN or CONVERSATION.fullmatch(self._conversation):
+            if not self._has_only_not_begun(unknown):
                 raise
             await self._begin()
             await self._add(items, key)
@@ -66,6 +66,10 @@ class Record:
     async def _add(self, items: Sequence[Item], key: str) -> None:
         options = keyed(key) | {"params": AS_GIVEN}
         await self._client.post(self._path, cast_to=object, body={"items": items}, options=options)
+
+    def _has_only_not_begun(self, unknown: NotFoundError) -> bool:
+        """A name can be given at any time; an id is one that Hansard gave."""
+        return unknown.code == NOT_BEGUN and not CONVERSATION.fullmatch(self._conversation)
 
     async def _begin(self) -> None:
         """Another process may have been quicker: it is the same conversation."""
@@ -80,7 +84,7 @@ class Record:
         try:
             page = await self._client.get(self._path, cast_to=object, options={"params": params})
         except NotFoundError as unknown:
-            if unknown.code != NOT_BEGUN:
+            if not self._has_only_not_begun(unknown):
                 raise
             return {"data": [], "has_more": False}
         return cast(dict[str, Any], page)

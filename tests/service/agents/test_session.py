@@ -124,8 +124,11 @@ async def test_processes_that_begin_one_session_at_once_begin_one_conversation(
 
 
 async def test_a_conversation_that_there_is_not_is_not_begun_by_an_id(client: AsyncOpenAI) -> None:
+    unknown = HansardSession(f"conv_{uuid4().hex}", client)
     with pytest.raises(openai.NotFoundError):
-        await HansardSession(f"conv_{uuid4().hex}", client).add_items([words("one")])
+        await unknown.add_items([words("one")])
+    with pytest.raises(openai.NotFoundError):
+        await unknown.get_items()
     for impossible in ("", "a/b", "."):
         with pytest.raises(ValueError, match="session's id"):
             HansardSession(impossible, client)
