@@ -12,11 +12,11 @@ from openai import AsyncOpenAI
 from service.agents.session import HansardSession
 from tests.model import Model
 from tests.service.agents.acting import agent_at, calls, says, script, told
-from tests.service.api.calling import token
+from tests.service.api.calling import key, token
 from tests.service.openai.asking import Standing, words
 
 PAGE = (Path(__file__).parents[3] / "docs" / "agents.md").read_text("utf-8")
-EXAMPLE, GOING_ON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLE, GOING_ON, ADK = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_example_runs(standing: Standing, model: Model) -> None:
@@ -28,12 +28,31 @@ def test_the_example_runs(standing: Standing, model: Model) -> None:
         "OPENAI_API_KEY": "none",
         "OPENAI_AGENTS_DISABLE_TRACING": "1",
     }
-    command = [sys.executable, "-c", EXAMPLE]
-    done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answer, *items = done.stdout.splitlines()
+    answer, *items = printed(EXAMPLE, environ)
     assert answer == "330 metres."
     assert len(items) == 4
+
+
+def test_the_example_for_adk_runs(standing: Standing, model: Model) -> None:
+    script(model, (calls("height_of"),), (says("330 metres."),))
+    environ = {
+        "HANSARD_URL": standing.url,
+        "HANSARD_KEY": key(standing.dsn, "towers", "write"),
+        "MODEL_URL": model.url,
+        "OPENAI_API_KEY": "none",
+    }
+    called, returned, said, state = printed(ADK, environ)
+    assert "height_of" in called
+    assert "330" in returned
+    assert "330 metres." in said
+    assert state == "{'answer': '330 metres.'}"
+
+
+def printed(program: str, environ: dict[str, str]) -> list[str]:
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 async def test_every_question_is_asked_once(client: AsyncOpenAI, model: Model) -> None:

@@ -1,0 +1,1 @@
+"""Sessions for agents of Google's ADK; nothing of the service is loaded with them."""
