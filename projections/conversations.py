@@ -246,7 +246,7 @@ ACTIVE: Final = """
 LINKED: Final = """
     AND EXISTS (
         SELECT FROM {conversation_links} AS l
-        WHERE l.shard = c.shard AND l.conversation_id = c.conversation_id
+        WHERE l.shard = c.shard AND l.shard = %(shard)s AND l.conversation_id = c.conversation_id
             AND l.kind = %(kind)s AND l.target = %(target)s)"""
 TITLED: Final = """
     AND COALESCE(c.title, c.opening) ILIKE %(like)s"""
@@ -271,7 +271,7 @@ WITH_LINK: Final = Query(
     SELECT
     + """
 JOIN {conversation_links} AS l ON l.shard = c.shard AND l.conversation_id = c.conversation_id
-WHERE l.shard = %(shard)s AND l.kind = %(kind)s AND l.target = %(target)s""",
+WHERE c.shard = %(shard)s AND l.shard = %(shard)s AND l.kind = %(kind)s AND l.target = %(target)s""",
     "last_position DESC",
 )
 IDLE: Final = Query(
@@ -350,10 +350,10 @@ class ConversationPages:
         before: int = END,
         wanted: WantedConversations = ALL,
     ) -> JsonPage:
-        query = self._query(wanted.filters)
+        query = self.query(wanted.filters)
         return await view.one(query, shard, user_id=user_id, before=before, limit=limit, **wanted.given)
 
-    def _query(self, filters: str) -> Query[JsonPage]:
+    def query(self, filters: str) -> Query[JsonPage]:
         if (known := self._queries.get(filters)) is None:
             known = self._queries[filters] = json_page(
                 self._json,

@@ -292,6 +292,10 @@ class MessagePages:
         self._of_conversation = query(OF_CONVERSATION, OLDER), query(OF_CONVERSATION, NEWER)
         self._of_user = query(OF_USER, OLDER), query(OF_USER, NEWER)
 
+    @property
+    def queries(self) -> Sequence[Query[JsonPage]]:
+        return *self._of_conversation, *self._of_user
+
     async def of_conversation(
         self,
         view: View,

@@ -29,7 +29,8 @@ RELAX: Final = b"SET LOCAL synchronous_commit = off"
 MOVE: Final = """
     UPDATE checkpoints AS c SET position = given.position
     FROM unnest(%(shards)s::smallint[], %(positions)s::bigint[]) AS given (shard, position)
-    WHERE c.shard = given.shard AND c.projection = %(projection)s AND c.generation = %(number)s
+    WHERE c.shard = given.shard AND c.shard = ANY(%(shards)s::smallint[])
+      AND c.projection = %(projection)s AND c.generation = %(number)s
 """
 
 PUT_IN_STEP: Final = """

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 from psycopg import Connection
 from psycopg.rows import class_row
+from psycopg.types.json import Json
 
 from domain.recorded import Recorded
 from projections.following import parking
@@ -36,19 +37,19 @@ LARGEST_REST: Final = 16_000
 LONGEST_PAUSE: Final = 5.0
 
 BEHIND: Final = """
-    SELECT c.projection, c.generation, g.version, l.lane, c.shard, c.position, h.head
-    FROM generations AS g
-    JOIN unnest(%(projections)s::text[], %(versions)s::text[], %(with_append)s::boolean[])
-        AS known (projection, version, with_append) USING (projection, version)
-    JOIN checkpoints AS c USING (projection, generation)
-    JOIN lanes AS l USING (shard)
-    CROSS JOIN LATERAL (
-        SELECT COALESCE((
+    SELECT projection, generation, version, lane, shard, position, head
+    FROM (
+        SELECT c.projection, c.generation, g.version, l.lane, c.shard, c.position, COALESCE((
             SELECT e.position FROM events AS e WHERE e.shard = c.shard ORDER BY e.position DESC LIMIT 1
         ), 0) AS head
-    ) AS h
-    WHERE g.stage = 'live' AND c.position IS NOT NULL AND (known.with_append OR c.position < h.head)
-    ORDER BY c.projection, c.generation, l.lane, c.shard
+        FROM checkpoints AS c
+        JOIN lanes AS l ON l.shard = c.shard
+        JOIN generations AS g ON g.projection = c.projection AND g.generation = c.generation
+        WHERE g.stage = 'live' AND c.position IS NOT NULL
+            AND g.version = (%(known)s::jsonb ->> g.projection)
+    ) AS reached
+    WHERE position < head OR projection = ANY(%(with_append)s::text[])
+    ORDER BY projection, generation, lane, shard
 """
 
 
@@ -148,9 +149,8 @@ class Follower:
         self._last_read = None
         projections = self._projections.values()
         given = {
-            "projections": [projection.name for projection in projections],
-            "versions": [projection.version for projection in projections],
-            "with_append": [projection.with_append for projection in projections],
+            "known": Json({each.name: each.version for each in projections}),
+            "with_append": [each.name for each in projections if each.with_append],
         }
         with connection.cursor(row_factory=class_row(Behind)) as cursor:
             behind = cursor.execute(BEHIND, given).fetchall()

@@ -33,7 +33,8 @@ FROM (
         CASE WHEN c.position IS NOT NULL
             THEN (SELECT max(e.position) FROM events AS e WHERE e.shard = %(shard)s) END AS head
     FROM checkpoints AS c
-    LEFT JOIN parked AS p ON p.shard = c.shard AND p.projection = c.projection AND p.generation = c.generation
+    LEFT JOIN parked AS p ON p.shard = c.shard AND p.shard = %(shard)s
+        AND p.projection = c.projection AND p.generation = c.generation
         AND p.conversation_id = %(conversation_id)s
     WHERE c.shard = %(shard)s AND c.projection = {projection} AND c.generation = {generation}
 ) AS mark

@@ -85,11 +85,11 @@ def wide_writes(fold: TableFold, generation: int) -> Iterator[Write]:
         key = table.key[:size]
         if columns is None:
             rows = dict.fromkeys(change.key for change in run)
-            yield Execute(statements.delete(table, generation, key), arrays(table, key, rows))
+            yield Execute(statements.delete(table, generation, key), given(table, key, rows))
         else:
             values = {change.key: (*change.key, *change.put.values()) for change in run}  # type: ignore[union-attr]
             statement = statements.update(table, generation, key, columns, (), ())
-            yield Execute(statement, arrays(table, (*key, *columns), values.values()))
+            yield Execute(statement, given(table, (*key, *columns), values.values()))
 
 
 def wide_shape(change: Any) -> tuple[int, Columns | None]:
@@ -100,18 +100,18 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
     table = fold.table
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
-        yield Execute(statement, arrays(table, table.key, fold.deletes))
+        yield Execute(statement, given(table, table.key, fold.deletes))
     if copies and len(fold.inserts) >= COPY_FROM:
         yield copying(fold, generation)
     elif fold.inserts:
         statement = statements.insert(table, generation)
-        yield Execute(statement, arrays(table, table.columns, map(astuple, fold.inserts.values())))
+        yield Execute(statement, given(table, table.columns, map(astuple, fold.inserts.values())))
     if fold.tallies:
         statement = statements.tally(table, generation)
-        yield Execute(statement, arrays(table, table.columns, map(astuple, fold.tallies.values())))
+        yield Execute(statement, given(table, table.columns, map(astuple, fold.tallies.values())))
     for (put, add, fill), rows in by_shape(fold.updates).items():
         statement = statements.update(table, generation, table.key, put, add, fill)
-        yield Execute(statement, arrays(table, (*table.key, *put, *add, *fill), rows))
+        yield Execute(statement, given(table, (*table.key, *put, *add, *fill), rows))
 
 
 def copying(fold: TableFold, generation: int) -> Copy:
@@ -130,7 +130,12 @@ def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:
     return shapes
 
 
-def arrays(table: Table, columns: Iterable[str], rows: Iterable[Row]) -> list[Array]:
-    """Rows into columns."""
-    kinds = table.columns
-    return [Array(kinds[name], values) for name, values in zip(columns, zip(*rows, strict=True), strict=True)]
+def given(table: Table, columns: Iterable[str], rows: Iterable[Row]) -> list[Array]:
+    """Rows into columns, of which the first is the shard; and behind them the shards that there are."""
+    kinds, values = table.columns, list(zip(*rows, strict=True))
+    arrays = [Array(kinds[name], each) for name, each in zip(columns, values, strict=True)]
+    return [*arrays, shards_in(values[0])]
+
+
+def shards_in(column: Iterable[int]) -> Array:
+    return Array("smallint", list(set(column)))

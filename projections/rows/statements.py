@@ -1,13 +1,19 @@
-"""The statements that write rows: each is put together once, and the same for one row as for a thousand."""
+"""The statements that write rows: each is put together once, and the same for one row as for a thousand.
+
+Their last parameter names the shards that they write, so that it can be seen of a statement where it goes: a
+table says by itself which shards are meant, and rows come in by way of `lanes`, which lies where they do.
+"""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Final
 
 from psycopg import sql
 
 from projections.rows.tables import Table, names, raw
 
 Columns = tuple[str, ...]
+IN_THESE: Final = sql.SQL("shard = ANY(%b::smallint[])")
 
 
 @cache
@@ -40,11 +46,12 @@ def update(table: Table, generation: int, key: Columns, put: Columns, add: Colum
         *(sql.SQL("{0} = t.{0} + given.{0}").format(sql.Identifier(column)) for column in add),
         *(sql.SQL("{0} = COALESCE(t.{0}, given.{0})").format(sql.Identifier(column)) for column in fill),
     ]
-    statement = sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE {}").format(
+    statement = sql.SQL("UPDATE {} AS t SET {} FROM {} WHERE {} AND t.{}").format(
         table.physical(generation),
         sql.SQL(", ").join(changes),
         rows_given(table, (*key, *put, *add, *fill)),
         same_key(key) if len(key) == len(table.key) else same_key_and_differs(table, key, put),
+        IN_THESE,
     )
     return statement.as_bytes(None)
 
@@ -52,16 +59,22 @@ def update(table: Table, generation: int, key: Columns, put: Columns, add: Colum
 @cache
 def delete(table: Table, generation: int, key: Columns) -> bytes:
     """The rows whose key begins with what is given."""
-    statement = sql.SQL("DELETE FROM {} AS t USING {} WHERE {}").format(
-        table.physical(generation), rows_given(table, key), same_key(key)
+    statement = sql.SQL("DELETE FROM {} AS t USING {} WHERE {} AND t.{}").format(
+        table.physical(generation), rows_given(table, key), same_key(key), IN_THESE
     )
     return statement.as_bytes(None)
 
 
 def inserting(table: Table, generation: int) -> sql.Composed:
-    columns = names(table.columns)
-    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
-        table.physical(generation), columns, columns, rows_given(table, table.columns)
+    _, *others = table.columns
+    return sql.SQL(
+        "INSERT INTO {} ({}) SELECT l.shard, {} FROM lanes AS l JOIN {} ON given.shard = l.shard WHERE l.{}"
+    ).format(
+        table.physical(generation),
+        names(table.columns),
+        sql.SQL(", ").join(sql.Identifier("given", column) for column in others),
+        rows_given(table, table.columns),
+        IN_THESE,
     )
 
 

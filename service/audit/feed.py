@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from domain.recorded import Recorded, Redacted
 from service.audit.words import Redaction, in_words
-from service.store.log import COLUMNS, HEADS, recorded
+from service.store.log import COLUMNS, HEADS, by_shard, recorded
 from service.store.past import Pool, emptied, redactions, rows
 
 LOOKED_AT: Final = 20_000
@@ -39,8 +39,7 @@ SELECT shard, position, due, wanted, size
 FROM (
     SELECT e.*, max(e.recorded_at) OVER (PARTITION BY e.shard ORDER BY e.position) AS due,
         e.position = max(e.position) OVER (PARTITION BY e.shard) AS last
-    FROM unnest(%(shards)s::smallint[], %(after)s::bigint[], %(until)s::bigint[])
-        AS given (shard, after, until)
+    FROM lanes AS l
     CROSS JOIN LATERAL (
         SELECT shard, position, recorded_at, COALESCE(octet_length(state), 0) AS size, COALESCE(
             (%(topics)s::text[] IS NULL OR topic = ANY(%(topics)s))
@@ -50,15 +49,19 @@ FROM (
             AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
             AND (%(before)s::timestamptz IS NULL OR recorded_at < %(before)s), false) AS wanted
         FROM events
-        WHERE shard = given.shard AND position > given.after AND position <= given.until
+        WHERE shard = l.shard AND shard = ANY(%(shards)s::smallint[])
+            AND position > (%(after)s::bigint[])[l.shard + 1]
+            AND position <= (%(until)s::bigint[])[l.shard + 1]
         ORDER BY position LIMIT %(each)s) AS e
+    WHERE l.shard = ANY(%(shards)s::smallint[])
 ) AS looked
 WHERE wanted OR last
 ORDER BY shard, position"""
 THESE: Final = f"""
 SELECT {COLUMNS}
 FROM unnest(%(shards)s::smallint[], %(positions)s::bigint[]) WITH ORDINALITY AS given (s, p, place)
-CROSS JOIN LATERAL (SELECT * FROM events WHERE shard = given.s AND position = given.p) AS e
+JOIN events AS e ON e.shard = given.s AND e.position = given.p
+WHERE e.shard = ANY(%(shards)s::smallint[])
 ORDER BY place"""  # noqa: S608
 
 
@@ -177,8 +180,8 @@ class Feed:
         rows_at_once = 4 * limit if self._wanted == Filter() else LOOKED_AT
         given = structs.asdict(self._wanted) | {
             "shards": list(here),
-            "after": [ahead.to_look_at[0] for ahead in here.values()],
-            "until": [ahead.to_look_at[1] for ahead in here.values()],
+            "after": by_shard({shard: ahead.to_look_at[0] for shard, ahead in here.items()}),
+            "until": by_shard({shard: ahead.to_look_at[1] for shard, ahead in here.items()}),
             "each": max(FEWEST, rows_at_once // len(here)),
         }
         async with self._pool.connection() as connection:

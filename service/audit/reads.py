@@ -39,15 +39,16 @@ VALUES (%(shard)s, %(id)s, %(user_id)s, %(conversation_id)s, %(reader)s, %(opera
 ON CONFLICT (shard, id) DO NOTHING"""
 FOUND: Final = """
 SELECT r.shard, r.id, r.user_id, r.conversation_id, r.reader, r.operation, r.request_id, r.read_at
-FROM unnest(%(shards)s::smallint[]) AS given (shard)
+FROM lanes AS l
 CROSS JOIN LATERAL (
     SELECT * FROM reads
-    WHERE shard = given.shard AND id < %(before)s
+    WHERE shard = l.shard AND shard = ANY(%(shards)s::smallint[]) AND id < %(before)s
         AND (%(user_id)s::text IS NULL OR user_id = %(user_id)s)
         AND (%(conversation_id)s::uuid IS NULL OR conversation_id = %(conversation_id)s)
         AND (%(since)s::timestamptz IS NULL OR id >= %(first)s AND read_at >= %(since)s)
         AND (%(until)s::timestamptz IS NULL OR read_at < %(until)s)
     ORDER BY id DESC LIMIT %(limit)s) AS r
+WHERE l.shard = ANY(%(shards)s::smallint[])
 ORDER BY r.id DESC LIMIT %(limit)s"""
 
 logger = logging.getLogger("hansard.audit")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from projections.rows.apply import COPY_FROM, Copy, Execute, Write
+from projections.rows.apply import COPY_FROM, Copy, Execute, Write, shards_in
 from projections.rows.arrays import Array
 
 TYPES: Final = {
@@ -29,11 +29,13 @@ TYPES: Final = {
 }
 COLUMNS: Final = ", ".join(TYPES)
 KINDS: Final = tuple(TYPES.values())
-INSERT: Final = (
-    f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - of the names above
-    + ", ".join(f"%b::{kind}[]" for kind in TYPES.values())
-    + ")"
-).encode()
+GIVEN: Final = ", ".join(f"%b::{kind}[]" for kind in TYPES.values())
+OTHERS: Final = ", ".join(f"given.{name}" for name in TYPES if name != "shard")
+INSERT: Final = f"""
+INSERT INTO events ({COLUMNS})
+SELECT l.shard, {OTHERS}
+FROM lanes AS l JOIN unnest({GIVEN}) AS given ({COLUMNS}) ON given.shard = l.shard
+WHERE l.shard = ANY(%b::smallint[])""".encode()  # noqa: S608 - of the names above
 COPY: Final = f"COPY events ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()
 
 Row = tuple[Any, ...]
@@ -43,5 +45,6 @@ def insertion(rows: Sequence[Row]) -> Write:
     """Many rows go by COPY, which is twice as fast and shares a round trip with nothing."""
     if len(rows) >= COPY_FROM:
         return Copy(COPY, KINDS, rows)
-    columns = zip(KINDS, zip(*rows, strict=True), strict=True)
-    return Execute(INSERT, [Array(kind, values) for kind, values in columns])
+    columns = list(zip(*rows, strict=True))
+    arrays = [Array(kind, values) for kind, values in zip(KINDS, columns, strict=True)]
+    return Execute(INSERT, [*arrays, shards_in(columns[0])])

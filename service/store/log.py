@@ -28,12 +28,11 @@ HEADS: Final = """
 SELECT l.shard, COALESCE(
     (SELECT e.position FROM events e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1), 0)
 FROM lanes l ORDER BY l.shard"""
-LOCK: Final = """
-SELECT shard FROM lanes
-WHERE shard IN (
-    SELECT min(shard) FROM lanes
-    WHERE lane IN (SELECT lane FROM lanes WHERE shard = ANY(%(shards)s)) GROUP BY lane)
-ORDER BY shard FOR NO KEY UPDATE"""
+LANES: Final = """
+SELECT min(shard) FROM lanes
+WHERE lane IN (SELECT lane FROM lanes WHERE shard = ANY(%(shards)s)) GROUP BY lane ORDER BY 1"""
+LOCK: Final = "SELECT shard FROM lanes WHERE shard = %(lane)s FOR NO KEY UPDATE"
+"""A lane at a time, always in the same order."""
 PAGE: Final = f"""
 SELECT {COLUMNS} FROM (
     SELECT {COLUMNS}, sum(octet_length(state)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING)
@@ -48,12 +47,14 @@ SELECT {COLUMNS} FROM (
     SELECT {COLUMNS}, sum(octet_length(state)) OVER (
         ORDER BY shard, position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM (SELECT page.*
-          FROM unnest(%(shards)s::smallint[], %(after)s::bigint[], %(until)s::bigint[])
-              AS given (shard, after, until)
+          FROM lanes AS l
           CROSS JOIN LATERAL (
               SELECT {COLUMNS} FROM events AS e
-              WHERE e.shard = given.shard AND e.position > given.after AND e.position <= given.until
-              ORDER BY e.position LIMIT %(each)s) AS page) AS pages
+              WHERE e.shard = l.shard AND e.shard = ANY(%(shards)s::smallint[])
+                  AND e.position > (%(after)s::bigint[])[l.shard + 1]
+                  AND e.position <= (%(until)s::bigint[])[l.shard + 1]
+              ORDER BY e.position LIMIT %(each)s) AS page
+          WHERE l.shard = ANY(%(shards)s::smallint[])) AS pages
 ) AS measured
 WHERE before IS NULL OR before < %(bytes)s
 ORDER BY shard, position"""  # noqa: S608
@@ -133,8 +134,8 @@ class DatabaseLog:
     ) -> list[Recorded]:
         given = {
             "shards": list(after),
-            "after": list(after.values()),
-            "until": [END if until is None else until[shard] for shard in after],
+            "after": by_shard(after),
+            "until": by_shard({shard: END if until is None else until[shard] for shard in after}),
             "each": -(-limit // max(1, len(after))),
             "bytes": PAGE_BYTES,
         }
@@ -152,7 +153,13 @@ class DatabaseLog:
         return [recorded(row) for row in binary(connection, PIECE, given | most)]
 
     def lock(self, connection: Connection[Any], shards: Iterable[int]) -> None:
-        connection.execute(LOCK, {"shards": list(shards)})
+        for (lane,) in connection.execute(LANES, {"shards": list(shards)}).fetchall():
+            connection.execute(LOCK, {"lane": lane})
+
+
+def by_shard(values: Mapping[int, int]) -> list[int | None]:
+    """An array in which each shard has its place, for a statement that has no more of it than its number."""
+    return [values.get(shard) for shard in range(max(values, default=-1) + 1)]
 
 
 def binary(connection: Connection[Any], query: str, given: dict[str, Any]) -> Iterable[Row]:

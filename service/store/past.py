@@ -88,11 +88,15 @@ SELECT recorded_at, position {OF_ONE} AND version <= %(until)s
     AND (topic = ANY(%(said)s) AND state IS NOT NULL OR topic = ANY(%(started)s))
 ORDER BY version DESC LIMIT 1"""
 LAST_OF_EACH: Final = """
-SELECT g.shard, g.conversation_id, e.topic
-FROM unnest(%(shards)s::smallint[], %(conversation_ids)s::uuid[]) AS g (shard, conversation_id)
-CROSS JOIN LATERAL (
-    SELECT topic FROM events WHERE shard = g.shard AND conversation_id = g.conversation_id
-    ORDER BY version DESC LIMIT 1) AS e"""
+SELECT l.shard, given.conversation_id, (
+    SELECT e.topic FROM events AS e
+    WHERE e.shard = l.shard AND e.shard = ANY(%(shards)s::smallint[])
+        AND e.conversation_id = given.conversation_id
+    ORDER BY e.version DESC LIMIT 1)
+FROM lanes AS l
+JOIN unnest(%(shards)s::smallint[], %(conversation_ids)s::uuid[]) AS given (shard, conversation_id)
+    ON given.shard = l.shard
+WHERE l.shard = ANY(%(shards)s::smallint[])"""
 
 
 class Bounds(Struct, frozen=True):

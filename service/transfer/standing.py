@@ -13,20 +13,27 @@ from service.store.append import Append
 from service.store.log import recorded
 
 TIPS: Final = b"""
-SELECT last.shard, last.conversation_id, last.version, last.topic, last.user_id
-FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
-CROSS JOIN LATERAL (
-    SELECT e.shard, e.conversation_id, e.version, e.topic, e.user_id FROM events AS e
-    WHERE e.shard = given.shard AND e.conversation_id = given.conversation_id
-    ORDER BY e.version DESC LIMIT 1
-) AS last"""
+SELECT e.shard, e.conversation_id, e.version, e.topic, e.user_id
+FROM (
+    SELECT l.shard, given.conversation_id, (
+        SELECT max(v.version) FROM events AS v
+        WHERE v.shard = l.shard AND v.shard = ANY(%(shards)b::smallint[])
+            AND v.conversation_id = given.conversation_id) AS version
+    FROM lanes AS l
+    JOIN unnest(%(shards)b::smallint[], %(conversations)b::uuid[]) AS given (shard, conversation_id)
+        ON given.shard = l.shard
+    WHERE l.shard = ANY(%(shards)b::smallint[])
+) AS tip
+JOIN events AS e USING (shard, conversation_id, version)
+WHERE e.shard = ANY(%(shards)b::smallint[])"""
 
 EVENTS: Final = b"""
 SELECT e.shard, e.position, e.conversation_id, e.version, e.topic, e.state, e.recorded_at,
     e.user_id, e.actor, e.request_id
 FROM unnest(%(shards)b::smallint[], %(conversations)b::uuid[], %(versions)b::bigint[])
     AS given (shard, conversation_id, version)
-JOIN events AS e USING (shard, conversation_id, version)"""
+JOIN events AS e USING (shard, conversation_id, version)
+WHERE e.shard = ANY(%(shards)b::smallint[])"""
 
 Place = tuple[int, UUID]
 

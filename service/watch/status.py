@@ -23,20 +23,19 @@ SELECT l.shard, l.lane, COALESCE((
 ), 0) AS events
 FROM lanes AS l ORDER BY l.shard"""
 REACHED: Final = """
-SELECT c.projection, c.generation, bool_and(c.position IS NULL) AS in_step,
-    COALESCE(sum(LEAST(c.position, h.head)), 0)::bigint AS applied,
-    COALESCE(sum(GREATEST(h.head - c.position, 0)), 0)::bigint AS behind,
-    min(next.recorded_at) AS oldest
-FROM checkpoints AS c
-CROSS JOIN LATERAL (
-    SELECT COALESCE((
-        SELECT e.position FROM events AS e WHERE e.shard = c.shard ORDER BY e.position DESC LIMIT 1
-    ), 0) AS head
-) AS h
-LEFT JOIN LATERAL (
-    SELECT e.recorded_at FROM events AS e WHERE e.shard = c.shard AND e.position > c.position
-    ORDER BY e.position LIMIT 1
-) AS next ON true
+SELECT projection, generation, bool_and(position IS NULL) AS in_step,
+    COALESCE(sum(LEAST(position, head)), 0)::bigint AS applied,
+    COALESCE(sum(GREATEST(head - position, 0)), 0)::bigint AS behind,
+    min(next_at) AS oldest
+FROM (
+    SELECT c.projection, c.generation, c.position, COALESCE((
+            SELECT e.position FROM events AS e WHERE e.shard = c.shard ORDER BY e.position DESC LIMIT 1
+        ), 0) AS head, (
+            SELECT e.recorded_at FROM events AS e WHERE e.shard = c.shard AND e.position > c.position
+            ORDER BY e.position LIMIT 1
+        ) AS next_at
+    FROM checkpoints AS c
+) AS reached
 GROUP BY 1, 2"""
 LAST_RETENTION: Final = """
 SELECT begun_at, finished_at, counts FROM retention_runs ORDER BY begun_at DESC LIMIT 1"""

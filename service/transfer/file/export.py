@@ -68,6 +68,7 @@ SELECT given.number, e.conversation_id, e.version, e.topic, e.state, e.recorded_
 FROM unnest(%(numbers)s::integer[], %(shards)s::smallint[], %(conversations)s::uuid[])
     AS given (number, shard, conversation_id)
 JOIN events AS e USING (shard, conversation_id)
+WHERE e.shard = ANY(%(shards)s::smallint[])
 ORDER BY given.number, e.position"""
 
 STARTED: Final = "conversation_started"
