@@ -140,6 +140,7 @@ def rows_written() -> Iterator[tuple[str, str]]:
         key, others = table.key, tuple(name for name in table.columns if name not in table.key)
         put = others[:1]
         yield f"insert {table.name}", statements.insert(table, 1).decode()
+        yield f"insert one {table.name}", statements.insert_one(table, 1).decode()
         yield f"delete {table.name}", statements.delete(table, 1, key).decode()
         if put:
             yield f"update {table.name}", statements.update(table, 1, key, put, (), ()).decode()

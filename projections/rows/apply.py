@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 from psycopg import Connection
 
 from projections.rows import statements
-from projections.rows.arrays import Array
+from projections.rows.arrays import Array, Value
 from projections.rows.changes import Fold, Key, Pending, TableFold, Update
 from projections.rows.copied import copied
 from projections.rows.tables import Table
@@ -25,10 +25,10 @@ Row = tuple[Any, ...]
 
 
 class Execute(Struct, frozen=True):
-    """A statement, and its parameters: a column of values each."""
+    """A statement, and its parameters: a column of values each, or one value of a single row."""
 
     statement: bytes
-    columns: Sequence[Array]
+    columns: Sequence[Array | Value]
 
 
 class Copy(Struct, frozen=True):
@@ -103,6 +103,9 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
         yield Execute(statement, given(table, table.key, fold.deletes))
     if copies and len(fold.inserts) >= COPY_FROM:
         yield copying(fold, generation)
+    elif len(fold.inserts) == 1:
+        (row,) = fold.inserts.values()
+        yield Execute(statements.insert_one(table, generation), values(table.columns.values(), astuple(row)))
     elif fold.inserts:
         statement = statements.insert(table, generation)
         yield Execute(statement, given(table, table.columns, map(astuple, fold.inserts.values())))
@@ -135,6 +138,10 @@ def given(table: Table, columns: Iterable[str], rows: Iterable[Row]) -> list[Arr
     kinds, values = table.columns, list(zip(*rows, strict=True))
     arrays = [Array(kinds[name], each) for name, each in zip(columns, values, strict=True)]
     return [*arrays, shards_in(values[0])]
+
+
+def values(kinds: Iterable[str], row: Iterable[Any]) -> list[Value]:
+    return [Value(kind, value) for kind, value in zip(kinds, row, strict=True)]
 
 
 def shards_in(column: Iterable[int]) -> Array:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from projections.rows.types import array
+from projections.rows.types import array, packed
 
 
 class Array:
@@ -23,12 +23,22 @@ class Array:
         self.data = array(kind, values)
 
 
-class ArrayDumper(Dumper):
+class Value:
+    """The same of a single row's column."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, kind: str, value: Any) -> None:
+        self.data = None if value is None else packed(kind, value)
+
+
+class ReadyDumper(Dumper):
     format = Format.BINARY
     oid = 0  # PostgreSQL takes the type from the cast in the statement
 
-    def dump(self, obj: Array) -> bytes:
+    def dump(self, obj: Array | Value) -> bytes | None:
         return obj.data
 
 
-psycopg.adapters.register_dumper(Array, ArrayDumper)
+psycopg.adapters.register_dumper(Array, ReadyDumper)
+psycopg.adapters.register_dumper(Value, ReadyDumper)

@@ -22,6 +22,14 @@ def insert(table: Table, generation: int) -> bytes:
 
 
 @cache
+def insert_one(table: Table, generation: int) -> bytes:
+    """A row by itself is as most appends have it, and needs no way by arrays."""
+    values = sql.SQL(", ").join(raw(f"%b::{kind}") for kind in table.columns.values())
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})")
+    return statement.format(table.physical(generation), names(table.columns), values).as_bytes(None)
+
+
+@cache
 def copy(table: Table, generation: int) -> bytes:
     return table.copy(generation).as_bytes(None)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from projections.rows.apply import COPY_FROM, Copy, Execute, Write, shards_in
+from projections.rows.apply import COPY_FROM, Copy, Execute, Write, shards_in, values
 from projections.rows.arrays import Array
 
 TYPES: Final = {
@@ -36,6 +36,8 @@ INSERT INTO events ({COLUMNS})
 SELECT l.shard, {OTHERS}
 FROM lanes AS l JOIN unnest({GIVEN}) AS given ({COLUMNS}) ON given.shard = l.shard
 WHERE l.shard = ANY(%b::smallint[])""".encode()  # noqa: S608 - of the names above
+OF_ONE: Final = ", ".join(f"%b::{kind}" for kind in TYPES.values())
+ONE: Final = f"INSERT INTO events ({COLUMNS}) VALUES ({OF_ONE})".encode()  # noqa: S608 - of the same
 COPY: Final = f"COPY events ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()
 
 Row = tuple[Any, ...]
@@ -45,6 +47,8 @@ def insertion(rows: Sequence[Row]) -> Write:
     """Many rows go by COPY, which is twice as fast and shares a round trip with nothing."""
     if len(rows) >= COPY_FROM:
         return Copy(COPY, KINDS, rows)
+    if len(rows) == 1:
+        return Execute(ONE, values(KINDS, rows[0]))
     columns = list(zip(*rows, strict=True))
     arrays = [Array(kind, values) for kind, values in zip(KINDS, columns, strict=True)]
     return Execute(INSERT, [*arrays, shards_in(columns[0])])
