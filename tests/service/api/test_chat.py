@@ -23,7 +23,7 @@ def asking(model: Model, **more: Any) -> dict[str, Any]:
         "responder": "openai",
         "openai_base_url": model.url,
         "openai_model": "scripted",
-        "responder_timeout": 1,
+        "responder_timeout": 3,
         "responder_retries": 0,
     }
     return given | more

@@ -87,7 +87,7 @@ class OwnIds(HansardStore):
 
 SHAPES: dict[str, Callable[[], str] | None] = {
     "ours": None,
-    "chatkits": lambda: f"thr_{uuid4().hex[:8]}",
+    "chatkits": lambda: f"thr_{uuid4().hex[:16]}",  # its own are half as long, and meet now and then
     "upper-case": lambda: str(uuid4()).upper(),
     "odd": lambda: f"Gespräch/{uuid4()}?#%2F'; 東京 🗼".ljust(255, "~"),
 }
