@@ -128,14 +128,11 @@ async def change_message(
     terms: Terms = ANY,
 ) -> Changed:
     """For every decision about one message, which need not be there: add, revise."""
-    return await repository.change(
-        caller,
-        conversation_id,
-        lambda conversation, messages: decide(owned(conversation, caller), messages.get(message_id)),
-        about=[message_id],
-        expected=terms.expected,
-        command=terms.command,
-    )
+
+    def decide_it(conversation: Conversation, messages: Mapping[str, Message]) -> Sequence[Event]:
+        return decide(conversation, messages.get(message_id))
+
+    return await change_messages(repository, caller, conversation_id, [message_id], decide_it, terms)
 
 
 async def change_messages(
@@ -178,8 +175,7 @@ async def rate_messages(
     """All of them or none."""
     each_once = list(dict.fromkeys(message_ids))
 
-    def decide(known: Conversation | None, messages: Mapping[str, Message]) -> Sequence[Event]:
-        conversation = owned(known, caller)
+    def decide(conversation: Conversation, messages: Mapping[str, Message]) -> Sequence[Event]:
         return [
             event
             for each in each_once
@@ -188,9 +184,7 @@ async def rate_messages(
             )
         ]
 
-    return await repository.change(
-        caller, conversation_id, decide, about=each_once, expected=terms.expected, command=terms.command
-    )
+    return await change_messages(repository, caller, conversation_id, each_once, decide, terms)
 
 
 async def change_conversation(

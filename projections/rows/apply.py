@@ -105,7 +105,7 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
         yield copying(fold, generation)
     elif len(fold.inserts) == 1:
         (row,) = fold.inserts.values()
-        yield Execute(statements.insert_one(table, generation), values(table.columns.values(), astuple(row)))
+        yield Execute(statements.insert_one(table, generation), of_row(table.columns.values(), astuple(row)))
     elif fold.inserts:
         statement = statements.insert(table, generation)
         yield Execute(statement, given(table, table.columns, map(astuple, fold.inserts.values())))
@@ -140,7 +140,7 @@ def given(table: Table, columns: Iterable[str], rows: Iterable[Row]) -> list[Arr
     return [*arrays, shards_in(values[0])]
 
 
-def values(kinds: Iterable[str], row: Iterable[Any]) -> list[Value]:
+def of_row(kinds: Iterable[str], row: Iterable[Any]) -> list[Value]:
     return [Value(kind, value) for kind, value in zip(kinds, row, strict=True)]
 
 

@@ -1,7 +1,8 @@
-"""The statements that write rows: each is put together once, and the same for one row as for a thousand.
+"""The statements that write rows: each is put together once, and is the same for however many rows.
 
-Their last parameter names the shards that they write, so that it can be seen of a statement where it goes: a
-table says by itself which shards are meant, and rows come in by way of `lanes`, which lies where they do.
+The last parameter of those that are for several names the shards that they write, so that it can be seen of
+a statement where it goes: a table says by itself which shards are meant, and rows come in by way of `lanes`,
+which lies where they do.
 """
 
 from collections.abc import Iterable, Sequence

@@ -21,7 +21,6 @@ from service.api.asking.asking import Asking, Reached, Writing
 from service.privacy import forget, receipts
 from service.privacy.errors import ReceiptNotFound
 from service.privacy.wishes import ACTIONS, Action, Kind, Wish
-from service.store.log import stored_command
 from service.store.names import in_any_spelling
 
 TAGS: Final = ["privacy"]
@@ -180,13 +179,10 @@ async def reach_erased(writing: Writing) -> Reached:
     """What the caller called it nobody knows any more; only the key that is repeated leads to it."""
     caller = writing.caller()
     command = writing.command(caller)
-    if command is None:
+    found = None if command is None else await forget.erased_by(writing.hansard, caller, command)
+    if found is None:
         raise ConversationNotFound
-    async with writing.hansard.pool.connection() as connection:
-        stored = await stored_command(connection, writing.shard_of(caller), command.id)
-    if stored is None or stored.digest != command.digest:
-        raise ConversationNotFound
-    return Reached(caller, stored.conversation_id)
+    return Reached(caller, found)
 
 
 def is_of(receipt: receipts.Receipt, user_id: str) -> bool:

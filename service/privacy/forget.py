@@ -14,6 +14,7 @@ from service.privacy.receipts import Receipt
 from service.privacy.run import Demand, carry_out
 from service.privacy.wishes import Wish
 from service.store.append import CommandKey
+from service.store.log import stored_command
 from service.store.repository import Caller
 from service.store.whereabouts import whereabouts
 
@@ -71,6 +72,13 @@ async def erased_before(hansard: Hansard, conversation_id: UUID, command_digest:
     if receipt is None or receipt.wish is not None or receipt.command_digest != command_digest:
         return None
     return Erased(receipt)
+
+
+async def erased_by(hansard: Hansard, caller: Caller, command: CommandKey) -> UUID | None:
+    """The conversation that this very command has erased, whatever it was called."""
+    async with hansard.pool.connection() as connection:
+        stored = await stored_command(connection, hansard.store.shard_of(caller.user_id), command.id)
+    return stored.conversation_id if stored is not None and stored.digest == command.digest else None
 
 
 async def erase_all(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from projections.rows.apply import COPY_FROM, Copy, Execute, Write, shards_in, values
+from projections.rows.apply import COPY_FROM, Copy, Execute, Write, of_row, shards_in
 from projections.rows.arrays import Array
 
 TYPES: Final = {
@@ -48,7 +48,7 @@ def insertion(rows: Sequence[Row]) -> Write:
     if len(rows) >= COPY_FROM:
         return Copy(COPY, KINDS, rows)
     if len(rows) == 1:
-        return Execute(ONE, values(KINDS, rows[0]))
+        return Execute(ONE, of_row(KINDS, rows[0]))
     columns = list(zip(*rows, strict=True))
     arrays = [Array(kind, values) for kind, values in zip(KINDS, columns, strict=True)]
     return Execute(INSERT, [*arrays, shards_in(columns[0])])

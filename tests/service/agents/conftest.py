@@ -7,11 +7,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from service.postgres.embedded import EmbeddedPostgres
-from tests.conftest import database
 from tests.model import Model, scripted
-from tests.service.api.calling import SECRET
-from tests.service.openai.asking import Standing
-from tests.serving import serving
+from tests.service.openai.asking import Standing, standing_service
 
 people = count(1)
 
@@ -20,17 +17,8 @@ people = count(1)
 def standing(
     postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Standing]:
-    place = tmp_path_factory.mktemp("standing")
-    with (
-        database(postgres, template) as dsn,
-        serving(
-            *("--auth", "token", "--dsn", dsn),
-            data=place / "data",
-            output=place / "output",
-            HANSARD_JWT_SECRET=SECRET,
-        ) as service,
-    ):
-        yield Standing(service.url, dsn)
+    with standing_service(postgres, template, tmp_path_factory.mktemp("standing")) as standing:
+        yield standing
 
 
 @pytest.fixture

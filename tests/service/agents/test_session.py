@@ -18,6 +18,7 @@ from service.agents.session import HansardSession
 from tests.contracts.openai_items import every_shape
 from tests.model import Model
 from tests.service.agents.acting import agent_at, calls, says, script, told
+from tests.service.agents.losing import Losing
 from tests.service.api.calling import token
 from tests.service.openai.asking import Standing, words
 
@@ -142,22 +143,6 @@ async def test_what_is_erased_is_gone_and_the_session_begins_anew(
     assert await session.get_items() == []
     await session.add_items([words("two")])
     assert await recorded(client, session) == ["two"]
-
-
-class Losing(httpx2.AsyncHTTPTransport):
-    """Loses the answers to so many writes, after the service has carried them out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loses = 0
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        answer = await super().handle_async_request(request)
-        if self.loses and request.method != "GET":
-            self.loses -= 1
-            await answer.aclose()
-            raise httpx2.ReadError("the answer was lost")
-        return answer
 
 
 @pytest.mark.parametrize("retries", [0, 3])

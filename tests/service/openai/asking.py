@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from openai import AsyncOpenAI, OpenAI
 
-from tests.service.api.calling import token
+from service.postgres.embedded import EmbeddedPostgres
+from tests.conftest import database
+from tests.service.api.calling import SECRET, token
+from tests.serving import serving
 
 
 class Standing(Struct, frozen=True):
@@ -27,6 +31,20 @@ class Standing(Struct, frozen=True):
         given = {"api_key": token(user_id), **more}
         async with AsyncOpenAI(base_url=f"{self.url}/v1", **given) as client:
             yield client
+
+
+@contextmanager
+def standing_service(postgres: EmbeddedPostgres, template: str, place: Path) -> Iterator[Standing]:
+    with (
+        database(postgres, template) as dsn,
+        serving(
+            *("--auth", "token", "--dsn", dsn),
+            data=place / "data",
+            output=place / "output",
+            HANSARD_JWT_SECRET=SECRET,
+        ) as service,
+    ):
+        yield Standing(service.url, dsn)
 
 
 def words(text: str, role: str = "user") -> Any:
