@@ -60,18 +60,17 @@ def follow_page(
     limit: int,
     apply: Applying,
     until: Mapping[int, int] | None = None,
-    read: Sequence[Recorded] | None = None,
 ) -> Step:
-    """Applies the next events of the shards that no other process has in hand; `read` are events that were
-    read before, for another projection that stands at the same place.
+    """Applies the next events of the shards that no other process has in hand.
 
+    They are read once these are claimed: erasing waits for whoever holds a page, and finds its rows then.
     The commit does not wait for the disk. The rows and the checkpoint are one transaction, so a crash loses
     both or neither and the page is done again; the events were durable before they could be read; and nothing
     that builds on these rows can outlive them, since WAL reaches the disk in order.
     """
     with connection.transaction():
         claimed, parked = claim_and_look(connection, generation, shards)
-        page = log.pages(connection, claimed, limit, until) if read is None else after(claimed, read)
+        page = log.pages(connection, claimed, limit, until) if claimed else []
         poison = apply(connection, projection, generation, page, parked) if page else []
         move(connection, generation, ends(page))
     return Step(len(page), len(poison), contested=len(claimed) < len(shards))
@@ -128,11 +127,6 @@ def move(connection: Connection[Any], generation: Generation, positions: Mapping
     if positions:
         given = {"shards": list(positions), "positions": list(positions.values())}
         connection.execute(MOVE, named(generation) | given)
-
-
-def after(positions: Mapping[int, int], read: Iterable[Recorded]) -> list[Recorded]:
-    """Of what was read, what comes after these positions; nothing of other shards."""
-    return [each for each in read if each.position > positions.get(each.shard, each.position)]
 
 
 def ends(page: Iterable[Recorded]) -> dict[int, int]:

@@ -13,7 +13,6 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
-from domain.recorded import Recorded
 from projections.following import parking
 from projections.following.advance import Step, follow_page, put_in_step
 from projections.following.wake import CHANNEL, Wake
@@ -87,7 +86,6 @@ class Follower:
         self._resting: dict[str, Rest] = {}
         self._patience: dict[str, int] = {}
         self._moved_at = time.monotonic()
-        self._last_read: tuple[dict[int, int], list[Recorded]] | None = None
         self._thread = threading.Thread(target=self._run, name="hansard-follower", daemon=True)
 
     def start(self) -> None:
@@ -146,7 +144,6 @@ class Follower:
                 self._stopping.wait(GATHER)
 
     def _behind(self, connection: Connection[Any]) -> list[Behind]:
-        self._last_read = None
         projections = self._projections.values()
         given = {
             "known": Json({each.name: each.version for each in projections}),
@@ -189,8 +186,7 @@ class Follower:
         if in_step:
             step = parking.carefully(connection, partial(put_in_step, *given))
         else:
-            read = self._read(connection, {each.shard: each.position for each in behind})
-            step = parking.carefully(connection, partial(follow_page, *given, read=read))
+            step = parking.carefully(connection, partial(follow_page, *given))
         if projection.with_append:
             self._be_patient(first.projection, in_step)
         if step.parked:
@@ -198,12 +194,6 @@ class Follower:
         if step.events or in_step:
             self._on_progress(first.projection)
         return step
-
-    def _read(self, connection: Connection[Any], positions: dict[int, int]) -> list[Recorded]:
-        """Projections that are equally far are given the same events, which are read once."""
-        if self._last_read is None or self._last_read[0] != positions:
-            self._last_read = positions, self._log.pages(connection, positions, self._page)
-        return self._last_read[1]
 
     def _be_patient(self, projection: str, in_step: bool) -> None:
         """Where appends come as fast as they can be followed, more and more of them are left to be applied

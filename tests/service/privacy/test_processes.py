@@ -1,6 +1,8 @@
 """What one process has erased, no other one answers from, builds on, or brings back."""
 
 import asyncio
+from concurrent.futures import Future
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 
 from domain.conversation import Conversation
 from domain.errors import ConversationNotFound
+from domain.recorded import Recorded
 from projections.following.follower import Follower
 from projections.rebuilding.rebuild import Rebuild
 from service import commands
@@ -17,9 +20,10 @@ from service.settings.settings import Settings
 from service.store.log import DatabaseLog
 from service.store.repository import Caller
 from tests.conftest import SHARDS
+from tests.listening import eventually
 from tests.service.privacy.dumping import dumped
 from tests.service.privacy.marking import MARKER, USER, marked, said
-from tests.service.store.appending import rows
+from tests.service.store.appending import BLOCKED, rows
 
 HER = Caller(USER, USER)
 
@@ -70,6 +74,34 @@ async def test_a_snapshot_that_another_process_saves_late_does_not_come_back(dsn
         )
         assert msgspec.json.decode(state, type=Conversation).erased
         assert MARKER not in dumped(dsn)
+
+
+async def test_what_is_erased_while_a_page_of_it_is_followed_is_not_in_what_comes_of_it(dsn: str) -> None:
+    async with running(settings(dsn), dsn) as hansard:
+        await asyncio.to_thread(hansard.follower.stop)
+        conversation_id = await marked(hansard)
+        loop, erasing = asyncio.get_running_loop(), list[Future[forget.Erased]]()
+
+        class Slow(DatabaseLog):
+            """Holds a page until the erasure is done, or waits for whoever holds it."""
+
+            def pages(self, *given: Any) -> list[Recorded]:
+                page = super().pages(*given)
+                if not erasing:
+                    erasing.append(
+                        asyncio.run_coroutine_threadsafe(forget.erase(hansard, HER, conversation_id), loop)
+                    )
+                    eventually(lambda: erasing[0].done() or rows(dsn, BLOCKED) == [(1,)])
+                return page
+
+        def moved(projection: str) -> None:
+            erasing[0].result(60)
+            left[projection] = dumped(dsn).count(MARKER)
+
+        left: dict[str, int] = {}
+        follower = Follower(hansard.database.connect, Slow(), hansard.projections, on_progress=moved)
+        await asyncio.to_thread(follower.run_once)
+        assert left == {"search": 0, "usage": 0}
 
 
 async def test_what_is_erased_while_it_is_replayed_is_not_in_what_comes_of_it(dsn: str) -> None:
