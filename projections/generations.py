@@ -1,6 +1,6 @@
 """Which builds of each projection there are, and which of them is read."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -126,7 +126,7 @@ def install(connection: Connection[Any], projections: Iterable[Projection], log:
         if not is_empty(connection, log):
             return missing
         for projection in missing:
-            create(connection, projection, shards, "live")
+            create(connection, projection, log, "live")
     return []
 
 
@@ -134,9 +134,7 @@ def is_empty(connection: Connection[Any], log: Log) -> bool:
     return not any(log.heads(connection).values())
 
 
-def create(
-    connection: Connection[Any], projection: Projection, shards: Sequence[int], stage: Stage
-) -> Generation:
+def create(connection: Connection[Any], projection: Projection, log: Log, stage: Stage) -> Generation:
     """A build that is live at once has all its indexes; any other gets them when it has its rows.
 
     Only the primary keys of small tables are there from the start: their rows are changed during the build.
@@ -146,6 +144,7 @@ def create(
         generation = add(connection, projection, stage)
         for table in projection.tables:
             connection.execute(table.create(generation.number))
+            log.place(connection, table.named(generation.number))
             connection.execute(NAME, named(generation) | {"name": table.named(generation.number)})
             name = table.physical(generation.number)
             comment = sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(generation.comment))
@@ -154,7 +153,8 @@ def create(
                 if stage == "live" or (is_held(table) and at == 0):
                     connection.execute(statement)
         position = None if stage == "live" and projection.with_append else 0
-        connection.execute(START, named(generation) | {"shards": list(shards), "position": position})
+        for lane in log.lanes(connection):
+            connection.execute(START, named(generation) | {"shards": lane, "position": position})
     return generation
 
 

@@ -10,7 +10,12 @@ from domain.recorded import Recorded
 
 
 class Log(Protocol):
-    def shards(self, connection: Connection[Any]) -> Sequence[int]: ...
+    def lanes(self, connection: Connection[Any]) -> list[list[int]]:
+        """The shards, those together that lie together: a statement that locks or claims is about one lane,
+        and where one lane cannot be reached the others can."""
+        ...
+
+    def shards(self, connection: Connection[Any]) -> list[int]: ...
 
     def heads(self, connection: Connection[Any]) -> dict[int, int]:
         """Each shard's last position, 0 where it is empty."""
@@ -40,6 +45,10 @@ class Log(Protocol):
 
     def at(self, connection: Connection[Any], shard: int, positions: Sequence[int]) -> list[Recorded]:
         """The events at these positions, in order."""
+        ...
+
+    def place(self, connection: Connection[Any], table: str) -> None:
+        """Puts a table that was just made, whose rows name their shard, where the log's shards lie."""
         ...
 
     def lock(self, connection: Connection[Any], shards: Iterable[int]) -> None:

@@ -56,7 +56,7 @@ class Hansard:
         self.settings = settings
         self.database = Database.open(dsn, StorePatience(settings.patience, settings.patience_in_doubt))
         self.projections = projections_of(settings)
-        self.log = DatabaseLog()
+        self.log = DatabaseLog(self.database.topology)
         self.pool = pool_of(self.database, settings.pool_size)
         self._loop = asyncio.get_running_loop()
         self._progress = Headway()
@@ -159,8 +159,9 @@ class Preparation(Struct, frozen=True):
 def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> Preparation:
     """Brings the database up to this code."""
     report = migrate(owner_dsn, shards=settings.shards)
-    with Database.open(dsn or owner_dsn).connect("hansard migrate") as connection:
-        missing = install(connection, projections_of(settings), DatabaseLog())
+    database = Database.open(dsn or owner_dsn)
+    with database.connect("hansard migrate") as connection:
+        missing = install(connection, projections_of(settings), DatabaseLog(database.topology))
     return Preparation(report, tuple(projection.name for projection in missing))
 
 

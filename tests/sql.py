@@ -36,11 +36,13 @@ OTHERS = ("service.bench", "service.transfer.tables", "service.store.schema")
 """What asks databases of others, or measures."""
 LAID_OUT = "lanes"
 """Has a row a shard and lies where the shards do; it never grows."""
+LAYOUT = "layout"
+"""Has a row a shard too, and lies in one place."""
 
 
 def durable() -> set[str]:
     found = {name for path in SCHEMA.glob("*.sql") for name in TABLE.findall(path.read_text("utf-8"))}
-    return found - {LAID_OUT}
+    return found - {LAID_OUT, LAYOUT}
 
 
 DISTRIBUTED = durable() | {table.name for each in PROJECTIONS for table in each.tables}

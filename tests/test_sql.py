@@ -24,7 +24,6 @@ MAY_BE = {
     "search.NEWEST": OF_ONE,
     "service.privacy.finding.STANDING": "is about one shard",
     "service.replies.drafts.ORPHANS": OF_ALL,
-    "service.store.log.HEADS": OF_ALL,
     "service.store.look.AT_PLACE": OF_A_LANE,
     "service.store.look.CONVERSATIONS": OF_A_LANE,
     "service.store.names.OF_ANYBODY": OF_ALL,

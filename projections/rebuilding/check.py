@@ -91,7 +91,7 @@ class Check:
         live = generations.live(connection, projection)
         if live is None:
             raise ProjectionNotBuilt(projection=projection.name, version=projection.version)
-        built = generations.create(connection, projection, self._log.shards(connection), "retired")
+        built = generations.create(connection, projection, self._log, "retired")
         connection.execute(COPY_PARKED, named(built) | {"live": live.number})
         return live, Build(projection, built)
 

@@ -96,9 +96,8 @@ class Rebuild:
             if begun is not None and self._restart:
                 generations.drop(connection, begun)
                 begun = None
-            shards = self._log.shards(connection)
             builds.append(
-                Build(projection, begun or generations.create(connection, projection, shards, "building"))
+                Build(projection, begun or generations.create(connection, projection, self._log, "building"))
             )
         return builds
 

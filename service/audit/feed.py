@@ -12,14 +12,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import merge
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct, structs
 
 from domain.recorded import Recorded, Redacted
 from service.audit.words import Redaction, in_words
-from service.store.log import COLUMNS, HEADS, by_shard, recorded
+from service.store.log import COLUMNS, HEADS, LANES, by_shard, recorded
 from service.store.past import Pool, emptied, redactions, rows
 
 LOOKED_AT: Final = 20_000
@@ -208,5 +209,6 @@ def entry(recorded: Recorded, redaction: Redaction) -> FeedEntry:
 async def ends_of(pool: Pool, only: int | None = None) -> dict[int, int]:
     """Where each shard ends now, or one of them."""
     async with pool.connection() as connection:
-        ends: dict[int, Any] = dict(await rows(connection, HEADS, {}))
-    return ends if only is None else {only: ends[only]}
+        lanes = [[only]] if only is not None else [shards for (shards,) in await rows(connection, LANES, {})]
+        ends = [await rows(connection, HEADS, {"shards": lane}) for lane in lanes]
+    return dict(chain(*ends))

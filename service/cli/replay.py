@@ -81,7 +81,7 @@ def rebuild(
     with reporting() as report:
         work = Rebuild(
             partial(database.connect, NAME),
-            DatabaseLog(),
+            DatabaseLog(database.topology),
             projections,
             report,
             restart=restart,
@@ -111,7 +111,7 @@ def retry(database: Database, projections: Sequence[Projection]) -> int:
     left = 0
     with database.connect(NAME) as connection:
         for projection in projections:
-            retried = unparking.retry(connection, DatabaseLog(), projection)
+            retried = unparking.retry(connection, DatabaseLog(database.topology), projection)
             for parked in retried.taken:
                 say(f"{projection.name}: conversation {parked.conversation_id} is whole again")
             for parked in retried.still:

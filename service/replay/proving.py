@@ -18,5 +18,5 @@ def proofs_of(
     report: Report = lambda progress: None,
     processes: int | None = None,
 ) -> list[CheckResult]:
-    connect = partial(database.connect, NAME)
-    return Check(connect, DatabaseLog(), projections, report, processes=processes or processes_here()).run()
+    connect, log = partial(database.connect, NAME), DatabaseLog(database.topology)
+    return Check(connect, log, projections, report, processes=processes or processes_here()).run()

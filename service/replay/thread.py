@@ -50,6 +50,7 @@ class Rebuilding:
 
     def __init__(self, database: Database, projections: Sequence[Projection], kind: Kind) -> None:
         self._database = database
+        self._log = DatabaseLog(database.topology)
         self._projections = projections
         self._kind = kind
         self._connections: list[Connection[Any]] = []
@@ -99,11 +100,11 @@ class Rebuilding:
             return ReplayEnd("failed", [f"It failed: {why}. What is read was not touched."])
 
     def _replay(self) -> ReplayEnd:
-        work = Rebuild(self._connect, DatabaseLog(), self._projections, self._report)
+        work = Rebuild(self._connect, self._log, self._projections, self._report)
         return ReplayEnd("done", list(rebuilt_in_words(work.run()))[:MOST_LINES])
 
     def _check(self) -> ReplayEnd:
-        proofs = Check(self._connect, DatabaseLog(), self._projections, self._report).run()
+        proofs = Check(self._connect, self._log, self._projections, self._report).run()
         lines = [line for proof in proofs for line in proof_in_words(proof, TOLD_KEYS)]
         equal = all(proof.equal for proof in proofs)
         return ReplayEnd("done" if equal else "differs", lines[:MOST_LINES])

@@ -2,7 +2,6 @@
 may empty what was said in it."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,6 +12,9 @@ from psycopg.errors import ConnectionTimeout
 from projections.rows.silence import PatientConnection, Silence
 from service.store.patience import StorePatience
 from service.store.poolers import ASKED, check_direct, naming_poolers
+from service.store.topology.found import topology_of
+from service.store.topology.single import NOTHING_MORE, SingleServer
+from service.store.topology.topology import Topology
 
 SCHEMA: Final = "hansard"
 RUNTIME_ROLE: Final = "hansard_runtime"
@@ -53,9 +55,6 @@ CLIENT_PARAMETERS: Final = {"connect_timeout": "5", **KEEPALIVES}
 """The DSN may say otherwise."""
 
 
-NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
-
-
 class Database(Struct, frozen=True):
     """One database, as the running service sees it."""
 
@@ -66,6 +65,7 @@ class Database(Struct, frozen=True):
     """What a process becomes for as long as it empties events. NULL beside a role: it may erase nothing."""
     version: int = 0
     patience: StorePatience = StorePatience()
+    topology: Topology = SingleServer()
 
     @classmethod
     def open(cls, dsn: str, patience: StorePatience | None = None) -> "Database":
@@ -77,6 +77,7 @@ class Database(Struct, frozen=True):
             check_direct(connection, SCHEMA)
             found = connection.execute(MAY_BE, {"roles": [RUNTIME_ROLE, ERASER_ROLE]}).fetchall()
             version = connection.info.server_version
+            topology = topology_of(connection)
         roles = {name for (name,) in found}
         return cls(
             dsn,
@@ -84,6 +85,7 @@ class Database(Struct, frozen=True):
             ERASER_ROLE if ERASER_ROLE in roles else None,
             version,
             patience,
+            topology,
         )
 
     @property
@@ -92,7 +94,7 @@ class Database(Struct, frozen=True):
 
     def conninfo_with(self, parameters: Mapping[str, str]) -> str:
         """Parameters of PostgreSQL's; one that it is too old to know is left out."""
-        given = {"transaction_timeout": "0", **parameters}
+        given = {"transaction_timeout": "0", **parameters, **self.topology.parameters}
         if self.role is not None:
             given["role"] = self.role
         if self.version < BOUNDS_TRANSACTIONS:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from psycopg import AsyncConnection, Connection
 from domain.errors import EventUnreadable
 from domain.recorded import Recorded, Unreadable
 from service.store.codec import decode
+from service.store.topology.single import SingleServer
+from service.store.topology.topology import Topology
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 PIECE_BYTES: Final = 1024 * 1024
@@ -23,14 +26,13 @@ END: Final = 2**63 - 1
 COLUMNS: Final = (
     "shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id"
 )
-SHARDS: Final = "SELECT shard FROM lanes ORDER BY shard"
+LANES: Final = "SELECT array_agg(shard ORDER BY shard) AS shards FROM layout GROUP BY lane ORDER BY 1"
 HEADS: Final = """
-SELECT l.shard, COALESCE(
-    (SELECT e.position FROM events e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1), 0)
-FROM lanes l ORDER BY l.shard"""
-LANES: Final = """
-SELECT min(shard) FROM lanes
-WHERE lane IN (SELECT lane FROM lanes WHERE shard = ANY(%(shards)s)) GROUP BY lane ORDER BY 1"""
+SELECT l.shard, COALESCE((
+    SELECT e.position FROM events AS e
+    WHERE e.shard = l.shard AND e.shard = ANY(%(shards)s) ORDER BY e.position DESC LIMIT 1), 0)
+FROM lanes AS l WHERE l.shard = ANY(%(shards)s) ORDER BY l.shard"""
+"""Of one lane's shards: what is asked of several is asked of each."""
 LOCK: Final = "SELECT shard FROM lanes WHERE shard = %(lane)s FOR NO KEY UPDATE"
 """A lane at a time, always in the same order."""
 PAGE: Final = f"""
@@ -97,6 +99,8 @@ FROM receipts WHERE shard = %(shard)s AND command_id = %(command_id)s AND kind <
 """An erasure of many conversations is asked for under a key that none of its events has."""
 
 
+ONE_SERVER: Final = SingleServer()
+
 Row = tuple[Any, ...]
 
 
@@ -113,11 +117,19 @@ class StoredCommand(Struct, frozen=True):
 class DatabaseLog:
     """Keeps the contract that projections have with the log."""
 
-    def shards(self, connection: Connection[Any]) -> Sequence[int]:
-        return [shard for (shard,) in connection.execute(SHARDS)]
+    def __init__(self, topology: Topology = ONE_SERVER) -> None:
+        self._topology = topology
+
+    def lanes(self, connection: Connection[Any]) -> list[list[int]]:
+        return lanes(connection)
+
+    def shards(self, connection: Connection[Any]) -> list[int]:
+        return sorted(chain(*lanes(connection)))
 
     def heads(self, connection: Connection[Any]) -> dict[int, int]:
-        return dict(connection.execute(HEADS).fetchall())
+        return {
+            shard: head for lane in lanes(connection) for shard, head in heads_of(connection, lane).items()
+        }
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:
         given = {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES}
@@ -152,9 +164,23 @@ class DatabaseLog:
         most = {"limit": limit, "bytes": PIECE_BYTES}
         return [recorded(row) for row in binary(connection, PIECE, given | most)]
 
+    def place(self, connection: Connection[Any], table: str) -> None:
+        self._topology.place(connection, table)
+
     def lock(self, connection: Connection[Any], shards: Iterable[int]) -> None:
-        for (lane,) in connection.execute(LANES, {"shards": list(shards)}).fetchall():
-            connection.execute(LOCK, {"lane": lane})
+        wanted = set(shards)
+        for lane in lanes(connection):
+            if wanted.intersection(lane):
+                connection.execute(LOCK, {"lane": lane[0]})
+
+
+def lanes(connection: Connection[Any]) -> list[list[int]]:
+    """The shards that lie together; whoever appends to one of them locks the first one's row in `lanes`."""
+    return [shards for (shards,) in connection.execute(LANES)]
+
+
+def heads_of(connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:
+    return dict(connection.execute(HEADS, {"shards": list(lane)}).fetchall())
 
 
 def by_shard(values: Mapping[int, int]) -> list[int | None]:

@@ -23,9 +23,11 @@ CREATE TABLE IF NOT EXISTS migrations (
 )"""
 APPLIED: Final = "SELECT number, name, checksum FROM migrations ORDER BY number"
 RECORD: Final = "INSERT INTO migrations (number, name, checksum) VALUES (%(number)s, %(name)s, %(checksum)s)"
-LAY_OUT_SHARDS: Final = """
-INSERT INTO lanes (shard, lane) SELECT shard, 0 FROM generate_series(0, %(shards)s - 1) AS shard
-WHERE NOT EXISTS (SELECT 1 FROM lanes)"""
+LAY_OUT: Final = """
+INSERT INTO layout (shard, lane) SELECT shard, 0 FROM generate_series(0, %(shards)s - 1) AS shard
+WHERE NOT EXISTS (SELECT FROM layout)"""
+LAY_OUT_LANES: Final = """
+INSERT INTO lanes (shard, lane) SELECT shard, lane FROM layout WHERE NOT EXISTS (SELECT FROM lanes)"""
 CAN_MAKE_ROLES: Final = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
 HAS_ROLE: Final = "SELECT 1 FROM pg_roles WHERE rolname = %(role)s"
 REDACTED: Final = "state, state_salt, message_id, user_id, actor, request_id, person_salt"
@@ -37,7 +39,7 @@ GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
 GRANT SELECT, INSERT ON events TO {role};
 GRANT SELECT, UPDATE (lane) ON lanes TO {role};
-GRANT SELECT ON migrations TO {role};
+GRANT SELECT ON migrations, layout TO {role};
 GRANT SELECT, INSERT, UPDATE ON service_keys TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON snapshots, generations, build_tables, checkpoints, parked, deferred, drafts, attachments TO {role};
@@ -113,9 +115,10 @@ def migrate(dsn: str, *, shards: int = 64) -> MigrationReport:
                     RECORD,
                     {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
                 )
-        connection.execute(LAY_OUT_SHARDS, {"shards": shards})
+        connection.execute(LAY_OUT, {"shards": shards})
+        connection.execute(LAY_OUT_LANES)
         guarded = guard(connection)
-        row = connection.execute("SELECT count(*) FROM lanes").fetchone()
+        row = connection.execute("SELECT count(*) FROM layout").fetchone()
         return MigrationReport(tuple(m.name for m in todo), row[0] if row else 0, guarded)
 
 

@@ -15,7 +15,7 @@ from domain.recorded import Recorded
 from service.repeating import Repeating
 from service.store.connections import Database
 from service.store.incarnation import Incarnation, begin_another, current
-from service.store.log import HEADS
+from service.store.log import DatabaseLog
 
 log = logging.getLogger("hansard.restore")
 
@@ -46,7 +46,7 @@ class SeenHeads:
     def _is_less_on(self, connection: Connection[Any]) -> bool:
         """Whether anything of what was seen before this look is gone."""
         before = dict(self._heads)
-        heads = dict(connection.execute(HEADS).fetchall())
+        heads = DatabaseLog().heads(connection)
         if any(heads.get(shard, 0) < position for shard, position in before.items()):
             return True
         for shard, position in heads.items():

@@ -4,19 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from hashlib import blake2b
-from typing import Final
 
 from projections.projection import Projection
 from service.store.append import Append, Appended
 from service.store.connections import Database
 from service.store.incarnation import current
+from service.store.log import lanes
 from service.store.migrations import check_migrated
 from service.store.observer import Observer
 from service.store.session import Connected, nothing_more
 from service.store.tagging import find_tags_of
 from service.store.writer import Committed, LaneWriter
-
-LANES: Final = "SELECT shard, min(shard) OVER (PARTITION BY lane) FROM lanes"
 
 
 class Store:
@@ -33,16 +31,16 @@ class Store:
         with database.connect(patience=database.patience.asked) as connection:
             check_migrated(connection)
             self.incarnation = current(connection)
-            lane_of = dict(connection.execute(LANES).fetchall())
-        self.shards = len(lane_of)
+            shards_of = {shards[0]: shards for shards in lanes(connection)}
+        self.shards = sum(map(len, shards_of.values()))
         self.patience = database.patience
         self.find_tags = find_tags_of(projections)
         writers = {
             lane: LaneWriter(database, lane, projections, committed, queue_limit, observer, connected)
-            for lane in set(lane_of.values())
+            for lane in shards_of
         }
         self._writers: Sequence[LaneWriter] = tuple(writers.values())
-        self._writer_of = {shard: writers[lane] for shard, lane in lane_of.items()}
+        self._writer_of = {shard: writers[lane] for lane, shards in shards_of.items() for shard in shards}
 
     def start(self) -> None:
         for writer in self._writers:

@@ -12,6 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from projections.conversations import CONVERSATIONS
 from service.store.connections import Database
+from service.store.log import DatabaseLog
 from service.store.whereabouts import all_whereabouts
 from service.verify.chains import EventRow, follow
 from service.verify.faults import MOST_LISTED, Fault, Faults, missing
@@ -19,7 +20,6 @@ from service.verify.named import check_names
 
 PAGE: Final = 2_000
 
-SHARDS: Final = "SELECT shard FROM lanes ORDER BY shard"
 ELSEWHERE: Final = """
 SELECT shard, conversation_id, version, position FROM events
 WHERE shard < 0 OR shard >= %(shards)s ORDER BY shard, position LIMIT %(limit)s"""
@@ -96,7 +96,7 @@ def verify_conversation(connection: Connection[Any], conversation_id: UUID) -> V
     faults, read = Faults(), 0
     given = {"conversation_id": conversation_id}
     with as_of_now(connection):
-        shards = len(connection.execute(SHARDS).fetchall())
+        shards = len(DatabaseLog().shards(connection))
         found = [each.shard for each in all_whereabouts(connection, shards, conversation_id)]
         for shard in found:
             rows = Rows(connection, OF_CONVERSATION, given | {"shard": shard}, uncounted)
@@ -110,7 +110,7 @@ def verify_conversation(connection: Connection[Any], conversation_id: UUID) -> V
 def verify_lanes(connection: Connection[Any], shards: Collection[int]) -> Verified:
     """That they are 0, 1, 2, …, and that no events lie elsewhere, where nobody would ever look."""
     count = max(shards, default=-1) + 1
-    gone = "its row in lanes is missing, so that its events belong to no shard"
+    gone = "its row in layout or in lanes is missing, so that its events belong to no shard"
     faults = [Fault(gone, shard) for shard in range(count) if shard not in shards]
     with as_of_now(connection):
         rows = connection.execute(ELSEWHERE, {"shards": count, "limit": MOST_LISTED}).fetchall()

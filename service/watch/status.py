@@ -21,7 +21,7 @@ SHARDS: Final = """
 SELECT l.shard, l.lane, COALESCE((
     SELECT e.position FROM events AS e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1
 ), 0) AS events
-FROM lanes AS l ORDER BY l.shard"""
+FROM layout AS l ORDER BY l.shard"""
 REACHED: Final = """
 SELECT projection, generation, bool_and(position IS NULL) AS in_step,
     COALESCE(sum(LEAST(position, head)), 0)::bigint AS applied,

@@ -48,7 +48,7 @@ class World:
         self.connect = partial(self.database.connect, "machine")
         self.follower = Follower(self.connect, LOG, self.projections.values())
         with psycopg.connect(dsn, autocommit=True) as owner:
-            owner.execute("UPDATE hansard.lanes SET lane = shard %% %s", [lanes])
+            owner.execute("UPDATE hansard.layout SET lane = shard %% %s", [lanes])
         self._runner = asyncio.Runner()
         self._looking = self.connect()
         self.processes: list[Process] = []

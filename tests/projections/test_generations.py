@@ -84,7 +84,7 @@ def replaced(dsn: str) -> tuple[Generation, Generation, Generation]:
     """One of another version, one that was live, and one that is live in its place."""
     other, old = built(dsn, Words(version="0"), Words())
     with connected(dsn) as connection, connection.transaction():
-        new = create(connection, Words(), LOG.shards(connection), "building")
+        new = create(connection, Words(), LOG, "building")
         switch(connection, new)
     return other, old, new
 

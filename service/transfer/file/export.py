@@ -21,7 +21,7 @@ from domain.recorded import Foreign
 from projections.rows.arrays import Array
 from service.store.codec import CODEC, decode, topic_of
 from service.store.connections import Database
-from service.store.log import SHARDS
+from service.store.log import DatabaseLog
 from service.store.store import shard_of
 from service.transfer.file.lines import (
     EVERYTHING,
@@ -154,7 +154,7 @@ def directory(connection: Connection[Any], selection: Selection) -> Iterator[Exp
 
 
 def shards(connection: Connection[Any]) -> int:
-    return len(connection.execute(SHARDS).fetchall())
+    return len(DatabaseLog().shards(connection))
 
 
 def batches(entries: Iterable[ExportEntry]) -> Iterator[list[list[ExportEntry]]]:

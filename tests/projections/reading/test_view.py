@@ -19,6 +19,7 @@ from projections.projection import fold
 from projections.reading.view import Headway, View, configure
 from projections.rows.apply import apply
 from service.store.connections import connect, conninfo
+from service.store.log import DatabaseLog
 from tests.projections.given import SHARD, START, Log, conversation, user_said
 
 ONE, TWO = conversation(1), conversation(2)
@@ -72,7 +73,7 @@ class Database:
 async def database(dsn: str) -> AsyncIterator[Database]:
     with connect(dsn) as connection:
         if live(connection, HISTORY) is None:
-            create(connection, HISTORY, [SHARD, OTHER_SHARD], "live")
+            create(connection, HISTORY, DatabaseLog(), "live")
         yield Database(connection)
 
 
@@ -186,7 +187,7 @@ async def test_a_read_goes_over_to_the_new_generation(database: Database, view: 
     database.append("m1", projected=True)
     assert await read(view) == ["m1"]
     connection = database.connection
-    newer = create(connection, HISTORY, [SHARD, OTHER_SHARD], "building")
+    newer = create(connection, HISTORY, DatabaseLog(), "building")
     with connection.transaction():
         apply(connection, fold(HISTORY, database.log.records), newer.number)
         older = switch(connection, newer)

@@ -1,0 +1,27 @@
+"""One PostgreSQL: everything lies in it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from msgspec import Struct
+from psycopg import Connection
+
+from service.store.topology.topology import StorageNode
+
+NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class SingleServer(Struct, frozen=True):
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        return NOTHING_MORE
+
+    def place(self, connection: Connection[Any], table: str) -> None:
+        pass
+
+    def check(self, connection: Connection[Any]) -> None:
+        pass
+
+    def nodes(self, connection: Connection[Any]) -> list[StorageNode]:
+        return []
