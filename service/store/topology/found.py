@@ -11,7 +11,7 @@ from service.store.topology.topology import Topology
 CITUS: Final = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 VERSION: Final = "SELECT (regexp_match(citus_version(), 'Citus (\\S+)'))[1]"
 IS_DISTRIBUTED: Final = (
-    "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrel = to_regclass('events'))"
+    "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = to_regclass('events'))"
 )
 
 
