@@ -36,6 +36,7 @@ from service.store.repository import Repository
 from service.store.shrinking import SeenHeads
 from service.store.store import Store
 from service.store.tail import Tail
+from service.store.topology.distribution import Distribution
 from service.watch.activity import ActivityCounter
 
 ERASURES_AT_ONCE: Final = 4
@@ -156,9 +157,14 @@ class Preparation(Struct, frozen=True):
     """The projections that only a replay can build, since there are events already."""
 
 
-def prepare(settings: Settings, owner_dsn: str, dsn: str | None = None) -> Preparation:
+def prepare(
+    settings: Settings,
+    owner_dsn: str,
+    dsn: str | None = None,
+    distribution: Distribution | None = None,
+) -> Preparation:
     """Brings the database up to this code."""
-    report = migrate(owner_dsn, shards=settings.shards)
+    report = migrate(owner_dsn, shards=settings.shards, distribution=distribution)
     database = Database.open(dsn or owner_dsn)
     with database.connect("hansard migrate") as connection:
         missing = install(connection, projections_of(settings), DatabaseLog(database.topology))

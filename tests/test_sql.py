@@ -27,6 +27,7 @@ MAY_BE = {
     "service.store.look.AT_PLACE": OF_A_LANE,
     "service.store.look.CONVERSATIONS": OF_A_LANE,
     "service.store.names.OF_ANYBODY": OF_ALL,
+    "service.store.topology.distribution.HOLDS_EVENTS": "is asked before there are places to send it to",
     "service.transfer.file.export.DIRECTORY": "lists what every shard has, unless it is told one",
     "service.verify.broken_replies.CUT_OFF": OF_ALL,
     "service.verify.shard.ELSEWHERE": "looks for shards that there are not to be",

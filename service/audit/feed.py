@@ -20,7 +20,8 @@ from msgspec import Struct, structs
 
 from domain.recorded import Recorded, Redacted
 from service.audit.words import Redaction, in_words
-from service.store.log import COLUMNS, HEADS, LANES, by_shard, recorded
+from service.store.layout import LANES
+from service.store.log import COLUMNS, HEADS, by_shard, recorded
 from service.store.past import Pool, emptied, redactions, rows
 
 LOOKED_AT: Final = 20_000

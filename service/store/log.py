@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, Connection
 from domain.errors import EventUnreadable
 from domain.recorded import Recorded, Unreadable
 from service.store.codec import decode
+from service.store.layout import Lanes, lanes
 from service.store.topology.single import SingleServer
 from service.store.topology.topology import Topology
 
@@ -26,7 +27,6 @@ END: Final = 2**63 - 1
 COLUMNS: Final = (
     "shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id"
 )
-LANES: Final = "SELECT array_agg(shard ORDER BY shard) AS shards FROM layout GROUP BY lane ORDER BY 1"
 HEADS: Final = """
 SELECT l.shard, COALESCE((
     SELECT e.position FROM events AS e
@@ -120,7 +120,7 @@ class DatabaseLog:
     def __init__(self, topology: Topology = ONE_SERVER) -> None:
         self._topology = topology
 
-    def lanes(self, connection: Connection[Any]) -> list[list[int]]:
+    def lanes(self, connection: Connection[Any]) -> Lanes:
         return lanes(connection)
 
     def shards(self, connection: Connection[Any]) -> list[int]:
@@ -172,11 +172,6 @@ class DatabaseLog:
         for lane in lanes(connection):
             if wanted.intersection(lane):
                 connection.execute(LOCK, {"lane": lane[0]})
-
-
-def lanes(connection: Connection[Any]) -> list[list[int]]:
-    """The shards that lie together; whoever appends to one of them locks the first one's row in `lanes`."""
-    return [shards for (shards,) in connection.execute(LANES)]
 
 
 def heads_of(connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:

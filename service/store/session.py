@@ -94,7 +94,11 @@ class WritingSession:
                 "transaction_timeout": milliseconds(patience.append),
             }
             connection = self._database.connect("hansard writer", patience.silence, PARAMETERS | limits)
-            self._connected(connection)
+            try:
+                self._connected(connection)
+            except BaseException:
+                connection.close()
+                raise
         except BaseException as failed:
             connecting.set_exception(failed)
         else:

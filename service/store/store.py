@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from hashlib import blake2b
+from typing import Any
+
+from psycopg import Connection
 
 from projections.projection import Projection
 from service.store.append import Append, Appended
 from service.store.connections import Database
 from service.store.incarnation import current
-from service.store.log import lanes
+from service.store.layout import hold, lanes
 from service.store.migrations import check_migrated
 from service.store.observer import Observer
 from service.store.session import Connected, nothing_more
@@ -31,12 +34,19 @@ class Store:
         with database.connect(patience=database.patience.asked) as connection:
             check_migrated(connection)
             self.incarnation = current(connection)
-            shards_of = {shards[0]: shards for shards in lanes(connection)}
+            database.topology.check(connection)
+            self.lanes = lanes(connection)
+        shards_of = {shards[0]: shards for shards in self.lanes}
         self.shards = sum(map(len, shards_of.values()))
         self.patience = database.patience
         self.find_tags = find_tags_of(projections)
+
+        def attached(connection: Connection[Any]) -> None:
+            hold(connection, self.lanes)
+            connected(connection)
+
         writers = {
-            lane: LaneWriter(database, lane, projections, committed, queue_limit, observer, connected)
+            lane: LaneWriter(database, lane, projections, committed, queue_limit, observer, attached)
             for lane in shards_of
         }
         self._writers: Sequence[LaneWriter] = tuple(writers.values())

@@ -1,6 +1,6 @@
 """A Citus cluster: the shards lie on its nodes, and everybody connects to its coordinator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.errors import Refusal
+from service.store.layout import held_by_nobody
 from service.store.topology.topology import StorageNode
 
 OLDEST: Final = (13, 2)
@@ -24,11 +25,32 @@ PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-IS_COORDINATOR: Final = "SELECT groupid = 0 FROM pg_dist_local_group"
 PLACE: Final = "SELECT create_distributed_table(%(table)s, 'shard', colocate_with => 'events')"
-LANES: Final = """
+PLACES: Final = """
 SELECT l.shard, l.lane, get_shard_id_for_distribution_column('events', l.shard) AS lies_in
 FROM layout AS l ORDER BY l.shard"""
+REFERENCE: Final = "SELECT create_reference_table(%(table)s)"
+NOT_PLACED: Final = """
+SELECT c.relname::text FROM pg_class AS c
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'shard'
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname <> 'layout'
+    AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
+ORDER BY 1"""
+NOT_REFERENCE: Final = """
+SELECT NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = %(table)s::regclass)"""
+LEFT_BEHIND: Final = """
+SELECT c.relname::text FROM pg_class AS c JOIN pg_dist_partition AS p ON p.logicalrelid = c.oid
+WHERE c.relnamespace = current_schema()::regnamespace AND p.partmethod = 'h' AND pg_relation_size(c.oid) > 0
+ORDER BY 1"""
+EMPTY: Final = "SELECT truncate_local_data_after_distributing_table(%(table)s)"
+LAY_OUT: Final = """
+UPDATE layout AS l SET lane = anew.lane
+FROM (SELECT shard, min(shard) OVER (
+        PARTITION BY get_shard_id_for_distribution_column('events', shard)) AS lane
+    FROM layout) AS anew
+WHERE anew.shard = l.shard"""
+SMALL: Final = ("generations",)
+"""What is joined with tables that are distributed: it is on every node."""
 NODES: Final = """
 SELECT n.nodename, n.nodeport, array_agg(l.shard ORDER BY l.shard)
 FROM layout AS l
@@ -41,13 +63,16 @@ class CitusTooOld(Refusal):
     """The database has Citus {version}; Hansard was tried on {oldest} and later: update Citus"""
 
 
-class NotTheCoordinator(Refusal):
-    """The DSN leads to a node of a Citus cluster: give one that leads to its coordinator"""
-
-
 class LanesDisagree(Refusal):
     """The shards {shards} lie apart from the others of their lane, or with those of another: stop every
     process of Hansard, and run `hansard migrate`"""
+
+
+class Place(Struct, frozen=True):
+    shard: int
+    lane: int
+    lies_in: int
+    """The number of one of Citus's shards."""
 
 
 class Citus(Struct, frozen=True):
@@ -57,12 +82,26 @@ class Citus(Struct, frozen=True):
     def parameters(self) -> Mapping[str, str]:
         return PARAMETERS
 
+    @property
+    def is_spread(self) -> bool:
+        return True
+
+    def settle(self, connection: Connection[Any]) -> None:
+        for table in names(connection, NOT_PLACED):
+            self.place(connection, table)
+        for table in SMALL:
+            if connection.execute(NOT_REFERENCE, {"table": table}).fetchone() == (True,):
+                connection.execute(REFERENCE, {"table": table})
+        for table in names(connection, LEFT_BEHIND):
+            connection.execute(EMPTY, {"table": table})
+        if apart_from_their_lanes(connection):
+            with held_by_nobody(connection):
+                connection.execute(LAY_OUT)
+
     def place(self, connection: Connection[Any], table: str) -> None:
         connection.execute(PLACE, {"table": table})
 
     def check(self, connection: Connection[Any]) -> None:
-        check_version(self.version)
-        check_coordinator(connection)
         apart = apart_from_their_lanes(connection)
         if apart:
             raise LanesDisagree(shards=", ".join(map(str, apart)))
@@ -77,17 +116,20 @@ def check_version(version: str) -> None:
         raise CitusTooOld(version=version, oldest=".".join(map(str, OLDEST)))
 
 
-def check_coordinator(connection: Connection[Any]) -> None:
-    row = connection.execute(IS_COORDINATOR).fetchone()
-    if row is None or not row[0]:
-        raise NotTheCoordinator
+def names(connection: Connection[Any], query: str) -> list[str]:
+    return [name for (name,) in connection.execute(query)]
 
 
 def apart_from_their_lanes(connection: Connection[Any]) -> list[int]:
+    return apart([Place(*row) for row in connection.execute(PLACES)])
+
+
+def apart(places: Sequence[Place]) -> list[int]:
     """The shards for which layout and placement do not say the same."""
-    rows = connection.execute(LANES).fetchall()
-    place_of_lane = {lane: place for _, lane, place in reversed(rows)}
-    lane_of_place = {place: lane for _, lane, place in reversed(rows)}
+    place_of, lane_of = dict[int, int](), dict[int, int]()
     return [
-        shard for shard, lane, place in rows if place_of_lane[lane] != place or lane_of_place[place] != lane
+        each.shard
+        for each in places
+        if place_of.setdefault(each.lane, each.lies_in) != each.lies_in
+        or lane_of.setdefault(each.lies_in, each.lane) != each.lane
     ]

@@ -17,6 +17,13 @@ class SingleServer(Struct, frozen=True):
     def parameters(self) -> Mapping[str, str]:
         return NOTHING_MORE
 
+    @property
+    def is_spread(self) -> bool:
+        return False
+
+    def settle(self, connection: Connection[Any]) -> None:
+        pass
+
     def place(self, connection: Connection[Any], table: str) -> None:
         pass
 

@@ -21,6 +21,16 @@ class Topology(Protocol):
         """PostgreSQL's, of every connection; they win over what a connection asks for itself."""
         ...
 
+    @property
+    def is_spread(self) -> bool:
+        """Whether there are other servers, as which and with which rights a role connects too."""
+        ...
+
+    def settle(self, connection: Connection[Any]) -> None:
+        """Puts all tables where they belong, and lays the shards out by where they lie. Once more, it changes
+        what was changed since, and needs no node otherwise."""
+        ...
+
     def place(self, connection: Connection[Any], table: str) -> None:
         """Puts a table that was just made beside the events of the shards that its rows name."""
         ...

@@ -21,7 +21,15 @@ RETENTION = {"--retention-anonymise-after", "--retention-erase-after", "--retent
 
 FLAGS: dict[str, set[str]] = {
     "serve": {setting.flag for setting in explain()},
-    "migrate": {*DATABASE, *SHAPING, "--shards", "--erasure-journal"},
+    "migrate": {
+        *DATABASE,
+        *SHAPING,
+        "--shards",
+        "--erasure-journal",
+        "--distribute",
+        "--citus-shards",
+        "--move-data",
+    },
     "replay": {*DATABASE, *SHAPING, "--check", "--parked", "--restart"},
     "status": {*DATABASE, *SHAPING, "--json", "--shards", "--parked"},
     "verify": {*DATABASE, *SHAPING, "--seal", "--public-key", "--conversation", "--only", "--json"},

@@ -10,8 +10,8 @@ from psycopg import errors, sql
 
 from service.privacy.emptying import as_eraser
 from service.store.connections import ERASER_ROLE, Database
+from service.store.guard import REDACTED
 from service.store.insert import TYPES
-from service.store.migrations import REDACTED
 from tests.service.store.appending import asked, started, storing
 
 EMPTIED = set(REDACTED.split(", "))

@@ -13,6 +13,7 @@ from domain.events import ConversationStarted, Event, MessageAdded
 from projections.projection import Projection
 from service.store.append import Append, CommandKey, append_of
 from service.store.connections import Database, connect
+from service.store.patience import StorePatience
 from service.store.store import Store
 
 USER = "ann"
@@ -30,8 +31,10 @@ def started(*more: Event) -> Sequence[Event]:
 
 
 @contextmanager
-def storing(dsn: str, projections: Sequence[Projection] = (), **more: Any) -> Iterator[Store]:
-    with closing(Store(Database.open(dsn), projections, **more)) as store:
+def storing(
+    dsn: str, projections: Sequence[Projection] = (), patience: StorePatience | None = None, **more: Any
+) -> Iterator[Store]:
+    with closing(Store(Database.open(dsn, patience), projections, **more)) as store:
         store.start()
         yield store
 
