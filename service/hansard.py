@@ -12,7 +12,6 @@ from domain.content import Limits
 from domain.recorded import Recorded
 from projections.conversations import Conversations
 from projections.following.follower import Follower
-from projections.following.wake import Wake
 from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
@@ -61,7 +60,6 @@ class Hansard:
         self.pool = pool_of(self.database, settings.pool_size)
         self._loop = asyncio.get_running_loop()
         self._progress = Headway()
-        self._wake = Wake()
         self.activity = ActivityCounter(self.pool, observer)
         self._seen = seen or SeenHeads()
         self.store = Store(
@@ -76,7 +74,6 @@ class Hansard:
             self._connect_follower,
             self.log,
             self.projections,
-            self._wake,
             self._moved,
         )
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
@@ -118,7 +115,6 @@ class Hansard:
         await self.replays.close()
         await self.shared.close()
         await self.pool.close()
-        self._wake.close()
 
     def leave(self) -> None:
         """Who listens here goes on at another process, and what takes long begins to stop."""
@@ -132,7 +128,7 @@ class Hansard:
         return self.database.connect("hansard follower", patience, limits)
 
     def _committed(self, events: Sequence[Recorded]) -> None:
-        self._wake.set()
+        self.follower.appended({each.shard for each in events})
         self._seen.take(events)
         self.changes.appended(events)
 

@@ -14,7 +14,6 @@ OF_ALL = "asks every shard, once in a while, and for no request of a user"
 OF_A_LANE = "is about shards of one lane, which lie together"
 OF_ONE = "is given one value, for one shard"
 MAY_BE = {
-    "projections.following.follower.BEHIND": OF_ALL,
     "projections.following.parking.LIST": OF_ALL,
     "projections.generations.FORGET": "takes a build's rows away, from every shard",
     "projections.rebuilding.check.COPY_PARKED": "copies rows of every shard to where they lie already",

@@ -3,226 +3,118 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from itertools import groupby
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
-from msgspec import Struct
 from psycopg import Connection
-from psycopg.rows import class_row
-from psycopg.types.json import Json
 
-from projections.following import parking
-from projections.following.advance import Step, follow_page, put_in_step
-from projections.following.wake import CHANNEL, Wake
-from projections.generations import Generation
+from projections.following.lane import PAGE_EVENTS, Connect, LaneFollower, Rest
+from projections.following.parking import in_words
+from projections.following.wake import Wake
 from projections.log import Log
 from projections.projection import Projection
 
 logger = logging.getLogger("hansard.follower")
 
-Connect = Callable[[], Connection[Any]]
-
-PAGE_EVENTS: Final = 1_000
-POLL: Final = 1.0
-CONTESTED: Final = 0.005
-"""How long to wait for another process that has the same shards in hand."""
-GATHER: Final = 0.02
-"""How long what is appended gathers after a round, so that one transaction takes all of it: a round of one
-event costs about as much as one of fifty."""
-SMALL_REST: Final = 500
-LARGEST_REST: Final = 16_000
-LONGEST_PAUSE: Final = 5.0
-
-BEHIND: Final = """
-    SELECT projection, generation, version, lane, shard, position, head
-    FROM (
-        SELECT c.projection, c.generation, g.version, l.lane, c.shard, c.position, COALESCE((
-            SELECT e.position FROM events AS e WHERE e.shard = c.shard ORDER BY e.position DESC LIMIT 1
-        ), 0) AS head
-        FROM checkpoints AS c
-        JOIN lanes AS l ON l.shard = c.shard
-        JOIN generations AS g ON g.projection = c.projection AND g.generation = c.generation
-        WHERE g.stage = 'live' AND c.position IS NOT NULL
-            AND g.version = (%(known)s::jsonb ->> g.projection)
-    ) AS reached
-    WHERE position < head OR projection = ANY(%(with_append)s::text[])
-    ORDER BY projection, generation, lane, shard
-"""
-
-
-class Behind(Struct, frozen=True):
-    """A shard that a build has not got to the end of."""
-
-    projection: str
-    generation: int
-    version: str
-    lane: int
-    shard: int
-    position: int
-    head: int
-
 
 class Follower:
-    """One thread a process. Several share the work: each takes the shards that no other has in hand."""
+    """One thread a lane, so that a lane which cannot be reached holds up no other. Several processes share
+    the work: each takes the shards that no other has in hand."""
 
     def __init__(
         self,
         connect: Connect,
         log: Log,
         projections: Iterable[Projection],
-        wake: Wake | None = None,
         on_progress: Callable[[str], None] = lambda projection: None,
         page: int = PAGE_EVENTS,
+        wake: Callable[[], Wake] = Wake,
     ) -> None:
-        self.wake = wake or Wake()
+        """Each lane has a `wake` of its own."""
         self._connect = connect
         self._log = log
         self._projections = {projection.name: projection for projection in projections}
         self._on_progress = on_progress
         self._page = page
+        self._wake = wake
         self._stopping = threading.Event()
-        self._resting: dict[str, Rest] = {}
-        self._patience: dict[str, int] = {}
-        self._moved_at = time.monotonic()
+        self._lanes: Sequence[LaneFollower] = ()
+        self._started_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="hansard-follower", daemon=True)
 
     def start(self) -> None:
-        self._moved_at = time.monotonic()
+        self._started_at = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        self.wake.set()
+        for lane in self._lanes:
+            lane.wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        lanes, self._lanes = self._lanes, ()
+        for lane in lanes:
+            lane.wake.close()
+
+    def appended(self, shards: Collection[int]) -> None:
+        """Called by any thread, after a commit."""
+        for lane in self._lanes:
+            if not lane.shards.isdisjoint(shards):
+                lane.wake.set()
 
     def standing_still_for(self) -> float:
-        """Seconds since it last looked what is behind, or took a page further. It looks at least every second
-        when there is nothing to do."""
-        return time.monotonic() - self._moved_at
+        """Seconds since any lane last looked what is behind, or took a page further. Each looks at least
+        every second when there is nothing to do."""
+        moved = [lane.moved_at for lane in self._lanes]
+        return time.monotonic() - max(moved, default=self._started_at)
+
+    def out_of_reach(self) -> list[int]:
+        """The shards of the lanes that it could not look at the last time."""
+        return sorted(shard for lane in self._lanes if lane.is_out_of_reach for shard in lane.shards)
 
     def run_once(self) -> int:
         """Follows until nothing is behind; gives back how many events it applied, over all projections."""
-        applied = 0
         with self._connect() as connection:
             connection.autocommit = True
-            while behind := self._behind(connection):
-                steps = [self._follow(connection, group) for group in by_lane(behind)]
-                applied += sum(step.events for step in steps)
-                if any(step.contested for step in steps):
-                    time.sleep(CONTESTED)
-        return applied
+            lanes = self._lanes_on(connection)
+            try:
+                return sum(lane.follow_to_the_end(connection) for lane in lanes)
+            finally:
+                for lane in lanes:
+                    lane.wake.close()
 
     def _run(self) -> None:
+        self._find_lanes()
+        threads = [threading.Thread(target=lane.run, name=str(lane), daemon=True) for lane in self._lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _find_lanes(self) -> None:
         rest = Rest()
         while not self._stopping.is_set():
             try:
                 with self._connect() as connection:
-                    connection.autocommit = True
-                    connection.execute(f"LISTEN {CHANNEL}")
-                    rest = Rest()
-                    self._attend(connection)
-            except Exception as error:  # whatever it is, following goes on
+                    self._lanes = self._lanes_on(connection)
+            except Exception as error:  # whatever it is, following begins
                 rest = rest.longer()
-                logger.warning(
-                    "following stopped, and goes on in %.1f s: %s", rest.pause, parking.in_words(error)
-                )
+                logger.warning("following begins in %.1f s: %s", rest.pause, in_words(error))
                 self._stopping.wait(rest.pause)
+            else:
+                return
 
-    def _attend(self, connection: Connection[Any]) -> None:
-        while not self._stopping.is_set():
-            self.wake.clear()
-            groups = by_lane(self._behind(connection))
-            steps = [self._try(connection, group) for group in groups]
-            if any(step.contested for step in steps):
-                self.wake.wait(CONTESTED, connection)
-            elif not any(step.events for step in steps):
-                self.wake.wait(POLL, connection)
-            elif all(map(took_all, groups, steps)):
-                self._stopping.wait(GATHER)
-
-    def _behind(self, connection: Connection[Any]) -> list[Behind]:
-        projections = self._projections.values()
-        given = {
-            "known": Json({each.name: each.version for each in projections}),
-            "with_append": [each.name for each in projections if each.with_append],
-        }
-        with connection.cursor(row_factory=class_row(Behind)) as cursor:
-            behind = cursor.execute(BEHIND, given).fetchall()
-        self._moved_at = time.monotonic()
-        return behind
-
-    def _try(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:
-        """One projection's trouble does not hold up the others: it rests for a while."""
-        name = behind[0].projection
-        rest = self._resting.get(name, Rest())
-        if time.monotonic() < rest.until:
-            return Step()
-        try:
-            step = self._follow(connection, behind)
-        except Exception as error:
-            if connection.closed:
-                raise
-            self._resting[name] = rest = rest.longer()
-            logger.warning(
-                "%s could not follow, and rests for %.1f s: %s", name, rest.pause, parking.in_words(error)
+    def _lanes_on(self, connection: Connection[Any]) -> list[LaneFollower]:
+        return [
+            LaneFollower(
+                shards,
+                self._connect,
+                self._log,
+                self._projections,
+                self._on_progress,
+                self._page,
+                self._wake(),
+                self._stopping,
             )
-            return Step()
-        self._resting.pop(name, None)
-        self._moved_at = time.monotonic()
-        return step
-
-    def _follow(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:
-        """One page of one projection in one lane."""
-        first = behind[0]
-        projection = self._projections[first.projection]
-        generation = Generation(first.projection, first.generation, first.version, "live")
-        shards = [each.shard for each in behind]
-        rest = sum(each.head - each.position for each in behind)
-        in_step = projection.with_append and rest <= self._patience.get(first.projection, SMALL_REST)
-        given = (connection, self._log, projection, generation, shards, self._page)
-        if in_step:
-            step = parking.carefully(connection, partial(put_in_step, *given))
-        else:
-            step = parking.carefully(connection, partial(follow_page, *given))
-        if projection.with_append:
-            self._be_patient(first.projection, in_step)
-        if step.parked:
-            logger.warning("%s parked %d conversations", first.projection, step.parked)
-        if step.events or in_step:
-            self._on_progress(first.projection)
-        return step
-
-    def _be_patient(self, projection: str, in_step: bool) -> None:
-        """Where appends come as fast as they can be followed, more and more of them are left to be applied
-        under the lane's lock: so in the end it is caught up with, at the price of one longer pause."""
-        if in_step:
-            self._patience.pop(projection, None)
-        else:
-            allowed = self._patience.get(projection, SMALL_REST)
-            self._patience[projection] = min(allowed * 2, LARGEST_REST)
-
-
-class Rest(Struct, frozen=True):
-    """How long something that failed is left alone: longer each time."""
-
-    pause: float = 0.0
-    until: float = 0.0
-
-    def longer(self) -> "Rest":
-        pause = min(max(0.1, self.pause * 2), LONGEST_PAUSE)
-        return Rest(pause, time.monotonic() + pause)
-
-
-def took_all(behind: Iterable[Behind], step: Step) -> bool:
-    """What there was when it was looked at."""
-    return step.events >= sum(each.head - each.position for each in behind)
-
-
-def by_lane(behind: Iterable[Behind]) -> list[list[Behind]]:
-    return [
-        list(group)
-        for _, group in groupby(behind, lambda each: (each.projection, each.generation, each.lane))
-    ]
+            for shards in self._log.lanes(connection)
+        ]

@@ -207,9 +207,7 @@ def check_everything_else(dsn: str) -> None:
     """Every projection is a fresh fold of the log, and the log is sound."""
     database, log, projections = Database.open(dsn), DatabaseLog(), projections_of(Settings())
     open_one = partial(database.connect, "check")
-    follower = Follower(open_one, log, projections)
-    follower.run_once()
-    follower.wake.close()
+    Follower(open_one, log, projections).run_once()
     for proof in Check(open_one, log, projections).run():
         assert proof.equal, proof
         assert not proof.parked

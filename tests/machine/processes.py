@@ -44,7 +44,6 @@ class Process:
         await asyncio.to_thread(self.store.close)
         await self.repository.close()
         await self.pool.close()
-        self.follower.wake.close()
 
     def view(self, projection: str, patience: float) -> View:
         return View(self.pool, self.projections[projection], Headway(), patience)
@@ -88,6 +87,7 @@ class ShortLog(DatabaseLog):
     """A log whose reader is stopped after so many looks at it."""
 
     def __init__(self, looks: int) -> None:
+        super().__init__()
         self._looks = looks
 
     def _look(self) -> None:

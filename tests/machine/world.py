@@ -73,7 +73,6 @@ class World:
             for process in self.processes:
                 self.run(process.close())
         finally:
-            self.follower.wake.close()
             self._looking.close()
             self._runner.close()
 

@@ -5,11 +5,10 @@ from queue import Queue
 from typing import Any
 
 import pytest
-from psycopg import Connection
 
 from domain.events import ConversationStarted
 from domain.recorded import Recorded
-from projections.following import follower, parking
+from projections.following import lane, parking
 from projections.following.advance import follow_page, put_in_step
 from projections.following.follower import Follower
 from projections.following.wake import CHANNEL, Wake
@@ -44,7 +43,8 @@ def following(
 ) -> Iterator[Queue[str]]:
     """A follower on a thread, and the news of its progress."""
     news = Queue[str]()
-    running = Follower(connecting(dsn), log, projections, wake, news.put, page)
+    given = (connecting(dsn), log, projections, news.put, page)
+    running = Follower(*given, lambda: wake or Wake())
     running.start()
     try:
         yield news
@@ -224,7 +224,7 @@ def test_one_projection_that_cannot_follow_does_not_hold_up_the_others(dsn: str)
 @pytest.fixture
 def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that nothing but a wake-up can have been what woke it."""
-    monkeypatch.setattr(follower, "POLL", 1000.0)
+    monkeypatch.setattr(lane, "POLL", 1000.0)
 
 
 class Sleepy(Wake):
@@ -234,9 +234,9 @@ class Sleepy(Wake):
         super().__init__()
         self.asleep = threading.Semaphore(0)
 
-    def wait(self, seconds: float, connection: Connection[Any] | None = None) -> None:
+    def wait(self, *given: Any) -> None:
         self.asleep.release()
-        super().wait(seconds, connection)
+        super().wait(*given)
 
 
 @pytest.mark.usefixtures("no_poll")
@@ -298,7 +298,7 @@ def test_appends_that_are_as_fast_as_it_is_are_caught_up_with_in_the_end(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page finds as many new events as it applied: only under the lane's lock can that end."""
-    monkeypatch.setattr(follower, "SMALL_REST", 4)
+    monkeypatch.setattr(lane, "SMALL_REST", 4)
     words = WordsAtOnce()
     [generation] = built(dsn, words)
     talk(dsn, spoken(1), messages=20)
