@@ -85,13 +85,14 @@ class Attachment:
             await hansard.stop()
 
     async def _keep_attached(self, dsn: str) -> None:
-        """What this process remembers of a log is of no use once an older backup of it was restored."""
+        """What this process remembers of a log is of no use once an older backup of it was restored, or once
+        its shards lie elsewhere."""
         while True:
             restores = await self._attach(dsn)
             self._is_there.set()
             await restores.restored.wait()
-            log.warning("the database was restored from a backup: it is looked at anew")
-            self._why = "it was restored from a backup just now"
+            log.warning("the database is looked at anew: %s", restores.why)
+            self._why = restores.why
             if restores.has_begun:
                 self._seen = SeenHeads()
             await self._let_go()
@@ -106,8 +107,9 @@ class Attachment:
                 self._finishing.start()
                 self._daily = Daily(self._hansard, self._retention)
                 self._daily.start()
-                known = self._hansard.store.incarnation
-                self._restores = RestoreWatch(self._hansard.database, known, self._seen)
+                store = self._hansard.store
+                given = (self._hansard.database, store.incarnation, store.lanes, self._seen)
+                self._restores = RestoreWatch(*given)
                 self._restores.start()
             except Exception as failed:  # whatever it is, trying goes on
                 self._why = (str(failed).splitlines() or [type(failed).__name__])[0]

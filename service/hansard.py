@@ -88,7 +88,7 @@ class Hansard:
         }
         self.names = Names(self.shared.fetch)
         self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
-        self.changes = Tail(self.pool)
+        self.changes = Tail(self.pool, self.store.lanes)
         self.reads = Reads(self.pool)
         self.replays = ReplayJobs(self.pool, self.database, self.projections)
 

@@ -1,21 +1,21 @@
 """Work that is done again and again for as long as a process runs, whatever becomes of it."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from logging import Logger
 
 
 class Repeating:
     """Each time after the last one has ended. `passing` are failures that are expected while something is
-    away: they are told in one line; all others with their traceback."""
+    away: they are told in one line, and once until it is there again; all others with their traceback."""
 
     def __init__(
         self,
         work: Callable[[], Awaitable[object]],
         every: float,
-        log: Logger,
+        log: logging.Logger,
         failed: str,
         *,
         passing: tuple[type[Exception], ...] = (),
@@ -34,6 +34,7 @@ class Repeating:
         self._spread = spread
         self._patience = patience
         self._rest_first = rest_first
+        self._is_away = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -60,9 +61,13 @@ class Repeating:
             try:
                 await self._work()
             except self._passing as passing:
-                self._log.warning("%s: %s", self._failed, type(passing).__name__)
+                level = logging.DEBUG if self._is_away else logging.WARNING
+                self._log.log(level, "%s: %s", self._failed, type(passing).__name__)
+                self._is_away = True
             except Exception:
                 self._log.exception(self._failed)
+            else:
+                self._is_away = False
             await self._rest()
 
     async def _rest(self) -> None:

@@ -5,15 +5,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from psycopg import AsyncConnection, Error, OperationalError
+from psycopg import AsyncConnection, OperationalError
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from projections.reading.prepared import Prepared, Row, Statement
 
-ENDING: Final = ("57P", "08")
-"""How the SQLSTATEs begin by which a server says that it ends the connection."""
+ENDING: Final = (b"FATAL", b"PANIC")
+"""How severe an error is after which the server ends the connection. That it cannot reach another one, which
+it has asked for the answer, is no more than this answer's error."""
 
 
 class Ask:
@@ -181,7 +182,7 @@ class SharedLine:
             case ExecStatus.TUPLES_OK:
                 self._answer(step.ask, prepared, result)
             case ExecStatus.FATAL_ERROR:
-                self._refuse(step.ask, prepared, error_from_result(result))
+                self._refuse(step.ask, prepared, result)
             case ExecStatus.PIPELINE_ABORTED:
                 self._put_off(step.ask, prepared)
 
@@ -193,8 +194,9 @@ class SharedLine:
         except Exception as unfit:
             ask.refuse(unfit)
 
-    def _refuse(self, ask: Ask | None, prepared: Prepared, error: Error) -> None:
-        if (error.sqlstate or "").startswith(ENDING):
+    def _refuse(self, ask: Ask | None, prepared: Prepared, result: PGresult) -> None:
+        error = error_from_result(result)
+        if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) in ENDING:
             raise OperationalError(str(error))
         if ask is not None:
             ask.refuse(error)

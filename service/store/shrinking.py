@@ -15,7 +15,8 @@ from domain.recorded import Recorded
 from service.repeating import Repeating
 from service.store.connections import Database
 from service.store.incarnation import Incarnation, begin_another, current
-from service.store.log import DatabaseLog
+from service.store.layout import Lanes, lanes
+from service.store.log import heads_of
 
 log = logging.getLogger("hansard.restore")
 
@@ -37,16 +38,17 @@ class SeenHeads:
         for each in events:
             self._heads[each.shard] = max(self._heads.get(each.shard, 0), each.position)
 
-    def check(self, connection: Connection[Any]) -> None:
-        """Before anything is appended on a connection that was just made, too: appends would soon hide it."""
-        if self._is_less_on(connection):
+    def check(self, connection: Connection[Any], lane: Sequence[int]) -> None:
+        """Of the shards of one lane. Before anything is appended to it on a connection that was just made,
+        too: appends would soon hide it."""
+        if self._is_less_on(connection, lane):
             begun = begin_another(connection, current(connection), REASON)
             log.warning("the log is shorter than it was: incarnation %d begins", begun.number)
 
-    def _is_less_on(self, connection: Connection[Any]) -> bool:
+    def _is_less_on(self, connection: Connection[Any], lane: Sequence[int]) -> bool:
         """Whether anything of what was seen before this look is gone."""
-        before = dict(self._heads)
-        heads = DatabaseLog().heads(connection)
+        before = {shard: self._heads.get(shard, 0) for shard in lane}
+        heads = heads_of(connection, lane)
         if any(heads.get(shard, 0) < position for shard, position in before.items()):
             return True
         for shard, position in heads.items():
@@ -55,12 +57,16 @@ class SeenHeads:
 
 
 class RestoreWatch:
-    def __init__(self, database: Database, known: Incarnation, seen: SeenHeads) -> None:
+    """Notices also that the shards were laid out anew: a process that began before is to attach once more."""
+
+    def __init__(self, database: Database, known: Incarnation, layout: Lanes, seen: SeenHeads) -> None:
         self.restored = asyncio.Event()
+        self.why = "it was restored from a backup just now"
         self.has_begun = False
         """Another incarnation, so that nothing of what was seen before counts any more."""
         self._database = database
         self._known = known
+        self._layout = layout
         self._seen = seen
         self._connection: Connection[Any] | None = None
         self._lock = threading.Lock()
@@ -85,7 +91,11 @@ class RestoreWatch:
             try:
                 if self._connection is None:
                     self._connection = self._database.connect("hansard restore watch", PATIENCE)
-                self._seen.check(self._connection)
+                if lanes(self._connection) != self._layout:
+                    self.why = "its shards were laid out anew just now"
+                    return True
+                for lane in self._layout:
+                    self._look_at(self._connection, lane)
                 self.has_begun = current(self._connection).tag != self._known.tag
                 return self.has_begun
             except errors.UndefinedTable:
@@ -93,6 +103,15 @@ class RestoreWatch:
             except psycopg.OperationalError:
                 self._close()
                 raise
+
+    def _look_at(self, connection: Connection[Any], lane: Sequence[int]) -> None:
+        """One that cannot be reached says nothing of the others; its writer looks before it appends again."""
+        try:
+            self._seen.check(connection, lane)
+        except psycopg.OperationalError as away:
+            if connection.closed or len(self._layout) == 1:
+                raise
+            log.debug("the lane of shard %d cannot be looked at: %s", lane[0], away)
 
     def _give_up(self) -> None:
         """Once a look that is under way has ended: it goes on in its thread when its task is cancelled."""

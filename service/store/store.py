@@ -1,8 +1,9 @@
 """The log, as the service appends to it: finds the lane of each append and waits for its outcome."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -15,9 +16,14 @@ from service.store.incarnation import current
 from service.store.layout import hold, lanes
 from service.store.migrations import check_migrated
 from service.store.observer import Observer
-from service.store.session import Connected, nothing_more
 from service.store.tagging import find_tags_of
 from service.store.writer import Committed, LaneWriter
+
+LaneConnected = Callable[[Connection[Any], Sequence[int]], None]
+
+
+def nothing_of_a_lane(connection: Connection[Any], shards: Sequence[int]) -> None:
+    pass
 
 
 class Store:
@@ -28,9 +34,9 @@ class Store:
         committed: Committed = lambda events: None,
         queue_limit: int = 10_000,
         observer: Observer | None = None,
-        connected: Connected = nothing_more,
+        connected: LaneConnected = nothing_of_a_lane,
     ) -> None:
-        """Of a connection to append on, `connected` is told before anything is."""
+        """Of a connection to append to a lane on, `connected` is told before anything is."""
         with database.connect(patience=database.patience.asked) as connection:
             check_migrated(connection)
             self.incarnation = current(connection)
@@ -41,13 +47,14 @@ class Store:
         self.patience = database.patience
         self.find_tags = find_tags_of(projections)
 
-        def attached(connection: Connection[Any]) -> None:
+        def attached(shards: Sequence[int], connection: Connection[Any]) -> None:
             hold(connection, self.lanes)
-            connected(connection)
+            connected(connection, shards)
 
+        given = (projections, committed, queue_limit, observer)
         writers = {
-            lane: LaneWriter(database, lane, projections, committed, queue_limit, observer, attached)
-            for lane in shards_of
+            lane: LaneWriter(database, lane, *given, partial(attached, shards))
+            for lane, shards in shards_of.items()
         }
         self._writers: Sequence[LaneWriter] = tuple(writers.values())
         self._writer_of = {shard: writers[lane] for lane, shards in shards_of.items() for shard in shards}

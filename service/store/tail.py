@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -42,19 +43,28 @@ class Tail:
     """Where this process appends, it hands on what it has stored; where others do, one look finds it for all
     who watch. An idle listener costs nothing, and what happens is told to those alone whom it concerns."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Any], lanes: Iterable[Sequence[int]]) -> None:
+        """Each lane is looked at by itself: one that cannot be reached leaves the others' listeners alone."""
         self._pool = pool
         self._watched: dict[int, WatchedShard] = {}
-        self._stirred = asyncio.Event()
+        self._stirred: dict[int, asyncio.Event] = {}
+        """Of each shard its lane's."""
+        self._looking: list[Repeating] = []
         self._loop = asyncio.get_running_loop()
-        self._looking = Repeating(self._look, REST, log, FAILED, passing=AWAY)
+        for lane in lanes:
+            stirred = asyncio.Event()
+            self._stirred |= dict.fromkeys(lane, stirred)
+            look = partial(self._look, frozenset(lane), stirred)
+            self._looking.append(Repeating(look, REST, log, FAILED, passing=AWAY))
         self._left = False
 
     def start(self) -> None:
-        self._looking.start()
+        for looking in self._looking:
+            looking.start()
 
     async def close(self) -> None:
-        await self._looking.close()
+        for looking in self._looking:
+            await looking.close()
 
     def leave(self) -> None:
         """Who watches goes on at another process."""
@@ -99,7 +109,7 @@ class Tail:
         watched = self._watched.get(shard)
         if watched is None:
             watched = self._watched[shard] = WatchedShard(shard)
-            self._stirred.set()
+            self._stirred[shard].set()
         watched.join(watcher)
         return watched
 
@@ -129,17 +139,18 @@ class Tail:
         for each in events:
             watched = self._watched.get(each.shard)
             if watched is not None and not watched.tell(change_of(each)):
-                self._stirred.set()
+                self._stirred[each.shard].set()
 
-    async def _look(self) -> None:
+    async def _look(self, lane: Collection[int], stirred: asyncio.Event) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY):
-                await self._stirred.wait()
-        self._stirred.clear()
-        if not self._watched:
+                await stirred.wait()
+        stirred.clear()
+        shards = [shard for shard in self._watched if shard in lane]
+        if not shards:
             return
         async with self._pool.connection() as connection:
-            behind = await self._behind(connection)
+            behind = await self._behind(connection, shards)
             while behind:
                 async with connection.pipeline():
                     pages = [await asked(connection, each.shard, each.reached or 0) for each in behind]
@@ -149,10 +160,10 @@ class Tail:
                     if told(watched, await found.fetchall()) == PAGE
                 ]
 
-    async def _behind(self, connection: AsyncConnection[Any]) -> list[WatchedShard]:
+    async def _behind(self, connection: AsyncConnection[Any], shards: Sequence[int]) -> list[WatchedShard]:
         """Those shards of which there is more than was told."""
         cursor = connection.cursor(row_factory=tuple_row)
-        await cursor.execute(HEADS, {"shards": list(self._watched)})
+        await cursor.execute(HEADS, {"shards": shards})
         behind = []
         for shard, head in await cursor.fetchall():
             watched = self._watched.get(shard)
