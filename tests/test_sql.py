@@ -14,7 +14,6 @@ OF_ALL = "asks every shard, once in a while, and for no request of a user"
 OF_A_LANE = "is about shards of one lane, which lie together"
 OF_ONE = "is given one value, for one shard"
 MAY_BE = {
-    "projections.following.parking.LIST": OF_ALL,
     "projections.generations.FORGET": "takes a build's rows away, from every shard",
     "projections.rebuilding.check.COPY_PARKED": "copies rows of every shard to where they lie already",
     "projections.rebuilding.check.PARKED": OF_ALL,
@@ -32,9 +31,6 @@ MAY_BE = {
     "service.verify.shard.ELSEWHERE": "looks for shards that there are not to be",
     "service.verify.shard.HOLES": OF_ALL,
     "service.verify.shard.TOO_FAR": OF_ALL,
-    "service.watch.status.DRAFTS": OF_ALL,
-    "service.watch.status.REACHED": OF_ALL,
-    "service.watch.status.SHARDS": OF_ALL,
 }
 """Why each of these leaves it open."""
 

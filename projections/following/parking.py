@@ -34,8 +34,7 @@ LIST: Final = """
     SELECT p.projection, p.generation, p.shard, p.conversation_id, p.position, p.error, p.parked_at
     FROM parked AS p
     JOIN generations AS g USING (projection, generation)
-    WHERE g.stage = 'live' AND p.error <> %(aside)s
-    ORDER BY p.projection, p.generation, p.shard, p.conversation_id
+    WHERE p.shard = ANY(%(shards)s::smallint[]) AND g.stage = 'live' AND p.error <> %(aside)s
 """
 
 PARK: Final = """
@@ -243,7 +242,11 @@ def skipped_of(rows: Iterable[tuple[Any, ...]]) -> Skipped:
     return {(shard, conversation_id): position for shard, conversation_id, position in rows}
 
 
-def every(connection: Connection[Any]) -> list[Parked]:
-    """All that is parked in what is read now, and waits for somebody."""
+def waiting(connection: Connection[Any], shards: Sequence[int]) -> list[Parked]:
+    """What is parked of these shards in what is read now, and waits for somebody."""
     with connection.cursor(row_factory=class_row(Parked)) as cursor:
-        return cursor.execute(LIST, {"aside": ASIDE}).fetchall()
+        return sorted(cursor.execute(LIST, {"aside": ASIDE, "shards": list(shards)}), key=in_order)
+
+
+def in_order(parked: Parked) -> tuple[Any, ...]:
+    return parked.projection, parked.generation, parked.shard, parked.conversation_id

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from psycopg import Connection
 
 from projections.following.bringing_back import Missing, bring_back
-from projections.following.parking import Parked, every
+from projections.following.parking import Parked, waiting
 from projections.generations import live
 from projections.log import Log
 from projections.projection import Projection
@@ -25,7 +25,7 @@ def retry(connection: Connection[Any], log: Log, projection: Projection) -> Retr
     """Tries every parked conversation of a projection once more."""
     generation = live(connection, projection)
     retried = Retried([], [])
-    for parked in every(connection):
+    for parked in [each for lane in log.lanes(connection) for each in waiting(connection, lane)]:
         if generation and (parked.projection, parked.generation) == (
             generation.projection,
             generation.number,

@@ -44,6 +44,10 @@ ORDER BY {order}"""
 MARKS: Final = 3
 """The columns of `mark`; the ones after it are the query's."""
 
+NO_CONVERSATION: Final = UUID(int=0)
+"""Stands for none: an unknown value would say of a join that it finds nothing, and then not where it would
+look."""
+
 SHORT: Final = 200
 """The largest limit with which a read is short."""
 FIRST_POLL: Final = 0.01
@@ -123,7 +127,7 @@ class View:
         self._statements: dict[tuple[Query[Any], int], Statement] = {}
 
     async def rows(
-        self, query: Query[T], shard: int, conversation_id: UUID | None = None, **given: Any
+        self, query: Query[T], shard: int, conversation_id: UUID = NO_CONVERSATION, **given: Any
     ) -> list[T]:
         """Every event of the shard that was in the log when this was called is in what it gives."""
         found = await self._read(query, given | {"shard": shard, "conversation_id": conversation_id})
@@ -131,12 +135,14 @@ class View:
         return [row(*values[MARKS:]) for values in found if values[MARKS] is not None]
 
     async def row(
-        self, query: Query[T], shard: int, conversation_id: UUID | None = None, **given: Any
+        self, query: Query[T], shard: int, conversation_id: UUID = NO_CONVERSATION, **given: Any
     ) -> T | None:
         rows = await self.rows(query, shard, conversation_id, **given)
         return rows[0] if rows else None
 
-    async def one(self, query: Query[T], shard: int, conversation_id: UUID | None = None, **given: Any) -> T:
+    async def one(
+        self, query: Query[T], shard: int, conversation_id: UUID = NO_CONVERSATION, **given: Any
+    ) -> T:
         """Of a SELECT that always has a row."""
         (row,) = await self.rows(query, shard, conversation_id, **given)
         return row

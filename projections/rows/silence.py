@@ -17,12 +17,25 @@ Result = TypeVar("Result")
 CHECK_EVERY: Final = 0.1
 """How often a thread that waits looks whether somebody has interrupted it."""
 
+CONNECTION_FAILED: Final = "08"
+"""What PostgreSQL's names of errors begin with where a server could not reach another one."""
+
 
 class Silence(psycopg.OperationalError):
     """Nothing came back for too long: whether the other end is slow or gone, nobody can tell."""
 
     def __init__(self) -> None:
         super().__init__("the database does not answer")
+
+
+def is_part_away(connection: Connection[Any] | AsyncConnection[Any], error: Exception) -> bool:
+    """Whether only a part of the database cannot be reached, one that a statement was about: the connection
+    itself is as good as before."""
+    return (
+        isinstance(error, psycopg.OperationalError)
+        and (error.sqlstate or "").startswith(CONNECTION_FAILED)
+        and not connection.closed
+    )
 
 
 class PatientConnection(Connection[Any]):

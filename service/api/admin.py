@@ -22,6 +22,7 @@ from service.hansard import Hansard
 from service.store.errors import StoreUnavailable
 from service.watch import status
 from service.watch.activity import Counted
+from service.watch.lanes import DraftCounts, LaneStatus
 from service.watch.look import Watch
 
 TAGS: Final = ["admin"]
@@ -56,6 +57,8 @@ class ServiceStatus(Struct, frozen=True):
     postgresql: str
     events: int
     shards: int
+    topology: str
+    lanes: list[LaneStatus]
     guarded: bool
     guard: str
     projections: list[status.ProjectionStatus]
@@ -63,7 +66,7 @@ class ServiceStatus(Struct, frozen=True):
     leftovers: list[status.OtherBuild]
     parked: list[ParkedConversation]
     parked_in_all: int
-    drafts: status.DraftCounts
+    drafts: DraftCounts
 
 
 class UsageByDay(Struct, frozen=True):
@@ -100,6 +103,17 @@ STATUS: Final[dict[str, Any]] = {
     "postgresql": "18.1",
     "events": 1203345,
     "shards": 64,
+    "topology": "",
+    "lanes": [
+        {
+            "lane": 0,
+            "shards": [*range(64)],
+            "is_reached": True,
+            "events": 1203345,
+            "part": None,
+            "node": None,
+        }
+    ],
     "guarded": True,
     "guard": "hansard_runtime can add to the log and read it, and nothing else",
     "projections": [
@@ -169,7 +183,9 @@ def shown(now: status.Status) -> ServiceStatus:
         moment(now.at),
         now.postgresql,
         now.events,
-        len(now.shards),
+        sum(len(each.shards) for each in now.lanes),
+        now.topology,
+        now.lanes,
         now.guarded,
         now.guard,
         now.projections,

@@ -10,6 +10,7 @@ from service.cli.database import database_of
 from service.cli.flags import DATABASE, SHAPING, settings_of, takes
 from service.cli.terminal import counted, say
 from service.hansard import projections_of
+from service.watch.lanes import LaneStatus
 from service.watch.status import OtherBuild, ProjectionStatus, RetentionRun, Status, status
 
 LONGEST_VERSION: Final = 16
@@ -28,7 +29,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     settings = settings_of(options)
     with database_of(settings) as database, database.connect("hansard status") as connection:
-        now = status(connection, projections_of(settings))
+        now = status(connection, projections_of(settings), database.topology)
     if options.json:
         say(msgspec.json.format(msgspec.json.encode(now)).decode())
     else:
@@ -38,7 +39,7 @@ def run(options: Namespace) -> int:
 
 
 def table_of(status: Status, *, shards: bool = False, parked: bool = False) -> Iterator[str]:
-    yield f"PostgreSQL {status.postgresql}"
+    yield f"PostgreSQL {status.postgresql}" + (f", {status.topology}" if status.topology else "")
     yield from log_lines(status, shards)
     yield ("guarded: " if status.guarded else "NOT guarded: ") + status.guard
     if status.retention is not None:
@@ -51,16 +52,27 @@ def table_of(status: Status, *, shards: bool = False, parked: bool = False) -> I
 
 
 def log_lines(status: Status, shards: bool) -> Iterator[str]:
-    lanes = len({shard.lane for shard in status.shards})
-    heads = [shard.events for shard in status.shards]
-    yield f"{status.events:,} events in {len(heads)} shards, {min(heads):,} to {max(heads):,} in each; " + (
-        f"{lanes} lanes" if lanes > 1 else "1 lane"
+    heads = [shard.events for shard in status.shards] or [0]
+    total = sum(len(lane.shards) for lane in status.lanes)
+    yield (
+        f"{status.events:,} events in {total} shards, {min(heads):,} to {max(heads):,} in each; "
+        f"{counted(len(status.lanes), 'lane')}"
     )
+    if len(status.lanes) > 1:
+        yield ""
+        yield from aligned(("lane", "shards", "node", "part", "events"), map(lane_row, status.lanes))
+        yield ""
     if shards:
         yield ""
         rows = ((str(each.shard), str(each.lane), f"{each.events:,}") for each in status.shards)
         yield from aligned(("shard", "lane", "events"), rows)
         yield ""
+
+
+def lane_row(lane: LaneStatus) -> Sequence[str]:
+    part = "" if lane.part is None else str(lane.part)
+    events = f"{lane.events:,}" if lane.is_reached else "NOT REACHED"
+    return (str(lane.lane), str(len(lane.shards)), lane.node or "", part, events)
 
 
 def retention_line(run: RetentionRun) -> str:
@@ -90,6 +102,8 @@ def warnings(status: Status, parked: bool) -> Iterator[str]:
         *(building(each, status.events) for each in status.building),
         *map(leftover, status.leftovers),
     ]
+    if status.away:
+        lines.insert(0, away(status.away))
     if status.not_built:
         names = " ".join(each.name for each in status.not_built)
         lines.insert(0, f"not built for this version yet: hansard replay {names}")
@@ -105,6 +119,12 @@ def warnings(status: Status, parked: bool) -> Iterator[str]:
         for each in status.parked:
             yield f"  {each.projection}: {each.conversation_id}, shard {each.shard}, position {each.position}"
             yield f"    since {each.parked_at:%Y-%m-%d %H:%M}: {each.error}"
+
+
+def away(lanes: Sequence[LaneStatus]) -> str:
+    nodes = ", ".join(sorted({lane.node for lane in lanes if lane.node}))
+    shards = counted(sum(len(lane.shards) for lane in lanes), "shard")
+    return f"{shards} cannot be reached: start the database on {nodes}; all figures leave them out"
 
 
 def building(build: OtherBuild, events: int) -> str:

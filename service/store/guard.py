@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from psycopg import Connection, OperationalError, errors, sql
 
+from projections.rows.silence import is_part_away
 from service.store.connections import ERASER_ROLE, RUNTIME_ROLE, SCHEMA
 from service.store.topology.topology import Topology
 
@@ -37,7 +38,6 @@ GRANT USAGE ON SCHEMA {schema} TO {eraser};
 GRANT SELECT (shard, conversation_id, version, topic, {redacted}), UPDATE ({redacted}) ON events TO {eraser};
 GRANT {eraser} TO CURRENT_USER"""
 CAN_LOG_IN: Final = "SELECT rolcanlogin FROM pg_roles WHERE rolname = %(role)s"
-CONNECTION_FAILED: Final = "08"
 
 
 def guard(connection: Connection[Any], topology: Topology) -> bool:
@@ -60,7 +60,7 @@ def guard(connection: Connection[Any], topology: Topology) -> bool:
     except (errors.InsufficientPrivilege, errors.InvalidGrantOperation):
         return False
     except OperationalError as away:
-        if connection.closed or not (away.sqlstate or "").startswith(CONNECTION_FAILED):
+        if not is_part_away(connection, away):
             raise
         log.warning("the roles keep the rights that they have, for not all nodes can be reached: %s", away)
     return True

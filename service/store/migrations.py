@@ -114,7 +114,7 @@ def migrate(dsn: str, *, shards: int = 64, distribution: Distribution | None = N
             tuple(m.name for m in todo),
             sum(map(len, laid_out)),
             len(laid_out),
-            len(topology.nodes(connection)),
+            len({place.node for place in topology.places(connection)}),
             guarded,
         )
 

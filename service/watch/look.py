@@ -97,8 +97,9 @@ def look_at(dsn: str | None, projections: Sequence[Projection]) -> Sighting:
         return Sighting(None, "no HANSARD_DSN was given: hansard serve gives one")
     try:
         # Bounded, though whoever asks waits for less: a look that never ends would be the last one.
-        with Database.open(dsn).connect("hansard watch", LONGEST_LOOK) as connection:
-            return Sighting(status(connection, projections))
+        database = Database.open(dsn)
+        with database.connect("hansard watch", LONGEST_LOOK) as connection:
+            return Sighting(status(connection, projections, database.topology))
     except Refusal as refusal:
         return Sighting(None, str(refusal))
     except psycopg.OperationalError:

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec import Struct
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from projections import generations
 from projections.following import parking
@@ -16,60 +15,25 @@ from projections.generations import Generation, Stage
 from projections.projection import Projection
 from service.store.connections import RUNTIME_ROLE
 from service.store.migrations import check_migrated
+from service.store.topology.topology import Topology
+from service.watch.lanes import (
+    BuildReached,
+    DraftCounts,
+    LaneStatus,
+    Shard,
+    look_at_lanes,
+    rows,
+    together,
+)
 
-SHARDS: Final = """
-SELECT l.shard, l.lane, COALESCE((
-    SELECT e.position FROM events AS e WHERE e.shard = l.shard ORDER BY e.position DESC LIMIT 1
-), 0) AS events
-FROM layout AS l ORDER BY l.shard"""
-REACHED: Final = """
-SELECT projection, generation, bool_and(position IS NULL) AS in_step,
-    COALESCE(sum(LEAST(position, head)), 0)::bigint AS applied,
-    COALESCE(sum(GREATEST(head - position, 0)), 0)::bigint AS behind,
-    min(next_at) AS oldest
-FROM (
-    SELECT c.projection, c.generation, c.position, COALESCE((
-            SELECT e.position FROM events AS e WHERE e.shard = c.shard ORDER BY e.position DESC LIMIT 1
-        ), 0) AS head, (
-            SELECT e.recorded_at FROM events AS e WHERE e.shard = c.shard AND e.position > c.position
-            ORDER BY e.position LIMIT 1
-        ) AS next_at
-    FROM checkpoints AS c
-) AS reached
-GROUP BY 1, 2"""
 LAST_RETENTION: Final = """
 SELECT begun_at, finished_at, counts FROM retention_runs ORDER BY begun_at DESC LIMIT 1"""
-DRAFTS: Final = """
-SELECT count(*) FILTER (WHERE lease_until >= now()) AS running,
-    count(*) FILTER (WHERE lease_until < now()) AS orphaned
-FROM drafts"""
 RIGHTS: Final = """
 SELECT current_user AS name, session_user AS login, r.oid IS NOT NULL AS role_exists,
     COALESCE(pg_has_role(session_user, r.oid, 'MEMBER'), false) AS is_member,
     has_any_column_privilege('events', 'UPDATE') OR has_table_privilege('events', 'DELETE, TRUNCATE')
         AS can_change
 FROM (SELECT) AS one LEFT JOIN pg_roles AS r ON r.rolname = %(role)s"""
-
-
-T = TypeVar("T")
-
-
-class Shard(Struct, frozen=True):
-    shard: int
-    lane: int
-    events: int
-    """The last position, which is also how many there are."""
-
-
-class BuildReached(Struct, frozen=True):
-    """How far one build of a projection has come."""
-
-    projection: str
-    generation: int
-    in_step: bool
-    applied: int
-    behind: int
-    oldest: datetime | None
 
 
 class ProjectionStatus(Struct, frozen=True):
@@ -98,14 +62,6 @@ class OtherBuild(Struct, frozen=True):
     behind: int
 
 
-class DraftCounts(Struct, frozen=True):
-    """Replies that are under way."""
-
-    running: int
-    orphaned: int
-    """Whose process has been silent for longer than its lease: another one is about to end them."""
-
-
 class RetentionRun(Struct, frozen=True):
     """The last that came to its end."""
 
@@ -118,7 +74,10 @@ class RetentionRun(Struct, frozen=True):
 class Status(Struct, frozen=True):
     at: datetime
     postgresql: str
+    topology: str
+    """What there is beside PostgreSQL."""
     shards: list[Shard]
+    lanes: list[LaneStatus]
     events: int
     guarded: bool
     guard: str
@@ -135,9 +94,14 @@ class Status(Struct, frozen=True):
         return [each for each in self.projections if each.generation is None]
 
     @property
+    def away(self) -> list[LaneStatus]:
+        """What cannot be reached: all that is told counts the others alone."""
+        return [each for each in self.lanes if not each.is_reached]
+
+    @property
     def needs_somebody(self) -> bool:
         """What does not mend itself."""
-        return bool(self.not_built or self.parked)
+        return bool(self.not_built or self.parked or self.away)
 
 
 class Rights(Struct, frozen=True):
@@ -148,27 +112,28 @@ class Rights(Struct, frozen=True):
     can_change: bool
 
 
-def status(connection: Connection[Any], projections: Sequence[Projection]) -> Status:
+def status(connection: Connection[Any], projections: Sequence[Projection], topology: Topology) -> Status:
     """As the running service is connected, so that its rights are the ones that are looked at."""
     check_migrated(connection)
     now = datetime.now(UTC)
-    shards = rows(connection, Shard, SHARDS)
+    lanes, seen = look_at_lanes(connection, topology)
     builds = generations.every(connection)
-    reached = {(each.projection, each.generation): each for each in rows(connection, BuildReached, REACHED)}
-    parked = parking.every(connection)
+    reached = together(each for sight in seen for each in sight.reached)
+    parked = sorted((each for sight in seen for each in sight.parked), key=parking.in_order)
     counts = Counter((each.projection, each.generation) for each in parked)
     live = {(each.projection, each.version): each for each in builds if each.stage == "live"}
     ours = {(each.name, each.version): live.get((each.name, each.version)) for each in projections}
     (rights,) = rows(connection, Rights, RIGHTS, {"role": RUNTIME_ROLE})
-    (drafts,) = rows(connection, DraftCounts, DRAFTS)
     read = {build for build in ours.values() if build is not None}
     read_now = {(build.projection, build.number) for build in read}
     others = [build_of(each, reached) for each in builds if each not in read]
     return Status(
         at=now,
         postgresql=connection.info.parameter_status("server_version") or "",
-        shards=shards,
-        events=sum(shard.events for shard in shards),
+        topology=topology.name,
+        shards=sorted(each for sight in seen for each in sight.shards),
+        lanes=lanes,
+        events=sum(each.events for sight in seen for each in sight.shards),
         guarded=not rights.can_change,
         guard=guard_in_words(rights),
         projections=[
@@ -178,7 +143,9 @@ def status(connection: Connection[Any], projections: Sequence[Projection]) -> St
         building=[each for each in others if each.stage == "building"],
         leftovers=[each for each in others if each.stage != "building"],
         parked=[each for each in parked if (each.projection, each.generation) in read_now],
-        drafts=drafts,
+        drafts=DraftCounts(
+            sum(sight.drafts.running for sight in seen), sum(sight.drafts.orphaned for sight in seen)
+        ),
         retention=next(iter(rows(connection, RetentionRun, LAST_RETENTION)), None),
     )
 
@@ -223,10 +190,3 @@ def guard_in_words(rights: Rights) -> str:
     return (
         f"{rights.name} may change events: run hansard migrate, or REVOKE what it has beside SELECT, INSERT"
     )
-
-
-def rows(
-    connection: Connection[Any], kind: type[T], query: str, given: dict[str, Any] | None = None
-) -> list[T]:
-    with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(query.encode(), given).fetchall()

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from domain.errors import Refusal
 from service.store.layout import held_by_nobody
-from service.store.topology.topology import StorageNode
+from service.store.topology.topology import LanePlace
 
 OLDEST: Final = (13, 2)
 """The first that this code was run on."""
@@ -51,12 +51,13 @@ FROM (SELECT shard, min(shard) OVER (
 WHERE anew.shard = l.shard"""
 SMALL: Final = ("generations",)
 """What is joined with tables that are distributed: it is on every node."""
-NODES: Final = """
-SELECT n.nodename, n.nodeport, array_agg(l.shard ORDER BY l.shard)
-FROM layout AS l
-JOIN pg_dist_placement AS p ON p.shardid = get_shard_id_for_distribution_column('events', l.shard)
+LANES: Final = """
+SELECT l.lane, p.shardid AS part, n.nodename || ':' || n.nodeport AS node
+FROM (SELECT lane, get_shard_id_for_distribution_column('events', min(shard)) AS lies_in
+    FROM layout GROUP BY lane) AS l
+JOIN pg_dist_placement AS p ON p.shardid = l.lies_in
 JOIN pg_dist_node AS n ON n.groupid = p.groupid AND n.noderole = 'primary'
-GROUP BY 1, 2 ORDER BY 1, 2"""
+ORDER BY 1"""
 
 
 class CitusTooOld(Refusal):
@@ -77,6 +78,10 @@ class Place(Struct, frozen=True):
 
 class Citus(Struct, frozen=True):
     version: str
+
+    @property
+    def name(self) -> str:
+        return f"Citus {self.version}"
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -106,9 +111,8 @@ class Citus(Struct, frozen=True):
         if apart:
             raise LanesDisagree(shards=", ".join(map(str, apart)))
 
-    def nodes(self, connection: Connection[Any]) -> list[StorageNode]:
-        found = connection.execute(NODES).fetchall()
-        return [StorageNode(f"{name}:{port}", shards) for name, port, shards in found]
+    def places(self, connection: Connection[Any]) -> list[LanePlace]:
+        return [LanePlace(*row) for row in connection.execute(LANES)]
 
 
 def check_version(version: str) -> None:

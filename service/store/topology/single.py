@@ -7,12 +7,16 @@ from typing import Any, Final
 from msgspec import Struct
 from psycopg import Connection
 
-from service.store.topology.topology import StorageNode
+from service.store.topology.topology import LanePlace
 
 NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class SingleServer(Struct, frozen=True):
+    @property
+    def name(self) -> str:
+        return ""
+
     @property
     def parameters(self) -> Mapping[str, str]:
         return NOTHING_MORE
@@ -30,5 +34,5 @@ class SingleServer(Struct, frozen=True):
     def check(self, connection: Connection[Any]) -> None:
         pass
 
-    def nodes(self, connection: Connection[Any]) -> list[StorageNode]:
+    def places(self, connection: Connection[Any]) -> list[LanePlace]:
         return []

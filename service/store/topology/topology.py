@@ -7,15 +7,22 @@ from msgspec import Struct
 from psycopg import Connection
 
 
-class StorageNode(Struct, frozen=True):
-    """One server that keeps a part of the log."""
+class LanePlace(Struct, frozen=True):
+    """Where a lane lies, on a cluster."""
 
-    address: str
-    shards: list[int]
-    """Those whose events lie there."""
+    lane: int
+    part: int
+    """As the cluster numbers it."""
+    node: str
+    """The node's name and port, as the coordinator reaches it."""
 
 
 class Topology(Protocol):
+    @property
+    def name(self) -> str:
+        """What there is beside PostgreSQL; nothing, most of the time."""
+        ...
+
     @property
     def parameters(self) -> Mapping[str, str]:
         """PostgreSQL's, of every connection; they win over what a connection asks for itself."""
@@ -39,6 +46,6 @@ class Topology(Protocol):
         """Refuses where nobody is to append, and says why."""
         ...
 
-    def nodes(self, connection: Connection[Any]) -> list[StorageNode]:
+    def places(self, connection: Connection[Any]) -> list[LanePlace]:
         """None where there is but one server."""
         ...

@@ -16,6 +16,7 @@ from projections.generations import Generation
 from projections.log import Log
 from projections.projection import Projection
 from projections.rows.apply import COPY_FROM
+from tests.conftest import SHARDS
 from tests.projections.rebuilding.replayed import (
     LOG,
     Other,
@@ -167,7 +168,7 @@ def test_poison_parks_its_conversation_and_everything_else_moves_on(
         say(store, well, said("fine", "better"))
     follow(dsn, projection)
     with connected(dsn) as connection:
-        [parked] = parking.every(connection)
+        [parked] = parking.waiting(connection, range(SHARDS))
     assert (parked.conversation_id, parked.position) == (sick.id, at)
     said_by = rows(dsn, "SELECT message_id FROM lines_g1 WHERE conversation_id = %s ORDER BY 1", sick.id)
     assert said_by == [("last",), ("m0",)]
@@ -202,7 +203,7 @@ def test_what_a_copy_says_nothing_of_is_found_row_by_row_and_parked(dsn: str) ->
             say(store, well, said("fine", f"m{number}"))
     follow(dsn, Words(), page=10_000)
     with connected(dsn) as connection:
-        [parked] = parking.every(connection)
+        [parked] = parking.waiting(connection, range(SHARDS))
     assert (parked.conversation_id, parked.position) == (sick.id, at)
     of_well = "SELECT count(*) FROM lines_g1 WHERE conversation_id = %s"
     assert rows(dsn, of_well, well.id) == [(COPY_FROM + 1,)]
@@ -216,7 +217,7 @@ def test_one_projection_that_cannot_follow_does_not_hold_up_the_others(dsn: str)
     with following(dsn, Other(), Words()) as news:
         until_followed(dsn, news, Words())
         with connected(dsn) as connection:
-            assert parking.every(connection) == []
+            assert parking.waiting(connection, range(SHARDS)) == []
             connection.execute("ALTER TABLE hidden RENAME TO other_titles_g1")
         until_followed(dsn, news, Other())
 

@@ -14,6 +14,7 @@ from projections.following.parking import apply_carefully, fold_or_raise, fold_p
 from projections.generations import Generation, live
 from projections.projection import Projection
 from projections.rows.changes import Change, Update
+from tests.conftest import SHARDS
 from tests.projections.given import Log, conversation, user_said
 from tests.projections.rebuilding.replayed import (
     LOG,
@@ -141,7 +142,7 @@ def test_what_postgresql_refuses_is_found_among_many(dsn: str) -> None:
 
 def parked(dsn: str) -> list[tuple[Any, ...]]:
     with connected(dsn) as connection:
-        return [(each.conversation_id, each.position) for each in parking.every(connection)]
+        return [(each.conversation_id, each.position) for each in parking.waiting(connection, range(SHARDS))]
 
 
 def sicken(dsn: str, projection: Words, *, at_once: bool = False) -> Spoken:

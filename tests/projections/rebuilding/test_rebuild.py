@@ -26,6 +26,7 @@ from projections.rows.changes import Change, Update
 from projections.search import Search
 from projections.usage import Usage
 from service.store.connections import connect
+from tests.conftest import SHARDS
 from tests.projections.rebuilding.replayed import (
     COUNTS,
     LOG,
@@ -192,9 +193,9 @@ def test_a_build_parks_what_it_cannot_take_and_all_else_is_there(dsn: str, words
     rebuilt = replay(dsn, Words())
     assert rebuilt.parked == 1
     with connected(dsn) as connection:
-        assert [(each.conversation_id, each.position) for each in parking.every(connection)] == [
-            (sick.id, at)
-        ]
+        assert [
+            (each.conversation_id, each.position) for each in parking.waiting(connection, range(SHARDS))
+        ] == [(sick.id, at)]
         unparking.retry(connection, LOG, Words(cured=True))
     assert now(dsn, Words()) == wanted(dsn, Words(cured=True))
 
@@ -226,9 +227,9 @@ def test_what_postgresql_refuses_of_a_deferred_event_is_parked(dsn: str) -> None
     talk_more(dsn)
     assert replay(dsn, Words()).parked == 1
     with connected(dsn) as connection:
-        assert [(each.conversation_id, each.position) for each in parking.every(connection)] == [
-            (sick.id, at)
-        ]
+        assert [
+            (each.conversation_id, each.position) for each in parking.waiting(connection, range(SHARDS))
+        ] == [(sick.id, at)]
 
 
 def test_what_follows_behind_goes_on_from_where_the_build_ended(dsn: str) -> None:

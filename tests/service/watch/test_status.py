@@ -10,8 +10,9 @@ from tests.service.watch.given import PROJECTIONS, append, change
 
 
 def looked(dsn: str) -> Status:
-    with Database.open(dsn).connect() as connection:
-        return status(connection, PROJECTIONS)
+    database = Database.open(dsn)
+    with database.connect() as connection:
+        return status(connection, PROJECTIONS, database.topology)
 
 
 def test_what_follows_behind_is_told_in_events_and_in_seconds(dsn: str) -> None:

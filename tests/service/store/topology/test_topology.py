@@ -15,7 +15,7 @@ def test_a_database_of_one_server_is_known_as_one(dsn: str) -> None:
     with connect(dsn) as connection:
         topology.settle(connection)
         topology.check(connection)
-        assert topology.nodes(connection) == []
+        assert topology.places(connection) == []
 
 
 def test_it_cannot_be_distributed(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
