@@ -5,14 +5,13 @@ import os
 import shutil
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
-import psycopg
 import pytest
 from hypothesis import settings
 from psycopg import sql
@@ -20,9 +19,9 @@ from psycopg.conninfo import make_conninfo
 
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
+from tests.cluster import COORDINATOR, DISTRIBUTION, Cluster, execute
 
 SHARDS = 8
-TEMPLATE = "hansard_template"
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 ASKING_FOR_A_DATABASE = {"postgres", "data"}
 OF_A_FOLDER = {"browser": "tests/browser/", "crash": "tests/crash/"}
@@ -63,49 +62,96 @@ def certificates() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """One PostgreSQL for the whole run of a test process."""
-    with folder() as data, EmbeddedPostgres(data, options=UNSAFE_BUT_FAST) as server:
-        yield server
+Servers = EmbeddedPostgres | Cluster
 
 
 @pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> str:
+def postgres() -> Iterator[Servers]:
+    """One PostgreSQL for the whole run of a test process; or the cluster that the run was given."""
+    if COORDINATOR is not None:
+        yield Cluster(COORDINATOR)
+    else:
+        with folder() as data, EmbeddedPostgres(data, options=UNSAFE_BUT_FAST) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Servers) -> Iterator[str]:
     """The name of a database that was migrated, from which the others are copied."""
+    with template_made(postgres, prepared) as name:
+        yield name
+
+
+def prepared(dsn: str, shards: int = SHARDS) -> None:
     from service.hansard import prepare
 
-    command(postgres, "CREATE DATABASE {}", TEMPLATE)
-    prepare(Settings(shards=SHARDS), make_conninfo(postgres.dsn, dbname=TEMPLATE))
-    return TEMPLATE
+    prepare(Settings(shards=shards), dsn, distribution=DISTRIBUTION)
 
 
 @pytest.fixture
-def dsn(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+def dsn(postgres: Servers, template: str) -> Iterator[str]:
     """A migrated database, empty of conversations, for this test alone."""
     with database(postgres, template) as made:
         yield made
 
 
+@pytest.fixture(scope="session")
+def nothing(postgres: Servers) -> Iterator[str]:
+    """The name of a database in which nothing was made."""
+    if isinstance(postgres, Cluster):
+        with template_made(postgres) as name:
+            yield name
+    else:
+        yield "template1"
+
+
+@pytest.fixture
+def empty_dsn(postgres: Servers, nothing: str) -> Iterator[str]:
+    """A database in which nothing was made yet, for this test alone."""
+    with database(postgres, nothing) as made:
+        yield made
+
+
 @contextmanager
-def database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+def template_made(postgres: Servers, prepare: Callable[[str], Any] = lambda dsn: None) -> Iterator[str]:
+    """A database from which others are copied, for as long as it is needed."""
+    name = new_name()
+    command(postgres, "CREATE DATABASE {}", name)
+    dsn = make_conninfo(postgres.dsn, dbname=name)
+    try:
+        if isinstance(postgres, Cluster):
+            postgres.join(name)
+        prepare(dsn)
+        if isinstance(postgres, Cluster):
+            postgres.keep_out(name)
+        yield name
+    finally:
+        drop(postgres, name)
+
+
+@contextmanager
+def database(postgres: Servers, template: str) -> Iterator[str]:
     """A copy of the template, for as long as it is needed.
 
     Files are copied: without fsync that takes a tenth of the time that writing all of it to the log takes.
     """
-    name = f"test_{next(numbers)}"
+    name = new_name()
     command(postgres, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
-    yield make_conninfo(postgres.dsn, dbname=name)
+    try:
+        yield make_conninfo(postgres.dsn, dbname=name)
+    finally:
+        drop(postgres, name)
+
+
+def drop(postgres: Servers, name: str) -> None:
+    if isinstance(postgres, Cluster):
+        postgres.keep_out(name)
     command(postgres, "DROP DATABASE {} WITH (FORCE)", name)
 
 
-@pytest.fixture
-def empty_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database in which nothing was made yet, for this test alone."""
-    name = f"test_{next(numbers)}"
-    command(postgres, "CREATE DATABASE {} STRATEGY file_copy", name)
-    yield make_conninfo(postgres.dsn, dbname=name)
-    command(postgres, "DROP DATABASE {} WITH (FORCE)", name)
+def new_name() -> str:
+    """Several processes of a run may have one cluster."""
+    return f"test_{os.getpid()}_{next(numbers)}"
 
 
 @pytest.fixture
@@ -126,7 +172,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def command(postgres: EmbeddedPostgres, statement: LiteralString, *names: str) -> None:
-    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        identifiers = map(sql.Identifier, names)
-        connection.execute(sql.SQL(statement).format(*identifiers))
+def command(postgres: Servers, statement: LiteralString, *names: str) -> None:
+    """On each of its servers."""
+    servers = postgres.servers() if isinstance(postgres, Cluster) else [postgres.dsn]
+    execute(servers, sql.SQL(statement).format(*map(sql.Identifier, names)))

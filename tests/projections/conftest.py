@@ -1,17 +1,15 @@
 """Here each test installs the projections that it is about."""
 
+from collections.abc import Iterator
+
 import pytest
-from psycopg.conninfo import make_conninfo
 
-from service.postgres.embedded import EmbeddedPostgres
 from service.store.migrations import migrate
-from tests.conftest import SHARDS, command
-
-WITHOUT_PROJECTIONS = "hansard_without_projections"
+from tests.cluster import DISTRIBUTION
+from tests.conftest import SHARDS, Servers, template_made
 
 
 @pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> str:
-    command(postgres, "CREATE DATABASE {}", WITHOUT_PROJECTIONS)
-    migrate(make_conninfo(postgres.dsn, dbname=WITHOUT_PROJECTIONS), shards=SHARDS)
-    return WITHOUT_PROJECTIONS
+def template(postgres: Servers) -> Iterator[str]:
+    with template_made(postgres, lambda dsn: migrate(dsn, shards=SHARDS, distribution=DISTRIBUTION)) as name:
+        yield name

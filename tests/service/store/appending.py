@@ -15,11 +15,12 @@ from service.store.append import Append, CommandKey, append_of
 from service.store.connections import Database, connect
 from service.store.patience import StorePatience
 from service.store.store import Store
+from tests.cluster import ACTIVITY
 
 USER = "ann"
-BLOCKED = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+BLOCKED = f"""
+    SELECT count(*) FROM {ACTIVITY}
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""  # noqa: S608 - a view's name
 
 
 def said(text: str = "hello", message_id: str | None = None) -> MessageAdded:
@@ -75,7 +76,7 @@ def lane_held(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 def wait_until_blocked(dsn: str, count: int = 1) -> None:
     """Until so many other sessions of this database wait for a lock that somebody holds."""
     with connect(dsn) as connection:
-        while connection.execute(BLOCKED).fetchall() < [(count,)]:
+        while connection.execute(BLOCKED.encode()).fetchall() < [(count,)]:
             pass
 
 

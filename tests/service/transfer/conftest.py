@@ -1,28 +1,26 @@
 """Empty databases of other numbers of shards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
-from psycopg.conninfo import make_conninfo
 
-from service.hansard import prepare
-from service.postgres.embedded import EmbeddedPostgres
-from service.settings.settings import Settings
-from tests.conftest import SHARDS, command
+from tests.conftest import SHARDS, Servers, prepared, template_made
 
 OtherShards = Callable[[int], str]
 
 
 @pytest.fixture(scope="session")
-def other_shards(postgres: EmbeddedPostgres, template: str) -> OtherShards:
+def other_shards(postgres: Servers, template: str) -> Iterator[OtherShards]:
     """Templates, by the number of their shards."""
     made = {SHARDS: template}
+    with ExitStack() as stack:
 
-    def template_of(shards: int) -> str:
-        if shards not in made:
-            made[shards] = f"hansard_template_{shards}"
-            command(postgres, "CREATE DATABASE {}", made[shards])
-            prepare(Settings(shards=shards), make_conninfo(postgres.dsn, dbname=made[shards]))
-        return made[shards]
+        def template_of(shards: int) -> str:
+            if shards not in made:
+                made_so = template_made(postgres, partial(prepared, shards=shards))
+                made[shards] = stack.enter_context(made_so)
+            return made[shards]
 
-    return template_of
+        yield template_of
