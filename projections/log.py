@@ -17,8 +17,16 @@ class Log(Protocol):
 
     def shards(self, connection: Connection[Any]) -> list[int]: ...
 
+    def servers(self, connection: Connection[Any]) -> list[list[int]]:
+        """The shards, those together that one server keeps: several servers work at the same time."""
+        ...
+
     def heads(self, connection: Connection[Any]) -> dict[int, int]:
         """Each shard's last position, 0 where it is empty."""
+        ...
+
+    def heads_of(self, connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:
+        """The same for shards that lie together, in one statement."""
         ...
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:

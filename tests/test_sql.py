@@ -15,9 +15,6 @@ OF_A_LANE = "is about shards of one lane, which lie together"
 OF_ONE = "is given one value, for one shard"
 MAY_BE = {
     "projections.generations.FORGET": "takes a build's rows away, from every shard",
-    "projections.rebuilding.check.COPY_PARKED": "copies rows of every shard to where they lie already",
-    "projections.rebuilding.check.PARKED": OF_ALL,
-    "projections.rebuilding.compare.SUMS": OF_ALL,
     "search.BEST": OF_ONE,
     "search.NEWEST": OF_ONE,
     "service.privacy.finding.STANDING": "is about one shard",

@@ -1,4 +1,4 @@
-"""Proves projections: builds them beside the live ones, and compares the two at one moment of the log."""
+"""Proves projections: builds them beside the live ones, and compares the two, each lane at one moment."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -12,8 +12,8 @@ from projections.errors import ASIDE, ProjectionNotBuilt
 from projections.generations import Generation, named
 from projections.log import Log
 from projections.projection import Projection
-from projections.rebuilding.compare import Compared, compare
-from projections.rebuilding.filling import CHECKPOINTS, Filler, catch_up
+from projections.rebuilding.compare import Compared, compare, together
+from projections.rebuilding.filling import Filler, catch_up_lane, positions
 from projections.rebuilding.guard import guarded
 from projections.rebuilding.loaders import Connect
 from projections.rebuilding.loading import Build, LoadLimits
@@ -24,13 +24,16 @@ CLOSER: Final = 3
 
 COPY_PARKED: Final = """
     INSERT INTO parked (shard, projection, generation, conversation_id, position, error, parked_at)
-    SELECT shard, projection, %(number)s, conversation_id, position, error, parked_at
-    FROM parked WHERE projection = %(projection)s AND generation = %(live)s
+    SELECT l.shard, p.projection, %(number)s, p.conversation_id, p.position, p.error, p.parked_at
+    FROM lanes AS l
+    JOIN parked AS p ON p.shard = l.shard
+    WHERE l.shard = ANY(%(shards)s::smallint[]) AND p.shard = ANY(%(shards)s::smallint[])
+      AND p.projection = %(projection)s AND p.generation = %(live)s
 """
 
 PARKED: Final = """
     SELECT shard, conversation_id, position, error FROM parked
-    WHERE projection = %(projection)s AND generation = %(number)s
+    WHERE shard = ANY(%(shards)s::smallint[]) AND projection = %(projection)s AND generation = %(number)s
 """
 
 
@@ -40,7 +43,7 @@ class CheckResult(Struct, frozen=True):
     parked: list[tuple[int, UUID]]
     """Conversations that the live one has not taken whole; they were left out."""
     uncomparable: list[str]
-    """Tables whose rows do not tell of which conversation they are, when what is parked changed meanwhile."""
+    """Tables whose rows do not say of which conversation they are, where what is parked changed meanwhile."""
 
     @property
     def equal(self) -> bool:
@@ -48,7 +51,10 @@ class CheckResult(Struct, frozen=True):
 
 
 class Check:
-    """Appends go on meanwhile: the comparison is made in one snapshot, up to where the live one is in it."""
+    """Appends go on meanwhile: each lane is compared in one snapshot, up to where the live build is in it.
+
+    Every row is of one shard, so a lane says nothing of another; and several servers have no common snapshot.
+    """
 
     def __init__(
         self,
@@ -92,48 +98,78 @@ class Check:
         if live is None:
             raise ProjectionNotBuilt(projection=projection.name, version=projection.version)
         built = generations.create(connection, projection, self._log, "retired")
-        connection.execute(COPY_PARKED, named(built) | {"live": live.number})
+        for lane in self._log.lanes(connection):
+            connection.execute(COPY_PARKED, named(built) | {"live": live.number, "shards": lane})
         return live, Build(projection, built)
 
     def _to_live(self, connection: Connection[Any], live: Generation, build: Build) -> Build:
-        """Only as far as the live one has come: NULL is the end of the log."""
-        heads = self._log.heads(connection)
-        positions = dict(connection.execute(CHECKPOINTS, named(live)).fetchall())
-        until = {
-            shard: heads[shard] if position is None else position for shard, position in positions.items()
-        }
+        until = dict[int, int]()
+        for lane in self._log.lanes(connection):
+            until |= self._reached(connection, live, lane)
         return Build(build.projection, build.generation, until)
+
+    def _reached(self, connection: Connection[Any], live: Generation, lane: Sequence[int]) -> dict[int, int]:
+        """Only as far as the live one has come: NULL is the end of the log."""
+        heads = self._log.heads_of(connection, lane)
+        reached = positions(connection, live, lane)
+        return {shard: heads[shard] if position is None else position for shard, position in reached.items()}
 
     def _compare(
         self, connection: Connection[Any], pairs: Sequence[tuple[Generation, Build]]
     ) -> list[CheckResult]:
+        lanes = self._log.lanes(connection)
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         try:
-            with connection.transaction():
-                return [self._prove(connection, *pair) for pair in pairs]
+            of_lanes = [self._compare_lane(connection, pairs, lane) for lane in lanes]
         finally:
             connection.isolation_level = None
+        return [whole(results) for results in zip(*of_lanes, strict=True)]
 
-    def _prove(self, connection: Connection[Any], live: Generation, build: Build) -> CheckResult:
-        build = self._to_live(connection, live, build)
-        catch_up(connection, self._log, build, lambda events: None)
-        skipped, ours = parked_of(connection, live), parked_of(connection, build.generation)
+    def _compare_lane(
+        self, connection: Connection[Any], pairs: Sequence[tuple[Generation, Build]], lane: Sequence[int]
+    ) -> list[CheckResult]:
+        with connection.transaction():
+            return [self._prove(connection, *pair, lane) for pair in pairs]
+
+    def _prove(
+        self, connection: Connection[Any], live: Generation, build: Build, lane: Sequence[int]
+    ) -> CheckResult:
+        built, tables = build.generation, build.projection.tables
+        until = self._reached(connection, live, lane)
+        catch_up_lane(connection, self._log, Build(build.projection, built, until), lane)
+        skipped, ours = parked_of(connection, live, lane), parked_of(connection, built, lane)
         changed = [key for key in {*skipped, *ours} if is_moving(skipped.get(key), ours.get(key))]
-        tables = [t for t in build.projection.tables if not changed or "conversation_id" in t.columns]
+        comparable = [table for table in tables if not changed or "conversation_id" in table.columns]
         return CheckResult(
             build.projection.name,
-            [compare(connection, table, live, build.generation, changed) for table in tables],
+            [compare(connection, table, live, built, lane, changed) for table in comparable],
             sorted(skipped),
-            [table.name for table in build.projection.tables if table not in tables],
+            [table.name for table in tables if table not in comparable],
         )
+
+
+def whole(lanes: Sequence[CheckResult]) -> CheckResult:
+    """One projection, of which each lane was compared by itself."""
+    tables: dict[str, list[Compared]] = {}
+    for of_lane in lanes:
+        for compared in of_lane.tables:
+            tables.setdefault(compared.table, []).append(compared)
+    return CheckResult(
+        lanes[0].projection,
+        [together(of_table) for of_table in tables.values()],
+        sorted(key for of_lane in lanes for key in of_lane.parked),
+        sorted({name for of_lane in lanes for name in of_lane.uncomparable}),
+    )
 
 
 Stopped = tuple[int, str]
 """At which position, and why."""
 
 
-def parked_of(connection: Connection[Any], generation: Generation) -> dict[tuple[int, UUID], Stopped]:
-    rows = connection.execute(PARKED, named(generation)).fetchall()
+def parked_of(
+    connection: Connection[Any], generation: Generation, lane: Sequence[int]
+) -> dict[tuple[int, UUID], Stopped]:
+    rows = connection.execute(PARKED, named(generation) | {"shards": list(lane)}).fetchall()
     return {(shard, conversation_id): (position, why) for shard, conversation_id, position, why in rows}
 
 

@@ -13,11 +13,12 @@ from projections.rows.tables import Table
 
 MOST_EXAMPLES: Final = 5
 
-# A sum does not care about the order of the rows; numeric, for it may be larger than any integer.
+# A sum does not care about the order of the rows; numeric, for it may be larger than any integer. Not every
+# key begins with the shard, so the shards of a lane are summed up in one pass over its rows.
 SUMS: Final = """
     SELECT shard, count(*) AS rows, sum(hashtextextended(t::text, 0)::numeric) AS hash
     FROM {table} AS t
-    WHERE {excluded}
+    WHERE shard = ANY(%(lane)s::smallint[]) AND {excluded}
     GROUP BY shard
 """
 
@@ -70,11 +71,12 @@ def compare(
     table: Table,
     live: Generation,
     built: Generation,
+    lane: Sequence[int],
     excluded: Sequence[tuple[int, UUID]],
 ) -> Compared:
     """Sums first, shard by shard; rows only where the sums differ."""
-    of_live = sums(connection, table, live, excluded)
-    of_built = sums(connection, table, built, excluded)
+    of_live = sums(connection, table, live, lane, excluded)
+    of_built = sums(connection, table, built, lane, excluded)
     shards = sorted(s for s in {*of_live, *of_built} if of_live.get(s) != of_built.get(s))
     found = list[Difference]()
     for shard in shards:
@@ -84,12 +86,27 @@ def compare(
     return Compared(table.name, rows, found[:MOST_EXAMPLES], shards)
 
 
+def together(lanes: Sequence[Compared]) -> Compared:
+    """One table, of which each lane was compared by itself."""
+    return Compared(
+        lanes[0].table,
+        sum(each.rows for each in lanes),
+        [difference for each in lanes for difference in each.differences][:MOST_EXAMPLES],
+        sorted(shard for each in lanes for shard in each.shards),
+    )
+
+
 def sums(
-    connection: Connection[Any], table: Table, generation: Generation, excluded: Sequence[tuple[int, UUID]]
+    connection: Connection[Any],
+    table: Table,
+    generation: Generation,
+    lane: Sequence[int],
+    excluded: Sequence[tuple[int, UUID]],
 ) -> dict[int, Sums]:
     statement = sql.SQL(SUMS).format(table=table.physical(generation.number), excluded=without(excluded))
+    given = conversations(excluded) | {"lane": list(lane)}
     with connection.cursor(row_factory=class_row(Sums)) as cursor:
-        return {each.shard: each for each in cursor.execute(statement, conversations(excluded))}
+        return {each.shard: each for each in cursor.execute(statement, given)}
 
 
 def differences(

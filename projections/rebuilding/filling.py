@@ -1,7 +1,8 @@
 """Brings new builds to the end of the log: copies, indexes, applies what waited for that, catches up."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Final
 
 from psycopg import Connection, sql
@@ -24,9 +25,9 @@ SMALL_REST: Final = 500
 ROUNDS: Final = 20
 """How often catching up is tried without appends waiting."""
 
-CHECKPOINTS: Final = """
+REACHED: Final = """
     SELECT shard, position FROM checkpoints
-    WHERE projection = %(projection)s AND generation = %(number)s
+    WHERE shard = ANY(%(shards)s::smallint[]) AND projection = %(projection)s AND generation = %(number)s
 """
 
 INDEXES: Final = "SELECT count(*) FROM pg_index WHERE indrelid = %s::regclass"
@@ -60,18 +61,21 @@ class Filler:
         least = 0
         while builds and (rest := self._rest(connection, builds)) > least:
             self._meter.begin("copying", rest)
-            shards, processes = self._log.shards(connection), self._processes if rest > WORTH_LOADING else 1
+            shards = list(in_turn(self._log.servers(connection)))
+            processes = self._processes if rest > WORTH_LOADING else 1
             load_shards(self._connect, self._log, builds, shards, self._meter.count, self._limits, processes)
             least = WORTH_LOADING
 
     def _rest(self, connection: Connection[Any], builds: Sequence[Build]) -> int:
         """How many events are still to be read, once for all builds."""
-        heads = self._log.heads(connection)
-        behind: dict[int, int] = {}
-        for build in builds:
-            for shard, rest in rests(connection, build, heads).items():
-                behind[shard] = max(rest, behind.get(shard, 0))
-        return sum(behind.values())
+        return sum(self._rest_of(connection, builds, lane) for lane in self._log.lanes(connection))
+
+    def _rest_of(self, connection: Connection[Any], builds: Sequence[Build], lane: Sequence[int]) -> int:
+        heads = self._log.heads_of(connection, lane)
+        behind = [
+            rests(connection, build, lane, heads if build.until is None else build.until) for build in builds
+        ]
+        return sum(max(of_build.get(shard, 0) for of_build in behind) for shard in lane)
 
     def _index(self, connection: Connection[Any], builds: Sequence[Build]) -> None:
         self._meter.begin("indexing")
@@ -121,19 +125,43 @@ def catch_up(
     count: Callable[[int], None],
     limit: int = PAGE_EVENTS,
 ) -> None:
-    """Up to where the log ends now."""
-    heads = log.heads(connection)
-    until = heads if build.until is None else build.until
-    while shards := [shard for shard, rest in rests(connection, build, heads).items() if rest > 0]:
+    """Up to where the log ends now, in one lane after the other."""
+    for lane in log.lanes(connection):
+        catch_up_lane(connection, log, build, lane, count, limit)
+
+
+def catch_up_lane(
+    connection: Connection[Any],
+    log: Log,
+    build: Build,
+    lane: Sequence[int],
+    count: Callable[[int], None] = lambda events: None,
+    limit: int = PAGE_EVENTS,
+) -> None:
+    until = log.heads_of(connection, lane) if build.until is None else build.until
+    while shards := [shard for shard, rest in rests(connection, build, lane, until).items() if rest > 0]:
         given = (connection, log, build.projection, build.generation, shards, limit)
         count(carefully(connection, partial(follow_page, *given, until=until)).events)
 
 
-def rests(connection: Connection[Any], build: Build, heads: Mapping[int, int]) -> dict[int, int]:
-    """How many events of each shard a build has not got."""
-    until = heads if build.until is None else build.until
-    rows = connection.execute(CHECKPOINTS, named(build.generation)).fetchall()
-    return {shard: until[shard] - position for shard, position in rows}
+def rests(
+    connection: Connection[Any], build: Build, lane: Sequence[int], until: Mapping[int, int]
+) -> dict[int, int]:
+    """How many events of each of these shards a build has not got."""
+    reached = positions(connection, build.generation, lane)
+    return {shard: until[shard] - position for shard, position in reached.items() if position is not None}
+
+
+def positions(
+    connection: Connection[Any], generation: Generation, lane: Sequence[int]
+) -> dict[int, int | None]:
+    """How far a build has come in each of these shards; None where appends take it along."""
+    return dict(connection.execute(REACHED, named(generation) | {"shards": list(lane)}).fetchall())
+
+
+def in_turn(servers: Iterable[Sequence[int]]) -> Iterator[int]:
+    """One shard of each server, then another of each: the next ones are of different servers."""
+    return (shard for shards in zip_longest(*servers) for shard in shards if shard is not None)
 
 
 def indexed(connection: Connection[Any], build: Build) -> Iterator[bool]:

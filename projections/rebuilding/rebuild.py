@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -107,12 +108,12 @@ def switch(connection: Connection[Any], log: Log, builds: Sequence[Build]) -> tu
     appends wait; followers go on with the others from where they are."""
     older = []
     with connection.transaction():
-        shards = log.shards(connection)
-        log.lock(connection, shards)
+        lanes = log.lanes(connection)
+        log.lock(connection, chain.from_iterable(lanes))
         locked = time.monotonic()
         for build in builds:
-            if build.projection.with_append:
-                given = (connection, log, build.projection, build.generation, shards, PAGE_EVENTS)
+            for lane in lanes if build.projection.with_append else ():
+                given = (connection, log, build.projection, build.generation, lane, PAGE_EVENTS)
                 put_in_step(*given, parking.apply_carefully)
             if (retired := generations.switch(connection, build.generation)) is not None:
                 older.append(retired)

@@ -57,4 +57,4 @@ def proof_in_words(proof: CheckResult, keys: Container[str] | None = None) -> It
     if proof.parked:
         yield f"  {len(proof.parked)} conversations are parked and were left out"
     for name in proof.uncomparable:
-        yield f"  {name} was not compared: what is parked changed meanwhile"
+        yield f"  {name} was not compared where what is parked changed meanwhile"

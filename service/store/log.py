@@ -126,10 +126,15 @@ class DatabaseLog:
     def shards(self, connection: Connection[Any]) -> list[int]:
         return sorted(chain(*lanes(connection)))
 
+    def servers(self, connection: Connection[Any]) -> list[list[int]]:
+        nodes = self._topology.nodes(connection)
+        return [node.shards for node in nodes] or [self.shards(connection)]
+
     def heads(self, connection: Connection[Any]) -> dict[int, int]:
-        return {
-            shard: head for lane in lanes(connection) for shard, head in heads_of(connection, lane).items()
-        }
+        return dict(chain.from_iterable(heads_of(connection, lane).items() for lane in lanes(connection)))
+
+    def heads_of(self, connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:
+        return heads_of(connection, lane)
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:
         given = {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES}
