@@ -127,8 +127,11 @@ class DatabaseLog:
         return sorted(chain(*lanes(connection)))
 
     def servers(self, connection: Connection[Any]) -> list[list[int]]:
-        nodes = self._topology.nodes(connection)
-        return [node.shards for node in nodes] or [self.shards(connection)]
+        node_of = {place.lane: place.node for place in self._topology.places(connection)}
+        found: dict[str | None, list[int]] = defaultdict(list)
+        for lane in lanes(connection):
+            found[node_of.get(lane[0])] += lane
+        return list(found.values())
 
     def heads(self, connection: Connection[Any]) -> dict[int, int]:
         return dict(chain.from_iterable(heads_of(connection, lane).items() for lane in lanes(connection)))

@@ -13,8 +13,9 @@ from projections.rebuilding.check import Check
 from projections.rebuilding.filling import in_turn
 from projections.rebuilding.loading import LoadLimits
 from service.store.connections import connect
-from service.store.topology.topology import StorageNode
-from tests.conftest import SHARDS
+from service.store.log import DatabaseLog
+from service.store.topology.single import SingleServer
+from service.store.topology.topology import LanePlace
 from tests.projections.rebuilding.replayed import (
     LOG,
     Spoken,
@@ -142,10 +143,10 @@ def test_shards_of_different_servers_are_loaded_at_the_same_time() -> None:
 
 
 def test_a_log_knows_which_shards_one_server_keeps(dsn: str) -> None:
-    class TwoServers(type(LOG._topology)):  # type: ignore[misc]  # it says no more than this of itself
-        def nodes(self, connection: Connection[Any]) -> list[StorageNode]:
-            return [StorageNode("one", [0, 2]), StorageNode("another", [1])]
+    class TwoServers(SingleServer, frozen=True):
+        def places(self, connection: Connection[Any]) -> list[LanePlace]:
+            return [LanePlace(0, 1, "one"), LanePlace(1, 2, "another"), LanePlace(2, 3, "one")]
 
     with connected(dsn) as connection:
-        assert LOG.servers(connection) == [list(range(SHARDS))]
-        assert type(LOG)(TwoServers()).servers(connection) == [[0, 2], [1]]
+        assert LOG.servers(connection) == [[0, 3, 6, 1, 4, 7, 2, 5]]
+        assert DatabaseLog(TwoServers()).servers(connection) == [[0, 3, 6, 2, 5], [1, 4, 7]]
