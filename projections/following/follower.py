@@ -68,9 +68,10 @@ class Follower:
         moved = [lane.moved_at for lane in self._lanes]
         return time.monotonic() - max(moved, default=self._started_at)
 
-    def out_of_reach(self) -> list[int]:
-        """The shards of the lanes that it could not look at the last time."""
-        return sorted(shard for lane in self._lanes if lane.is_out_of_reach for shard in lane.shards)
+    def out_of_reach(self, patience: float) -> list[int]:
+        """The shards of the lanes that it could not look at, or that let it wait for so many seconds."""
+        away = [lane for lane in self._lanes if lane.is_out_of_reach(patience)]
+        return sorted(shard for lane in away for shard in lane.shards)
 
     def run_once(self) -> int:
         """Follows until nothing is behind; gives back how many events it applied, over all projections."""

@@ -87,6 +87,8 @@ class LaneFollower:
         self._on_progress = on_progress
         self._page = page
         self._stopping = stopping
+        self._looking_since: float | None = None
+        """When it asked what is behind, if it has no answer yet."""
         self._rest = Rest()
         """Of all of it; longer each time until it could look again."""
         self._resting: dict[str, Rest] = {}
@@ -95,10 +97,10 @@ class LaneFollower:
     def __str__(self) -> str:
         return f"hansard-follower-{min(self.shards)}"
 
-    @property
-    def is_out_of_reach(self) -> bool:
-        """It could not look the last time."""
-        return self._rest.pause > 0
+    def is_out_of_reach(self, patience: float) -> bool:
+        """It could not look the last time, or has waited for so many seconds to be told what is behind."""
+        asked = self._looking_since
+        return self._rest.pause > 0 or (asked is not None and asked < time.monotonic() - patience)
 
     def run(self) -> None:
         while not self._stopping.is_set():
@@ -109,7 +111,9 @@ class LaneFollower:
                     self._attend(connection)
             except Exception as error:  # whatever it is, following goes on
                 self._be_out_of_reach(error)
-                self._stopping.wait(self._rest.pause)
+                self.wake.clear()
+                if not self._stopping.is_set():
+                    self.wake.wait(self._rest.pause)  # what is appended to it says that it is there again
 
     def follow_to_the_end(self, connection: Connection[Any]) -> int:
         """Until nothing is behind; gives back how many events it applied."""
@@ -138,8 +142,8 @@ class LaneFollower:
 
     def _be_out_of_reach(self, error: Exception) -> None:
         """Said once, however long it lasts: the others go on."""
-        level = logging.DEBUG if self.is_out_of_reach else logging.WARNING
-        self._rest = self._rest.longer()
+        level = logging.DEBUG if self._rest.pause else logging.WARNING
+        self._rest = self._rest.longer(POLL)
         logger.log(
             level,
             "following stopped, and goes on in %.1f s, in the lane of shard %d: %s",
@@ -149,7 +153,7 @@ class LaneFollower:
         )
 
     def _be_in_reach(self) -> None:
-        if self.is_out_of_reach:
+        if self._rest.pause:
             logger.info("following goes on in the lane of shard %d", min(self.shards))
             self._rest = Rest()
 
@@ -160,9 +164,10 @@ class LaneFollower:
             "with_append": [each.name for each in projections if each.with_append],
             "shards": list(self.shards),
         }
+        self._looking_since = time.monotonic()
         with connection.cursor(row_factory=class_row(Behind)) as cursor:
             behind = cursor.execute(BEHIND, given).fetchall()
-        self.moved_at = time.monotonic()
+        self._looking_since, self.moved_at = None, time.monotonic()
         return behind
 
     def _try(self, connection: Connection[Any], behind: Sequence[Behind]) -> Step:
@@ -222,8 +227,8 @@ class Rest(Struct, frozen=True):
     pause: float = 0.0
     until: float = 0.0
 
-    def longer(self) -> "Rest":
-        pause = min(max(0.1, self.pause * 2), LONGEST_PAUSE)
+    def longer(self, longest: float = LONGEST_PAUSE) -> "Rest":
+        pause = min(max(0.1, self.pause * 2), longest)
         return Rest(pause, time.monotonic() + pause)
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from service.api.asking.auth import NOBODY_IS_ASKED, OPEN
 from service.attachment import Attachment
 from service.hansard import Hansard
-from service.watch.look import Sighting, Watch
+from service.watch.look import SILENT, Sighting, Watch
 
 LONGEST_STANDSTILL: Final = 60.0
 """A projection that is behind and has not moved for so many seconds has nobody who follows the log."""
@@ -30,6 +30,8 @@ class Ready(Struct, frozen=True):
     """How many events each projection has still to take."""
     parked: dict[str, int]
     """Conversations that a projection could not take whole; all others are answered."""
+    out_of_reach: list[int]
+    """Shards that cannot be reached: their users are answered with 503, everybody else as ever."""
 
 
 @get(
@@ -54,7 +56,8 @@ def live() -> Response[Live]:
     responses={503: ResponseSpec(Ready, description="Not ready: what is missing, and what to do")},
 )
 async def ready(state: State) -> Response[Ready]:
-    """200 when the database answers, is migrated, and all that is read from it is built and moving."""
+    """200 when the database answers, is migrated, and all that is read from it is built and moving. While
+    some of its shards cannot be reached it is 200, for all others are served, and it names those."""
     watch: Watch = state["watch"]
     attachment: Attachment = state["attachment"]
     look = await watch.look()
@@ -63,7 +66,8 @@ async def ready(state: State) -> Response[Ready]:
 
 
 def readiness(look: Sighting, hansard: Hansard | None) -> Ready:
-    found = list(problems(look, hansard is not None))
+    away = out_of_reach(look, hansard)
+    found = [] if is_moving_in_part(look, hansard, away) else list(problems(look, hansard is not None))
     if look.status is not None and hansard is not None:
         found += standing_still(hansard)
     projections = look.status.projections if look.status else []
@@ -72,7 +76,26 @@ def readiness(look: Sighting, hansard: Hansard | None) -> Ready:
         found,
         {each.name: each.behind for each in projections if each.behind},
         {each.name: each.parked for each in projections if each.parked},
+        away,
     )
+
+
+def out_of_reach(look: Sighting, hansard: Hansard | None) -> list[int]:
+    """As the look at the database has it, and this process's own connections."""
+    found = {shard for lane in (look.status.away if look.status else []) for shard in lane.shards}
+    if hansard is not None:
+        patience = hansard.database.patience
+        found.update(hansard.store.out_of_reach(patience.asked))
+        found.update(hansard.follower.out_of_reach(patience.silence))
+    return sorted(found)
+
+
+def is_moving_in_part(look: Sighting, hansard: Hansard | None, away: list[int]) -> bool:
+    """A look at all of the database waits for a part that is silent; this process goes on with the others."""
+    if look is not SILENT or hansard is None:
+        return False
+    moving = hansard.follower.standing_still_for() < hansard.database.patience.silence
+    return moving and 0 < len(away) < hansard.store.shards
 
 
 def problems(look: Sighting, attached: bool) -> Iterator[str]:
@@ -81,6 +104,9 @@ def problems(look: Sighting, attached: bool) -> Iterator[str]:
         return
     if not attached:
         yield "this process has not taken the database into use yet: it tries again every second"
+    if len(look.status.away) == len(look.status.lanes):
+        yield "none of the servers that keep the log can be reached: see that they run"
+        return
     for each in look.status.not_built:
         yield f"{each.name} is not built for this version: run hansard replay {each.name}"
     for each in look.status.projections:

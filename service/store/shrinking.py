@@ -12,6 +12,7 @@ from psycopg import Connection, errors
 from psycopg_pool import PoolTimeout
 
 from domain.recorded import Recorded
+from projections.rows.silence import is_part_away
 from service.repeating import Repeating
 from service.store.connections import Database
 from service.store.incarnation import Incarnation, begin_another, current
@@ -109,7 +110,7 @@ class RestoreWatch:
         try:
             self._seen.check(connection, lane)
         except psycopg.OperationalError as away:
-            if connection.closed or len(self._layout) == 1:
+            if not is_part_away(connection, away):
                 raise
             log.debug("the lane of shard %d cannot be looked at: %s", lane[0], away)
 

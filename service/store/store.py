@@ -71,8 +71,14 @@ class Store:
         return sum(writer.waiting() for writer in self._writers)
 
     def standing_still_for(self) -> float:
-        """For how many seconds the worst of its writers has not got on with what was asked of it."""
-        return max(writer.standing_still_for() for writer in self._writers)
+        """For how many seconds none of its writers has got on with what was asked of it."""
+        return min(writer.standing_still_for() for writer in self._writers)
+
+    def out_of_reach(self, patience: float) -> list[int]:
+        """The shards whose writer could store nothing for so many seconds."""
+        return sorted(
+            shard for shard, writer in self._writer_of.items() if writer.standing_still_for() >= patience
+        )
 
     def shard_of(self, user_id: str) -> int:
         return shard_of(user_id, self.shards)

@@ -143,6 +143,11 @@ class OfTheDatabase(Collector):
         if status is None:
             return
         yield GaugeMetricFamily("hansard_events", "Events in the log.", status.events)
+        shards = GaugeMetricFamily("hansard_shards", "Shards of the log.", labels=["state"])
+        away = sum(len(lane.shards) for lane in status.away)
+        shards.add_metric(["reached"], sum(len(lane.shards) for lane in status.lanes) - away)
+        shards.add_metric(["away"], away)
+        yield shards
         drafts = GaugeMetricFamily("hansard_drafts", "Replies that are under way.", labels=["state"])
         drafts.add_metric(["running"], status.drafts.running)
         drafts.add_metric(["orphaned"], status.drafts.orphaned)

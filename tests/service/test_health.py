@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ from service.hansard import prepare, projections_of
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
 from service.store.connections import connect
-from service.watch.look import Watch
+from service.watch.look import FRESH, Watch
 from service.worker.app import create_app
 from tests.conftest import SHARDS, UNSAFE_BUT_FAST
+from tests.outage import is_down, lie_apart, one_lane_down
 from tests.service.store.appending import asked, lane_held, rows, said, started, storing, until
+
+READY = {"status": "ready", "problems": [], "behind": {}, "parked": {}, "out_of_reach": []}
 
 
 class Client:
@@ -38,8 +41,11 @@ class Client:
         return answer.status_code, answer.json()
 
     async def until_ready(self, wanted: bool = True) -> None:
+        await self.until(lambda status, _: (status == 200) is wanted)
+
+    async def until(self, wanted: Callable[[int, dict[str, Any]], bool]) -> None:
         deadline = time.monotonic() + 30
-        while ((await self.ready())[0] == 200) is not wanted:
+        while not wanted(*await self.ready()):
             assert time.monotonic() < deadline, await self.ready()
             await asyncio.sleep(0.05)
 
@@ -74,10 +80,7 @@ def append(dsn: str, events: int) -> None:
 
 async def test_a_service_with_all_that_it_needs_is_ready(dsn: str) -> None:
     async with running(dsn) as client:
-        assert await client.ready() == (
-            200,
-            {"status": "ready", "problems": [], "behind": {}, "parked": {}},
-        )
+        assert await client.ready() == (200, READY)
 
 
 async def test_a_projection_that_is_not_built_is_named_with_what_to_do(dsn: str) -> None:
@@ -183,3 +186,17 @@ def test_a_service_that_has_not_taken_the_database_into_use_is_not_ready(dsn: st
     look = asyncio.run(Watch(dsn, projections_of(Settings())).look())
     (problem,) = problems(look, attached=False)
     assert "tries again every second" in problem
+
+
+async def test_a_lane_that_cannot_be_reached_is_named_and_the_others_are_served(dsn: str) -> None:
+    lie_apart(dsn)
+    shards = [shard for shard in range(SHARDS) if is_down(shard)]
+    async with running(dsn) as client:
+        await client.until_ready()
+        with one_lane_down(dsn):
+            await client.until(lambda _, told: bool(told["out_of_reach"]))
+            assert await client.ready() == (200, {**READY, "out_of_reach": shards})
+            await asyncio.sleep(FRESH)
+            metrics = (await client.http.get("/metrics")).text
+            assert f'hansard_shards{{state="away"}} {len(shards)}.0' in metrics
+        await client.until(lambda _, told: told == READY)

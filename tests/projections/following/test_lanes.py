@@ -47,14 +47,14 @@ def test_a_lane_that_cannot_be_reached_holds_up_no_other(dsn: str, caplog: pytes
         follower.start()
         while lines(dsn) != reachable:
             news.get(timeout=PATIENCE)
-        while not follower.out_of_reach():
+        while not follower.out_of_reach(PATIENCE):
             time.sleep(0.01)
-        assert follower.out_of_reach() == [shard for shard in range(8) if is_down(shard)]
+        assert follower.out_of_reach(PATIENCE) == [shard for shard in range(8) if is_down(shard)]
         assert follower.standing_still_for() < PATIENCE
         assert {at for shard, at in positions(dsn, generation).items() if is_down(shard)} == {0}
     while lines(dsn) != everything:
         news.get(timeout=PATIENCE)
-    assert follower.out_of_reach() == []
+    assert follower.out_of_reach(PATIENCE) == []
     follower.stop()
     warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert len(warnings) == 1, "however long it lasts"
