@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -37,6 +37,7 @@ WHERE datname = current_database() AND application_name LIKE 'hansard _%%'"""
 
 
 class Asked(Struct):
+    user: str
     conversation: UUID
     messages: list[str]
 
@@ -66,8 +67,8 @@ class Told:
     def hear(self, line: dict[str, Any]) -> None:
         with self._changed:
             match line:
-                case {"asked": command, "conversation": conversation, "messages": messages}:
-                    self.asked[UUID(command)] = Asked(UUID(conversation), messages)
+                case {"asked": command, "user": user, "conversation": conversation, "messages": messages}:
+                    self.asked[UUID(command)] = Asked(user, UUID(conversation), messages)
                 case {"done": command, "version": version, "position": position, "size": size}:
                     self.done[UUID(command)] = (version, position, size)
                 case {"refused": command, "why": why}:
@@ -86,9 +87,17 @@ class Told:
         with self._changed:
             assert self._changed.wait_for(lambda: until(self), seconds), "the writing process came no further"
 
-    def wait_for_more(self, answers: int) -> None:
-        wanted = len(self.done) + answers
-        self.wait(lambda told: len(told.done) >= wanted)
+    def wait_for_more(
+        self, answers: int, of: Collection[str] | None = None, seconds: float = PATIENCE
+    ) -> None:
+        """Of all users, or of these alone."""
+        wanted = self.done_of(of) + answers
+        self.wait(lambda told: told.done_of(of) >= wanted, seconds)
+
+    def done_of(self, users: Collection[str] | None) -> int:
+        if users is None:
+            return len(self.done)
+        return sum(self.asked[name].user in users for name in self.done)
 
     def troubles(self) -> int:
         return len(self.refused) + len(self.unknown)

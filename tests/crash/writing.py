@@ -31,6 +31,8 @@ from service.store.observer import Look, Observer
 from service.store.repository import Caller, Changed
 
 TASKS = 16
+USERS = [f"user {number}" for number in range(TASKS // 2)]
+"""Each asks for two things at a time."""
 SHARED = UUID(int=2)
 EACH = 3
 """So many conversations has each user where they are shared."""
@@ -55,7 +57,7 @@ async def main(dsn: str, patience: float, patience_in_doubt: float, shared: bool
     hansard = Hansard(settings, dsn, TellingOfStaleOnes())
     await hansard.start()
     try:
-        callers = [Caller(f"user {number // 2}") for number in range(TASKS)]
+        callers = [Caller(user) for user in USERS for _ in range(2)]
         theirs: dict[str, list[UUID]] = {caller.user_id: [] for caller in callers}
         busy = [
             asyncio.create_task(append_for_ever(hansard, asking, caller, theirs[caller.user_id], shared))
@@ -89,6 +91,7 @@ async def append_for_ever(
         command = CommandKey(name, conversation_id.bytes) if has_key else None
         tell(
             asked=str(name),
+            user=caller.user_id,
             conversation=str(conversation_id),
             messages=[message.message_id for message in messages],
         )

@@ -53,8 +53,8 @@ SMALL: Final = ("generations",)
 """What is joined with tables that are distributed: it is on every node."""
 LANES: Final = """
 SELECT l.lane, p.shardid AS part, n.nodename || ':' || n.nodeport AS node
-FROM (SELECT lane, get_shard_id_for_distribution_column('events', min(shard)) AS lies_in
-    FROM layout GROUP BY lane) AS l
+FROM (SELECT first AS lane, get_shard_id_for_distribution_column('events', first) AS lies_in
+    FROM (SELECT min(shard) AS first FROM layout GROUP BY lane) AS lanes) AS l
 JOIN pg_dist_placement AS p ON p.shardid = l.lies_in
 JOIN pg_dist_node AS n ON n.groupid = p.groupid AND n.noderole = 'primary'
 ORDER BY 1"""

@@ -11,6 +11,7 @@ class LanePlace(Struct, frozen=True):
     """Where a lane lies, on a cluster."""
 
     lane: int
+    """Its first shard."""
     part: int
     """As the cluster numbers it."""
     node: str
