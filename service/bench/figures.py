@@ -2,16 +2,26 @@
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Final
+from typing import ClassVar, Final, Protocol
 
 from msgspec import Struct
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
-HEADINGS: Final = ("what", "Hansard", "the other side", "ratio", "goal", "reached")
+
+
+class Row(Protocol):
+    """What a table is made of: all rows of one have the same headings."""
+
+    headings: ClassVar[tuple[str, ...]]
+
+    @property
+    def cells(self) -> tuple[str, ...]: ...
 
 
 class Figure(Struct, frozen=True):
     """One row: what Hansard did, and what the other side did in the same rounds."""
+
+    headings: ClassVar[tuple[str, ...]] = ("what", "Hansard", "the other side", "ratio", "goal", "reached")
 
     what: str
     ours: str
@@ -104,10 +114,10 @@ def megabytes(size: float) -> str:
     return f"{size / 1_000_000:,.0f} MB"
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(found: Sequence[Row]) -> str:
     """Padded, so that it can be read where it is not rendered too."""
-    rows = [HEADINGS, *(figure.cells for figure in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    rows = [found[0].headings, *(each.cells for each in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in rows

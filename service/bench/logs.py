@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -81,19 +81,19 @@ def load(dsn: str, shape: Shape, say: Callable[[str], None]) -> Loaded:
     talks = [Talk(f"user-{user}", new_id()) for _ in range(CONVERSATIONS) for user in range(shape.users)]
     with closing(Store(Database.open(dsn))) as store:
         store.start()
-        asyncio.run(fill(store, shape, talks, say))
+        asyncio.run(fill(store, sittings(store, shape, talks), say))
     with connect(dsn) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
     return Loaded(dsn, shape, talks)
 
 
-async def fill(store: Store, shape: Shape, talks: list[Talk], say: Callable[[str], None]) -> None:
-    """Sitting after sitting of all conversations; each is stored in order, since each is one append."""
+async def fill(store: Store, appends: Iterable[Append], say: Callable[[str], None]) -> None:
+    """Many at a time, each stored once it is acknowledged; those of one lane are stored in this order."""
     started = told = time.monotonic()
     done = 0
     waiting: set[asyncio.Future[object]] = set()
-    for append in sittings(store, shape, talks):
+    for append in appends:
         waiting.add(asyncio.ensure_future(store.append(append)))
         done += len(append.events)
         if len(waiting) >= AT_ONCE:
@@ -102,12 +102,13 @@ async def fill(store: Store, shape: Shape, talks: list[Talk], say: Callable[[str
                 each.result()
         if time.monotonic() > told + 5:
             told = time.monotonic()
-            say(f"loading: {done:,} of {shape.events:,} events, {done / (told - started):,.0f}/s")
+            say(f"loading: {done:,} events, {done / (told - started):,.0f}/s")
     await asyncio.gather(*waiting)
     say(f"loaded {done:,} events, {done / (time.monotonic() - started):,.0f}/s")
 
 
 def sittings(store: Store, shape: Shape, talks: list[Talk]) -> Iterator[Append]:
+    """Sitting after sitting of all conversations."""
     number = 0
     for first in range(0, shape.messages, SLICE):
         size = min(SLICE, shape.messages - first)

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from service.bench.demand import Demand
 from service.bench.logs import Loaded, Shape, bring_up, load
 from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
@@ -33,6 +34,7 @@ class Place:
         say: Say,
         quick: bool = False,
         events: int | None = None,
+        demand: Demand = Demand(),  # noqa: B008 - it never changes
         embedded: bool = True,
     ) -> None:
         self.server = server
@@ -40,6 +42,7 @@ class Place:
         self.quick = quick
         self.events = events or (50_000 if quick else 1_000_000)
         """How many messages the large log has."""
+        self.demand = demand
         self._embedded = embedded
         self._say = say
         self._began = time.monotonic()
@@ -113,18 +116,25 @@ class Place:
 
 
 @contextmanager
-def place(dsn: str | None, parent: Path | None, say: Say, quick: bool, events: int | None) -> Iterator[Place]:
+def place(
+    dsn: str | None,
+    parent: Path | None,
+    say: Say,
+    quick: bool,
+    events: int | None,
+    demand: Demand = Demand(),  # noqa: B008 - it never changes
+) -> Iterator[Place]:
     """On the server of the DSN, or on one that is started for this in a new folder."""
     with tempfile.TemporaryDirectory(prefix="hansard-bench-", dir=parent) as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL runs as another user where Hansard runs as root
         if dsn is not None:
-            with closing(Place(dsn, folder, say, quick, events, embedded=False)) as made:
+            with closing(Place(dsn, folder, say, quick, events, demand, embedded=False)) as made:
                 yield made
             return
         say(f"Starting a PostgreSQL in {folder} ({file_system(folder)})")
         with EmbeddedPostgres(folder / "data") as server:
-            yield Place(server.dsn, folder, say, quick, events)
+            yield Place(server.dsn, folder, say, quick, events, demand)
 
 
 def file_system(folder: Path) -> str:

@@ -2,17 +2,38 @@
 
 import signal
 import traceback
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+    _ArgumentGroup,
+)
 from pathlib import Path
 from typing import Final
 
+from service.bench.demand import Demand, NodeSize
 from service.bench.figures import table
 from service.bench.place import Place, place
 from service.bench.report import put
-from service.bench.subjects import SUBJECTS, subject
+from service.bench.subjects import ONCE, SUBJECTS, subject
 from service.cli.terminal import positive, say, warn
 
 ROUNDS: Final = 3
+PLANNED: Final = {
+    "users": "how many users there are",
+    "messages": "how many messages there are in the end",
+    "conversations": "in how many conversations",
+    "content": "how many bytes a message has, on the mean",
+    "years": "in how many years they come",
+    "peak": "how many times the mean of all years the busiest minute has",
+    "active": "how many of a hundred users say something on a day",
+    "shards": "how many shards the log has, as HANSARD_SHARDS",
+    "cores": "how many cores a node has",
+    "memory": "how many GiB of memory a node has",
+    "disk": "how many TB of disk a node has",
+}
+NODE: Final = ("cores", "memory", "disk")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -37,8 +58,33 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--dsn", help="make databases in this PostgreSQL instead, and remove them again")
     parser.add_argument(
-        "--into", type=Path, metavar="FILE", help="also put each table into its place in a file"
+        "--into",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        help="also put each table into its place in a file; given again, in the first that has one",
     )
+    planned(parser.add_argument_group("what `hansard bench scale` calculates for"))
+
+
+def planned(group: _ArgumentGroup) -> None:
+    """What is not given is as in `Demand` and `NodeSize`."""
+    for name, said in PLANNED.items():
+        group.add_argument(
+            f"--{name}", type=positive, metavar="N", help=f"{said} [default: {default(name):,}]"
+        )
+
+
+def default(name: str) -> int:
+    demand = Demand()
+    found: int = getattr(demand.node if name in NODE else demand, name)
+    return found or demand.started
+
+
+def demand_of(options: Namespace) -> Demand:
+    given = {name: value for name in PLANNED if (value := getattr(options, name)) is not None}
+    node = NodeSize(**{name: given.pop(name) for name in NODE if name in given})
+    return Demand(node=node, **given)
 
 
 def known_subject(text: str) -> str:
@@ -51,7 +97,8 @@ def run(options: Namespace) -> int:
     """Of the settings of the service none counts: what it has recorded is not to be measured on."""
     parent = Path(options.data).absolute() if options.data else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is to be stopped then, too
-    with place(options.dsn, parent, warn, options.quick, options.events) as here:
+    demand = demand_of(options)
+    with place(options.dsn, parent, warn, options.quick, options.events, demand) as here:
         try:
             return measure(here, options)
         except KeyboardInterrupt:
@@ -61,9 +108,9 @@ def run(options: Namespace) -> int:
 
 def measure(here: Place, options: Namespace) -> int:
     """Gives back the exit code: 1 if something could not be measured."""
-    rounds = options.rounds or (1 if options.quick else ROUNDS)
     failed = []
     for name in options.subjects or SUBJECTS:
+        rounds = 1 if name in ONCE else options.rounds or (1 if options.quick else ROUNDS)
         here.say(f"{name}: {SUBJECTS[name]}")
         try:
             figures = subject(name)(here, rounds)
@@ -83,7 +130,8 @@ def measure(here: Place, options: Namespace) -> int:
 
 
 def command_of(name: str, options: Namespace) -> str:
-    flags = [f"--{flag} {value}" for flag in ("rounds", "events") if (value := getattr(options, flag))]
+    said = ("rounds", "events", *(PLANNED if name == "scale" else ()))
+    flags = [f"--{flag} {value}" for flag in said if (value := getattr(options, flag))]
     return "`" + " ".join(["hansard bench", name, *["--quick"] * options.quick, *flags]) + "`"
 
 

@@ -1,12 +1,12 @@
 """What can be measured: one module a subject, found by its name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Final
 
-from service.bench.figures import Figure
+from service.bench.figures import Row
 
-Run = Callable[[Any, int], list[Figure]]
+Run = Callable[[Any, int], Sequence[Row]]
 """Takes the Place to measure in, and how many rounds."""
 
 SUBJECTS: Final = {
@@ -24,8 +24,11 @@ SUBJECTS: Final = {
     "transfer": "The whole record written to a file, and taken in by an empty database.",
     "growth": "The same work on a large log and on a small one.",
     "memory": "What a serving process takes: memory, and time to start.",
+    "scale": "What many more messages would need, calculated from what a few cost here.",
 }
 """In the order in which they are measured: names, and one sentence each."""
+ONCE: Final = frozenset({"scale"})
+"""What is measured once, however many rounds there are."""
 
 
 def subject(name: str) -> Run:

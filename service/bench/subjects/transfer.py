@@ -1,36 +1,18 @@
 """The whole record written to a file, and taken in by an empty database."""
 
-import os
-import subprocess
-import sys
-import time
 from collections import defaultdict
-from pathlib import Path
 from statistics import median
 from typing import Final
 
-from msgspec import Struct
-
+from service.bench.commands import Took, took
 from service.bench.figures import Figure, megabytes, rates
 from service.bench.place import Place
-from service.bench.serving import COMMAND
 from service.hansard import prepare
 from service.settings.settings import Settings
 
 PART: Final = 10
 """The small log is so much smaller; in flat memory, it takes as much."""
 FLAT: Final = 1.5
-KILOBYTE: Final = 1 if sys.platform == "darwin" else 1024
-"""What the system counts the memory of an ended process in."""
-
-
-class TransferFailed(Exception):
-    """The command ended otherwise than it should; the text is what it said."""
-
-
-class Took(Struct, frozen=True):
-    rate: float
-    memory: int
 
 
 def run(place: Place, rounds: int) -> list[Figure]:
@@ -65,16 +47,3 @@ def figure(name: str, sizes: tuple[int, int], found: dict[tuple[str, int], list[
         f"within {FLAT:g}\N{MULTIPLICATION SIGN}",
         large / small <= FLAT,
     )
-
-
-def took(messages: int, *command: str) -> Took:
-    """By a process of its own, as a person runs it: all of it counts, its start too."""
-    with Path(os.devnull).open("wb") as nowhere:
-        started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-c", COMMAND, *command], stdout=nowhere, stderr=nowhere)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise TransferFailed(f"hansard {command[0]} ended with {process.returncode}")
-    return Took(messages / seconds, used.ru_maxrss * KILOBYTE)
