@@ -1,0 +1,142 @@
+"""A database on a cluster: distributed once, with what is in it, and never by halves."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from service.cli.main import main
+from service.store.connections import Database, connect
+from service.store.layout import lanes
+from service.store.store import Store
+from service.store.topology.citus import LanesDisagree
+from service.store.topology.found import NotTheCoordinator
+from tests.cluster import COORDINATOR
+from tests.conftest import SHARDS
+from tests.nodes import nodes_of
+from tests.service.store.appending import rows
+from tests.service.watch.given import append
+
+pytestmark = pytest.mark.skipif(COORDINATOR is None, reason="HANSARD_TEST_CITUS leads to no coordinator")
+
+DISTRIBUTED = """
+SELECT logicalrelid::text, partmethod, colocationid = (
+    SELECT colocationid FROM pg_dist_partition WHERE logicalrelid = 'events'::regclass)
+FROM pg_dist_partition"""
+KEEP_OFF = """
+SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', false) FROM pg_dist_node"""
+SPLIT = """
+SELECT citus_split_shard_by_split_points(
+    shardid, ARRAY[((shardminvalue::bigint + shardmaxvalue::bigint) / 2)::text],
+    ARRAY[nodeid, nodeid]::integer[], 'block_writes')
+FROM pg_dist_shard JOIN pg_dist_placement USING (shardid) JOIN pg_dist_node USING (groupid)
+WHERE logicalrelid = 'events'::regclass ORDER BY shardid LIMIT 1"""
+
+
+def migrate(dsn: str, *flags: str) -> int:
+    return main(["migrate", "--dsn", dsn, "--shards", str(SHARDS), *flags])
+
+
+def test_what_grows_with_users_lies_beside_the_events_and_the_rest_does_not(
+    empty_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert migrate(empty_dsn, "--distribute") == 0
+    assert "8 shards in 4 lanes on 2 nodes" in capsys.readouterr().out
+    placed = {name: (how, beside) for name, how, beside in rows(empty_dsn, DISTRIBUTED)}
+    assert placed.pop("generations") == ("n", False)
+    assert set(placed.values()) == {("h", True)}
+    assert {"events", "lanes", "checkpoints", "history_g1", "search_g1", "names", "reads"} <= placed.keys()
+    assert not {"layout", "migrations", "service_keys", "replays"} & placed.keys()
+
+
+def test_once_more_it_changes_nothing(empty_dsn: str) -> None:
+    assert migrate(empty_dsn, "--distribute") == 0
+    before = rows(empty_dsn, DISTRIBUTED + " ORDER BY 1")
+    assert migrate(empty_dsn, "--distribute", "--citus-shards", "16", "--move-data") == 0
+    assert migrate(empty_dsn) == 0
+    assert rows(empty_dsn, DISTRIBUTED + " ORDER BY 1") == before
+
+
+def test_what_was_said_is_moved_when_it_is_asked_for(
+    empty_dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, seal = tmp_path / "key", tmp_path / "seal"
+    assert migrate(empty_dsn) == 0
+    append(empty_dsn, 50)
+    assert main(["keys", "seal", "--out", str(key)]) == 0
+    assert main(["seal", "--dsn", empty_dsn, "--key", str(key), "--out", str(seal)]) == 0
+    before = rows(empty_dsn, "SELECT * FROM events ORDER BY shard, position")
+    capsys.readouterr()
+
+    assert migrate(empty_dsn, "--distribute") == 1
+    assert "give --move-data to have them moved to the nodes" in capsys.readouterr().err
+    assert rows(empty_dsn, "SELECT count(*) FROM pg_dist_partition") == [(0,)]
+
+    assert migrate(empty_dsn, "--distribute", "--move-data") == 0
+    assert rows(empty_dsn, "SELECT * FROM events ORDER BY shard, position") == before
+    assert main(["verify", "--dsn", empty_dsn, "--seal", str(seal), "--public-key", f"{key}.pub"]) == 0
+    assert main(["replay", "--dsn", empty_dsn, "--check"]) == 0
+    append(empty_dsn, 5)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute("SET citus.enable_ddl_propagation = off")
+        left = "SELECT pg_relation_size('hansard.events')"
+        assert connection.execute(left).fetchall() == [(0,)], "nothing is left where it was"
+
+
+def test_nothing_is_moved_under_somebody_who_appends(
+    empty_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert migrate(empty_dsn) == 0
+    append(empty_dsn, 1)
+    with Database.open(empty_dsn).connect("hansard writer"):
+        assert migrate(empty_dsn, "--distribute", "--move-data") == 1
+    assert "Connected are hansard writer" in capsys.readouterr().err
+
+
+def test_a_cluster_without_a_node_for_data_is_refused(
+    empty_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(KEEP_OFF)
+    assert migrate(empty_dsn, "--distribute") == 1
+    assert "has no node that takes data: run SELECT citus_add_node('HOST', PORT)" in capsys.readouterr().err
+
+
+def test_a_node_is_refused_for_its_coordinator(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    node = nodes_of(dsn)[0].dsn
+    with pytest.raises(NotTheCoordinator, match="leads to a node of a Citus cluster"):
+        Database.open(node)
+    assert migrate(node) == 1
+    assert "give one that leads to its coordinator" in capsys.readouterr().err
+
+
+def test_lanes_that_were_split_are_refused_until_they_are_laid_out_anew(
+    dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append(dsn, 3)
+    before = len(lanes_of(dsn))
+    with psycopg.connect(dsn, autocommit=True, options="-csearch_path=hansard") as connection:
+        connection.execute(SPLIT)
+    with pytest.raises(LanesDisagree, match="stop every process of Hansard, and run `hansard migrate`"):
+        Store(Database.open(dsn))
+    with Database.open(dsn).connect("hansard follower"):
+        assert migrate(dsn) == 1
+        assert "stop every process of Hansard first" in capsys.readouterr().err
+    assert migrate(dsn) == 0
+    assert len(lanes_of(dsn)) > before
+    append(dsn, 3)
+    assert main(["replay", "--dsn", dsn, "--check"]) == 0
+
+
+def lanes_of(dsn: str) -> list[list[int]]:
+    with connect(dsn) as connection:
+        return lanes(connection)
+
+
+def test_roles_keep_the_log_as_it_is_on_the_nodes_too(dsn: str) -> None:
+    database = Database.open(dsn)
+    append(dsn, 1)
+    with database.connect() as connection:
+        for changing in ("UPDATE events SET state = NULL", "DELETE FROM events", "TRUNCATE events"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(changing.encode())
