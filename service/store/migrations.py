@@ -17,6 +17,7 @@ from service.store.topology.found import topology_of
 OLDEST_POSTGRESQL: Final = 150000
 LOCK: Final = 0x68616E73617264  # "hansard"
 
+HAS_SCHEMA: Final = "SELECT FROM pg_namespace WHERE nspname = %(schema)s"
 MIGRATIONS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS migrations (
     number integer PRIMARY KEY,
@@ -92,7 +93,8 @@ def migrate(dsn: str, *, shards: int = 64, distribution: Distribution | None = N
         check_server(connection)
         topology = topology_of(connection)
         connection.execute("SELECT pg_advisory_lock(%(key)s)", {"key": LOCK})
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+        if connection.execute(HAS_SCHEMA, {"schema": SCHEMA}).fetchone() is None:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
         connection.execute(MIGRATIONS_TABLE)
         todo = pending(connection)
         for migration in todo:

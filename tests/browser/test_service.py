@@ -13,6 +13,7 @@ Conversation = Callable[..., str]
 def test_a_replay_is_watched_to_its_end_and_proved(visit: Visit, conversation: Conversation) -> None:
     conversation(*(f"Number {n}" for n in range(200)))
     page = visit("/service")
+    expect(page.locator("dl").filter(has_text="Lanes")).to_contain_text("Lanes1")
     projections = page.get_by_role("region", name="Projections").get_by_role("row")
     expect(projections).to_have_count(5)
     expect(projections.filter(has_text="history")).to_contain_text("in step with every append")

@@ -39,6 +39,7 @@ class Board {
     this.activity = h("div");
     this.latency = h("div");
     this.projections = h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Projections" });
+    this.unreached = h("div");
     this.parked = h("div");
     this.usage = h("div");
     this.replay = new Replay(status.projections.map((each) => each.name));
@@ -46,6 +47,7 @@ class Board {
       "div",
       { class: "service" },
       this.away,
+      this.unreached,
       this.summary,
       h("div", { class: "service-charts" }, this.activity, this.latency),
       h("section", {}, h("h2", {}, "Projections"), this.projections, this.parked),
@@ -77,11 +79,16 @@ class Board {
     const facts = [
       ["Events", number(status.events)],
       ["Shards", String(status.shards)],
-      ["PostgreSQL", status.postgresql],
+      ["Lanes", lanes(status.lanes)],
+      ["PostgreSQL", [status.postgresql, status.topology].filter(Boolean).join(", ")],
       ["Replies under way", number(status.drafts.running)],
       ["The log", status.guarded ? "guarded: it can only be added to" : "not guarded"],
     ];
     replace(this.summary, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    const gone = status.lanes.filter((lane) => !lane.is_reached);
+    const shards = gone.flatMap((lane) => lane.shards).length;
+    const missing = `${shards} of ${status.shards} shards are out of reach: start the database on ${nodes(gone).join(", ")}. All figures leave them out.`;
+    replace(this.unreached, gone.length ? h("p", { class: "notice service-told", role: "status" }, missing) : null);
     const rows = status.projections.map((each) =>
       h(
         "tr",
@@ -133,6 +140,16 @@ class Board {
       ),
     );
   }
+}
+
+// Those on which some lanes lie; none where there is but one server.
+function nodes(lanes) {
+  return [...new Set(lanes.map((lane) => lane.node).filter(Boolean))].sort();
+}
+
+function lanes(all) {
+  const places = nodes(all).length;
+  return places ? `${all.length} on ${places} nodes` : String(all.length);
 }
 
 function state(projection) {
