@@ -19,8 +19,9 @@ from domain.recorded import Recorded, Unreadable
 from projections.errors import ASIDE
 from projections.generations import Generation, named
 from projections.projection import Projection
-from projections.rows.apply import CopyRefused, apply
+from projections.rows.apply import apply
 from projections.rows.changes import Change, Delete, Fold, Update
+from projections.rows.copied import CopyRefused
 
 Skipped = Mapping[tuple[int, UUID], int]
 """Of which conversations nothing is taken, and from which position on."""

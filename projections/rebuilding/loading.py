@@ -16,8 +16,9 @@ from projections.following.parking import Poison, Skipped, changes_of, poison_of
 from projections.generations import Generation, is_held, named
 from projections.log import Log
 from projections.projection import Projection
-from projections.rows.apply import apply, carry_out, copying
+from projections.rows.apply import apply, carry_out, putting_in
 from projections.rows.changes import Change, Delete, Fold, TableFold, Update
+from projections.rows.copied import CopyRefused
 
 CLAIM: Final = """
     SELECT position FROM checkpoints
@@ -131,17 +132,17 @@ class Load:
                     return False
         return True
 
-    def copy(self, connection: Connection[Any]) -> None:
+    def put_in(self, connection: Connection[Any], copies: bool = True) -> None:
         """The chunk's rows of large tables."""
         for name, fold in self._large.items():
             if fold.inserts:
-                carry_out(connection, copying(fold, self.build.generation.number))
+                carry_out(connection, putting_in(fold, self.build.generation.number, copies))
                 self._large[name] = self.fold.tables[name] = TableFold(fold.table)
 
-    def finish(self, connection: Connection[Any]) -> None:
+    def finish(self, connection: Connection[Any], copies: bool = True) -> None:
         """What was held, and how far this build has come."""
         generation = self.build.generation
-        apply(connection, self.fold, generation.number)
+        apply(connection, self.fold, generation.number, copies)
         if self.deferred:
             connection.execute(DEFER, named(generation) | {"shard": self.shard, "positions": self.deferred})
         parking.park(connection, generation, self.poison)
@@ -199,7 +200,7 @@ class ShardLoader:
             if not taken:
                 break
             for load in loads:
-                load.copy(self._connection)
+                load.put_in(self._connection)
             events += taken
             self._report(taken)
         for load in loads:
@@ -214,14 +215,16 @@ class ShardLoader:
             self._load_halves(load, page)
         return len(page)
 
-    def _load_halves(self, load: Load, page: Sequence[Recorded]) -> Load:
+    def _load_halves(self, load: Load, page: Sequence[Recorded], copies: bool = True) -> Load:
         piece = Load(load.build, self._shard, load.position, load.late, load.parked)
         try:
             with self._connection.transaction():
                 piece.take(page)
-                piece.copy(self._connection)
-                self._end(piece)
+                piece.put_in(self._connection, copies)
+                self._end(piece, copies)
                 return piece
+        except CopyRefused:
+            return self._load_halves(load, page, copies=False)
         except Exception as error:
             if self._connection.closed or not parking.is_about_the_event(error):
                 raise
@@ -232,7 +235,7 @@ class ShardLoader:
                 self._end(piece)
                 return piece
         half = len(page) // 2
-        return self._load_halves(self._load_halves(load, page[:half]), page[half:])
+        return self._load_halves(self._load_halves(load, page[:half], copies), page[half:], copies)
 
     def _begin(self) -> list[Load]:
         """Of the builds that are not where they stop. Under the locks of the checkpoints, so that nobody else
@@ -249,8 +252,8 @@ class ShardLoader:
                 loads.append(Load(build, self._shard, row[0], self._late[build], parked))
         return loads
 
-    def _end(self, load: Load) -> None:
-        load.finish(self._connection)
+    def _end(self, load: Load, copies: bool = True) -> None:
+        load.finish(self._connection, copies)
         self._late[load.build] = load.late
 
     def _page(self, after: int) -> Generator[Recorded]:

@@ -13,7 +13,7 @@ from psycopg import Connection
 from projections.rows import statements
 from projections.rows.arrays import Array, Value
 from projections.rows.changes import Fold, Key, Pending, TableFold, Update
-from projections.rows.copied import copied
+from projections.rows.copied import as_told, copied
 from projections.rows.tables import Table
 
 COPY_FROM: Final = 100
@@ -46,11 +46,6 @@ class Copy(Struct, frozen=True):
 Write = Execute | Copy
 
 
-class CopyRefused(psycopg.DataError):
-    """A COPY failed, and nothing says of which row, nor why: a distributed PostgreSQL tells no more of any.
-    Each row by a statement of its own is refused for what it is."""
-
-
 def apply(connection: Connection[Any], fold: Fold, generation: int, copies: bool = True) -> None:
     """All in the caller's transaction."""
     for write in writes(fold, generation, copies):
@@ -66,7 +61,7 @@ def carry_out(connection: Connection[Any], write: Write) -> None:
                 for block in write.blocks():
                     copy.write(block)
         except psycopg.InternalError as refused:
-            raise CopyRefused(str(refused)) from refused
+            raise as_told(refused) from None
 
 
 def writes(fold: Fold, generation: int, copies: bool = True) -> Iterator[Write]:
@@ -101,14 +96,8 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
     if fold.deletes:
         statement = statements.delete(table, generation, table.key)
         yield Execute(statement, given(table, table.key, fold.deletes))
-    if copies and len(fold.inserts) >= COPY_FROM:
-        yield copying(fold, generation)
-    elif len(fold.inserts) == 1:
-        (row,) = fold.inserts.values()
-        yield Execute(statements.insert_one(table, generation), of_row(table.columns.values(), astuple(row)))
-    elif fold.inserts:
-        statement = statements.insert(table, generation)
-        yield Execute(statement, given(table, table.columns, map(astuple, fold.inserts.values())))
+    if fold.inserts:
+        yield putting_in(fold, generation, copies)
     if fold.tallies:
         statement = statements.tally(table, generation)
         yield Execute(statement, given(table, table.columns, map(astuple, fold.tallies.values())))
@@ -117,10 +106,14 @@ def row_writes(fold: TableFold, generation: int, copies: bool) -> Iterator[Write
         yield Execute(statement, given(table, (*table.key, *put, *add, *fill), rows))
 
 
-def copying(fold: TableFold, generation: int) -> Copy:
-    """Of the rows that are inserted."""
-    table, rows = fold.table, map(astuple, fold.inserts.values())
-    return Copy(statements.copy(table, generation), [*table.columns.values()], rows)
+def putting_in(fold: TableFold, generation: int, copies: bool) -> Write:
+    """The rows that are inserted, of which there are some."""
+    table, size, rows = fold.table, len(fold.inserts), map(astuple, fold.inserts.values())
+    if copies and size >= COPY_FROM:
+        return Copy(statements.copy(table, generation), [*table.columns.values()], rows)
+    if size == 1:
+        return Execute(statements.insert_one(table, generation), of_row(table.columns.values(), next(rows)))
+    return Execute(statements.insert(table, generation), given(table, table.columns, rows))
 
 
 def by_shape(updates: dict[Key, Pending]) -> dict[Shape, list[Row]]:

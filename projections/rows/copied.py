@@ -1,9 +1,10 @@
-"""Rows as the data of a binary COPY."""
+"""Rows as the data of a binary COPY, and what its failing says of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from psycopg import adapters
+import psycopg
+from psycopg import adapters, errors
 from psycopg._copy_base import format_row_binary
 from psycopg.adapt import AdaptersMap, Transformer
 from psycopg.pq import Format
@@ -14,6 +15,16 @@ from projections.rows.types import TYPES
 BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END: Final = b"\xff\xff"
 BLOCK: Final = 32 * 1024
+
+
+class CopyRefused(psycopg.DataError):
+    """A COPY failed, and nothing says of which row, nor why: a distributed PostgreSQL tells no more of any.
+    Each row by a statement of its own is refused for what it is."""
+
+
+def as_told(error: psycopg.Error) -> psycopg.Error:
+    """Of a COPY that failed."""
+    return CopyRefused(str(error)) if isinstance(error, errors.InternalError_) else error
 
 
 class InTheDriversC:

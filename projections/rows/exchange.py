@@ -20,6 +20,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus
 from psycopg.pq.abc import PGresult
 
+from projections.rows.copied import as_told
 from projections.rows.silence import Silence
 
 Row = tuple[Any, ...]
@@ -155,7 +156,7 @@ class StatementExchange:
             result = self._result(until)
         self._expect_no_more(until)
         if result.status == ExecStatus.FATAL_ERROR:
-            raise Failed(error_from_result(result), purpose)
+            raise Failed(as_told(error_from_result(result)), purpose)
 
     def _flush(self, until: float) -> None:
         """Reads what comes meanwhile, or both sides could wait for the other to read."""

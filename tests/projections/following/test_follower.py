@@ -19,6 +19,7 @@ from projections.rows.apply import COPY_FROM
 from tests.conftest import SHARDS
 from tests.projections.rebuilding.replayed import (
     LOG,
+    UNTOLD,
     Other,
     Spoken,
     Words,
@@ -178,18 +179,6 @@ def test_poison_parks_its_conversation_and_everything_else_moves_on(
     assert positions(dsn, generation)[sick.shard] == in_step
 
 
-UNTOLD = """
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.message_id = 'bad' THEN
-        IF current_query() LIKE 'COPY%' THEN RAISE 'no word of why' USING ERRCODE = 'XX000'; END IF;
-        RAISE 'not this' USING ERRCODE = '22000';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON lines_g1 FOR EACH ROW EXECUTE FUNCTION refuse()"""
-
-
 def test_what_a_copy_says_nothing_of_is_found_row_by_row_and_parked(dsn: str) -> None:
     """As on a distributed PostgreSQL, where a COPY fails for whatever reason with the same words."""
     sick, well, *_ = conversations = spoken(6)
@@ -207,6 +196,27 @@ def test_what_a_copy_says_nothing_of_is_found_row_by_row_and_parked(dsn: str) ->
     assert (parked.conversation_id, parked.position) == (sick.id, at)
     of_well = "SELECT count(*) FROM lines_g1 WHERE conversation_id = %s"
     assert rows(dsn, of_well, well.id) == [(COPY_FROM + 1,)]
+
+
+def test_an_append_is_not_kept_waiting_by_a_copy_that_says_nothing(dsn: str) -> None:
+    sick, well, *_ = conversations = spoken(6)
+    words = WordsAtOnce()
+    [generation] = built(dsn, words)
+    with connected(dsn) as connection:
+        connection.execute(UNTOLD.encode(), prepare=False)
+    talk(dsn, conversations, messages=1, projections=[words])
+    with storing(dsn, [words]) as store:
+        many = (said("fine", f"more {number}") for number in range(1, COPY_FROM))
+        at = say(store, sick, *many, said("fine", "bad"))
+        say(store, well, said("fine", "good"))
+    assert positions(dsn, generation)[sick.shard] == at - COPY_FROM, "it is behind from before the append on"
+    follow(dsn, words)
+    with connected(dsn) as connection:
+        [parked] = parking.waiting(connection, range(SHARDS))
+    assert (parked.conversation_id, parked.position) == (sick.id, at)
+    assert set(positions(dsn, generation).values()) == {None}
+    of_well = "SELECT count(*) FROM lines_g1 WHERE conversation_id = %s"
+    assert rows(dsn, of_well, well.id) == [(3,)]
 
 
 def test_one_projection_that_cannot_follow_does_not_hold_up_the_others(dsn: str) -> None:

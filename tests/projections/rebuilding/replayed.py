@@ -127,6 +127,19 @@ class Spoken:
         self.shard = shard_of(self.user_id, SHARDS)
 
 
+UNTOLD = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.message_id = 'bad' THEN
+        IF current_query() LIKE 'COPY%' THEN RAISE 'no word of why' USING ERRCODE = 'XX000'; END IF;
+        RAISE 'not this' USING ERRCODE = '22000';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON lines_g1 FOR EACH ROW EXECUTE FUNCTION refuse()"""
+"""The message `bad` is refused, and where it is copied no reason is told: as on a distributed PostgreSQL."""
+
+
 def spoken(count: int) -> list[Spoken]:
     return [Spoken(number) for number in range(count)]
 

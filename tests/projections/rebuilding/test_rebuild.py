@@ -22,6 +22,7 @@ from projections.rebuilding.loaders import LoaderFailed
 from projections.rebuilding.loading import LoadLimits
 from projections.rebuilding.progress import Progress
 from projections.rebuilding.rebuild import Rebuild, Rebuilt
+from projections.rows.apply import COPY_FROM
 from projections.rows.changes import Change, Update
 from projections.search import Search
 from projections.usage import Usage
@@ -30,6 +31,7 @@ from tests.conftest import SHARDS
 from tests.projections.rebuilding.replayed import (
     COUNTS,
     LOG,
+    UNTOLD,
     Other,
     Spoken,
     Words,
@@ -198,6 +200,26 @@ def test_a_build_parks_what_it_cannot_take_and_all_else_is_there(dsn: str, words
         ] == [(sick.id, at)]
         unparking.retry(connection, LOG, Words(cured=True))
     assert now(dsn, Words()) == wanted(dsn, Words(cured=True))
+
+
+def test_what_a_copy_says_nothing_of_is_found_by_a_build_too(dsn: str) -> None:
+    sick, *others = spoken(8)
+    talk(dsn, [sick, *others], messages=2)
+    with storing(dsn) as store:
+        say(store, sick, *(said("fine", f"more {number}") for number in range(COPY_FROM)))
+        at = say(store, sick, said("fine", "bad"))
+    talk_more(dsn)
+
+    def refuse(progress: Progress) -> None:
+        if progress.stage == "copying" and not progress.done:
+            with connected(dsn) as connection:
+                connection.execute(UNTOLD.encode(), prepare=False)
+
+    assert replay(dsn, Words(), report=refuse, limits=LoadLimits()).parked == 1
+    with connected(dsn) as connection:
+        [parked] = parking.waiting(connection, range(SHARDS))
+    assert (parked.conversation_id, parked.position) == (sick.id, at)
+    assert "not this" in parked.error, "it says what the row was refused for"
 
 
 class Unfoldable(Words):
