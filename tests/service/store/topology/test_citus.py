@@ -16,6 +16,7 @@ from tests.conftest import SHARDS
 from tests.nodes import nodes_of
 from tests.service.store.appending import rows
 from tests.service.watch.given import append
+from tests.serving import hansard
 
 pytestmark = pytest.mark.skipif(COORDINATOR is None, reason="HANSARD_TEST_CITUS leads to no coordinator")
 
@@ -126,6 +127,18 @@ def test_lanes_that_were_split_are_refused_until_they_are_laid_out_anew(
     assert len(lanes_of(dsn)) > before
     append(dsn, 3)
     assert main(["replay", "--dsn", dsn, "--check"]) == 0
+
+
+def test_serving_is_refused_in_one_line_on_a_node_and_on_lanes_that_disagree(dsn: str) -> None:
+    on_node = hansard("serve", "--port", "0", "--dsn", nodes_of(dsn)[0].dsn)
+    assert (on_node.returncode, on_node.stderr.count("\n")) == (1, 1)
+    assert "give one that leads to its coordinator" in on_node.stderr
+    with psycopg.connect(dsn, autocommit=True, options="-csearch_path=hansard") as connection:
+        connection.execute(SPLIT)
+    with Database.open(dsn).connect("hansard writer"):
+        while_others_write = hansard("serve", "--port", "0", "--dsn", dsn)
+    assert (while_others_write.returncode, while_others_write.stderr.count("\n")) == (1, 1)
+    assert "stop every process of Hansard first" in while_others_write.stderr
 
 
 def lanes_of(dsn: str) -> list[list[int]]:
