@@ -15,7 +15,7 @@ from projections.following.follower import Follower
 from projections.generations import install
 from projections.history import History
 from projections.projection import Projection
-from projections.reading.shared import SharedConnections
+from projections.reading.apart import LaneConnections
 from projections.reading.view import Headway, View, configure
 from projections.rows.silence import PatientAsyncConnection, PatientPool
 from projections.search import Search
@@ -31,6 +31,7 @@ from service.store.migrations import MigrationReport, migrate
 from service.store.names import Names
 from service.store.observer import Observer
 from service.store.patience import StorePatience, milliseconds
+from service.store.reach import Reach
 from service.store.repository import Repository
 from service.store.shrinking import SeenHeads
 from service.store.store import Store
@@ -76,11 +77,12 @@ class Hansard:
             self.projections,
             self._moved,
         )
+        self.reach = Reach(self.store.lanes, self._is_silent)
         self.repository = Repository(self.store, self.pool, Limits(message_bytes=settings.message_limit))
         self.erasing = asyncio.Semaphore(ERASURES_AT_ONCE)
         patience = self.database.patience.read
-        self.shared = SharedConnections(
-            self.database.conninfo, self.pool, patience=patience, silence=patience / 2
+        self.shared = LaneConnections(
+            self.database.conninfo, self.pool, self.store.lanes, patience, patience / 2
         )
         self.views = {
             each.name: View(self.pool, each, self._progress, shared=self.shared.fetch)
@@ -126,6 +128,9 @@ class Hansard:
         patience = self.database.patience.follow
         limits = {"idle_in_transaction_session_timeout": milliseconds(patience)}
         return self.database.connect("hansard follower", patience, limits)
+
+    def _is_silent(self, shard: int) -> bool:
+        return self.follower.is_silent(shard, self.database.patience.silence)
 
     def _committed(self, events: Sequence[Recorded]) -> None:
         self.follower.appended({each.shard for each in events})

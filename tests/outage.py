@@ -5,7 +5,7 @@ Here a policy of every table says the same of that lane's rows, in the coordinat
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 
@@ -17,11 +17,12 @@ DOWN = 1
 
 PREPARE = """
 UPDATE layout SET lane = shard % 3;
-CREATE TABLE outage (is_now boolean NOT NULL);
-INSERT INTO outage VALUES (false);
+CREATE TABLE outage (is_now boolean NOT NULL, seconds integer NOT NULL);
+INSERT INTO outage VALUES (false, 0);
 CREATE FUNCTION is_reachable(shard smallint) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 BEGIN
     IF shard % 3 = 1 AND (SELECT is_now FROM hansard.outage) THEN
+        PERFORM pg_sleep(seconds) FROM hansard.outage;
         RAISE 'connection to the remote node me@10.0.0.1:5432 failed with the following error: %', 'refused'
             USING ERRCODE = '08006';
     END IF;
@@ -47,15 +48,21 @@ def is_down(shard: int) -> bool:
     return shard % LANES == DOWN
 
 
+def one_lane_down(dsn: str) -> AbstractContextManager[None]:
+    """Whoever asks it is refused at once."""
+    return outage(dsn, 0)
+
+
+def one_lane_silent(dsn: str) -> AbstractContextManager[None]:
+    """Whoever asks it waits: its server is frozen, or the way to it is broken."""
+    return outage(dsn, 60)
+
+
 @contextmanager
-def one_lane_down(dsn: str) -> Iterator[None]:
-    put_out_of_reach(dsn, True)
-    try:
-        yield
-    finally:
-        put_out_of_reach(dsn, False)
-
-
-def put_out_of_reach(dsn: str, is_now: bool) -> None:
+def outage(dsn: str, seconds: int) -> Iterator[None]:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("UPDATE hansard.outage SET is_now = %s", [is_now])
+        connection.execute("UPDATE hansard.outage SET is_now = true, seconds = %s", [seconds])
+        try:
+            yield
+        finally:
+            connection.execute("UPDATE hansard.outage SET is_now = false")

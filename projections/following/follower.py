@@ -73,6 +73,11 @@ class Follower:
         away = [lane for lane in self._lanes if lane.is_out_of_reach(patience)]
         return sorted(shard for lane in away for shard in lane.shards)
 
+    def is_silent(self, shard: int, patience: float) -> bool:
+        """Whether the shard's lane lets everybody wait who asks anything of it, while there are others."""
+        lanes = self._lanes
+        return len(lanes) > 1 and any(shard in lane.shards and lane.is_silent(patience) for lane in lanes)
+
     def run_once(self) -> int:
         """Follows until nothing is behind; gives back how many events it applied, over all projections."""
         with self._connect() as connection:

@@ -33,7 +33,10 @@ GATHER: Final = 0.02
 event costs about as much as one of fifty."""
 SMALL_REST: Final = 500
 LARGEST_REST: Final = 16_000
+FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
+AT_ONCE: Final = 0.5
+"""Within so many seconds a server that is not there is refused."""
 
 BEHIND: Final = """
     SELECT projection, generation, version, shard, position, head
@@ -91,6 +94,8 @@ class LaneFollower:
         """When it asked what is behind, if it has no answer yet."""
         self._rest = Rest()
         """Of all of it; longer each time until it could look again."""
+        self._took = 0.0
+        """How many seconds it waited until it was told that it could not look."""
         self._resting: dict[str, Rest] = {}
         self._patience: dict[str, int] = {}
 
@@ -99,8 +104,15 @@ class LaneFollower:
 
     def is_out_of_reach(self, patience: float) -> bool:
         """It could not look the last time, or has waited for so many seconds to be told what is behind."""
+        return self._rest.pause > 0 or self._waits(patience)
+
+    def is_silent(self, patience: float) -> bool:
+        """The same, and whoever asks it for anything waits: it does not even refuse at once."""
+        return self._took > AT_ONCE or self._waits(patience)
+
+    def _waits(self, patience: float) -> bool:
         asked = self._looking_since
-        return self._rest.pause > 0 or (asked is not None and asked < time.monotonic() - patience)
+        return asked is not None and asked < time.monotonic() - patience
 
     def run(self) -> None:
         while not self._stopping.is_set():
@@ -111,9 +123,7 @@ class LaneFollower:
                     self._attend(connection)
             except Exception as error:  # whatever it is, following goes on
                 self._be_out_of_reach(error)
-                self.wake.clear()
-                if not self._stopping.is_set():
-                    self.wake.wait(self._rest.pause)  # what is appended to it says that it is there again
+                self._take_a_rest()
 
     def follow_to_the_end(self, connection: Connection[Any]) -> int:
         """Until nothing is behind; gives back how many events it applied."""
@@ -140,8 +150,17 @@ class LaneFollower:
             elif all(map(took_all, groups, steps)):
                 self._stopping.wait(GATHER)
 
+    def _take_a_rest(self) -> None:
+        """What is appended meanwhile says that it is there again."""
+        self.wake.clear()
+        self._stopping.wait(FIRST_PAUSE)
+        if not self._stopping.is_set():
+            self.wake.wait(self._rest.pause - FIRST_PAUSE)
+
     def _be_out_of_reach(self, error: Exception) -> None:
         """Said once, however long it lasts: the others go on."""
+        if self._looking_since is not None:
+            self._took, self._looking_since = time.monotonic() - self._looking_since, None
         level = logging.DEBUG if self._rest.pause else logging.WARNING
         self._rest = self._rest.longer(POLL)
         logger.log(
@@ -155,7 +174,7 @@ class LaneFollower:
     def _be_in_reach(self) -> None:
         if self._rest.pause:
             logger.info("following goes on in the lane of shard %d", min(self.shards))
-            self._rest = Rest()
+            self._rest, self._took = Rest(), 0.0
 
     def _behind(self, connection: Connection[Any]) -> list[Behind]:
         projections = self._projections.values()
@@ -228,7 +247,7 @@ class Rest(Struct, frozen=True):
     until: float = 0.0
 
     def longer(self, longest: float = LONGEST_PAUSE) -> "Rest":
-        pause = min(max(0.1, self.pause * 2), longest)
+        pause = min(max(FIRST_PAUSE, self.pause * 2), longest)
         return Rest(pause, time.monotonic() + pause)
 
 

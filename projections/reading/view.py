@@ -179,19 +179,20 @@ class View:
         """A generation without checkpoints is not live any more, and its tables may be gone."""
         while True:
             if (before := self._generation) is None:
-                before = self._generation = await self._live(ask)
+                before = self._generation = await self._live(ask, given)
             try:
                 if found := await ask(self._statement(query, before), given):
                     return found
             except UndefinedTable:
                 pass
-            self._generation = await self._live(ask)
+            self._generation = await self._live(ask, given)
             if self._generation == before:
                 raise self._not_built()
 
-    async def _live(self, ask: Fetch) -> int:
+    async def _live(self, ask: Fetch, given: Mapping[str, Any]) -> int:
+        """Asked where the rows are asked for: over the connections of the same shard."""
         projection = self.projection
-        found = await ask(LIVE, {"projection": projection.name, "version": projection.version})
+        found = await ask(LIVE, {**given, "projection": projection.name, "version": projection.version})
         if not found:
             raise self._not_built()
         return int(found[0][0])

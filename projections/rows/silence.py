@@ -31,10 +31,13 @@ class Silence(psycopg.OperationalError):
 def is_part_away(connection: Connection[Any] | AsyncConnection[Any], error: Exception) -> bool:
     """Whether only a part of the database cannot be reached, one that a statement was about: the connection
     itself is as good as before."""
-    return (
-        isinstance(error, psycopg.OperationalError)
-        and (error.sqlstate or "").startswith(CONNECTION_FAILED)
-        and not connection.closed
+    return is_of_a_part(error) and not connection.closed
+
+
+def is_of_a_part(error: Exception) -> bool:
+    """Whether the server answered, and told that it could not reach another one."""
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "").startswith(
+        CONNECTION_FAILED
     )
 
 

@@ -349,7 +349,7 @@ async def only_shard(asking: Asking, wanted: Filter) -> int | None:
     if wanted.conversation_id is None:
         return None
     async with asking.hansard.pool.connection() as connection:
-        found = await whereabouts(connection, asking.hansard.store.shards, wanted.conversation_id)
+        found = await whereabouts(connection, asking.hansard.reach, wanted.conversation_id)
     return found.shard if found else 0
 
 

@@ -128,7 +128,7 @@ async def receipts_of(hansard: Hansard, options: Namespace) -> list[Receipt]:
 async def of_conversation(hansard: Hansard, conversation_id: UUID, reason: str) -> Receipt:
     """Whoever's it is; what was erased before has its receipt where it was."""
     async with hansard.pool.connection() as connection:
-        place = await whereabouts(connection, hansard.store.shards, conversation_id)
+        place = await whereabouts(connection, hansard.reach, conversation_id)
         if place is None:
             raise ConversationNotFound
         found = (await standing(connection, place.shard, [conversation_id])).get(conversation_id)

@@ -64,7 +64,7 @@ async def erase(
 async def erased_before(hansard: Hansard, conversation_id: UUID, command_digest: bytes) -> Erased | None:
     """What this very request came to; another one, or one without a key, has come to nothing."""
     async with hansard.pool.connection() as connection:
-        place = await whereabouts(connection, hansard.store.shards, conversation_id)
+        place = await whereabouts(connection, hansard.reach, conversation_id)
         if place is None or not command_digest:
             return None
         wish = Wish("conversation", conversation_id=conversation_id)

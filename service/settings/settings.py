@@ -67,7 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             ge=1,
             le=1000,
             description="How many connections each process keeps for reads that may take long, "
-            "beside the two that all short reads share.",
+            "beside those that all short reads share.",
         ),
     ] = 8
     queue_limit: Annotated[

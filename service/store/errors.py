@@ -11,6 +11,11 @@ class StoreUnavailable(Refusal):
     """The database does not answer ({why}); nothing was stored: try again in {retry_after} s."""
 
 
+class ShardOutOfReach(StoreUnavailable):
+    """The server that keeps this user's conversations cannot be reached; nothing was stored: try again in
+    {retry_after} s. Users whose conversations other servers keep are served."""
+
+
 class OutcomeUnknown(Refusal):
     """The database went away while it was storing this; whether it was stored is not known yet.
     Send it again with the same Idempotency-Key: it will not be stored twice."""

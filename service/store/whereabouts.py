@@ -1,10 +1,16 @@
 """Where a conversation lies, and whose it is, for whoever knows no more of it than its id."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from msgspec import Struct
 from psycopg import AsyncConnection, Connection
+
+from projections.rows.silence import is_part_away
+from service.store.errors import ShardOutOfReach
+from service.store.reach import Reach
 
 WHEREABOUTS: Final = b"""
 SELECT l.shard, (
@@ -24,16 +30,30 @@ class Whose(Struct, frozen=True):
     """Nobody's, once it is erased."""
 
 
-async def whereabouts(connection: AsyncConnection[Any], shards: int, conversation_id: UUID) -> Whose | None:
-    """Callers may choose ids, so one id can lie in several shards: the first of them is meant."""
-    found = await (await connection.execute(WHEREABOUTS, given(shards, conversation_id))).fetchone()
-    return Whose(*found) if found else None
+async def whereabouts(connection: AsyncConnection[Any], reach: Reach, conversation_id: UUID) -> Whose | None:
+    """Callers may choose ids, so one id can lie in several shards: the first of them is meant. A lane that
+    cannot be reached matters only where the others do not have it."""
+    found: list[Whose] = []
+    away: psycopg.Error | None = None
+    for lane in reach.lanes():
+        try:
+            cursor = await connection.execute(WHEREABOUTS, given(lane, conversation_id))
+            found += [Whose(*each) for each in await cursor.fetchall()]
+        except psycopg.Error as error:
+            if not is_part_away(connection, error):
+                raise
+            away = error
+    if found:
+        return min(found, key=lambda each: each.shard)
+    if away is not None or not reach.is_whole:
+        raise ShardOutOfReach(retry_after=1) from away
+    return None
 
 
 def all_whereabouts(connection: Connection[Any], shards: int, conversation_id: UUID) -> list[Whose]:
-    found = connection.execute(WHEREABOUTS, given(shards, conversation_id)).fetchall()
+    found = connection.execute(WHEREABOUTS, given(range(shards), conversation_id)).fetchall()
     return [Whose(*each) for each in found]
 
 
-def given(shards: int, conversation_id: UUID) -> dict[str, object]:
-    return {"shards": list(range(shards)), "conversation_id": conversation_id}
+def given(shards: Sequence[int], conversation_id: UUID) -> dict[str, object]:
+    return {"shards": list(shards), "conversation_id": conversation_id}

@@ -13,14 +13,14 @@ from domain.recorded import Recorded
 from projections.following.wake import CHANNEL
 from projections.projection import Projection
 from projections.rows.exchange import Failed, Values
-from projections.rows.silence import Silence
+from projections.rows.silence import Silence, is_of_a_part
 from service.store.answers import answer
 from service.store.append import Append
 from service.store.arrivals import Arrivals
 from service.store.commit import PASSING, Commit, ProjectionRefused
 from service.store.connections import Database
 from service.store.decide import Decided
-from service.store.errors import OutcomeUnknown, StoreUnavailable
+from service.store.errors import OutcomeUnknown, ShardOutOfReach, StoreUnavailable
 from service.store.look import InStep
 from service.store.observer import Observer
 from service.store.remembered import Remembered
@@ -191,6 +191,9 @@ class LaneWriter:
         """Those that go on waiting; the others are told the truth. A database that refuses connections may be
         back soon, and can tell then; one that says nothing may say nothing for long."""
         now, why = time.monotonic(), " ".join(str(lost).split())
+        refused = StoreUnavailable(why=why, retry_after=1)
+        if is_of_a_part(lost):
+            refused = ShardOutOfReach(retry_after=1)
         self._failing_since = self._failing_since or now
         log.warning("the database does not take appends: %s", why)
         patient: list[Append] = []
@@ -200,7 +203,7 @@ class LaneWriter:
             in_time = now < self._patience.gives_up(append.asked_at, in_doubt)
             (patient if in_time else gone).append(append)
         for append in gone:
-            append.outcome = OutcomeUnknown() if append.doubts else StoreUnavailable(why=why, retry_after=1)
+            append.outcome = OutcomeUnknown() if append.doubts else refused
         self._answer(gone)
         return patient
 

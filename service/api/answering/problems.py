@@ -21,6 +21,7 @@ from msgspec import Struct
 from domain import errors as domain
 from domain.errors import Refusal
 from projections import errors as projections
+from projections.rows.silence import is_of_a_part
 from service import responder
 from service.api.answering import errors as api
 from service.api.answering import openai_errors
@@ -115,6 +116,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     replay.NoSuchProjection: Problem(BAD, "no-such-projection"),
     store.StoreIsBusy: Problem(AWAY, "store-busy", retry_after=1),
     store.StoreUnavailable: Problem(AWAY, "store-unavailable", retry_after=1),
+    store.ShardOutOfReach: Problem(AWAY, "out-of-reach", retry_after=1),
     store.OutcomeUnknown: Problem(AWAY, "outcome-unknown", retry_after=1),
     store.AnswerLost: Problem(AWAY, "outcome-unknown", retry_after=1),
     store.StoreIsClosed: Problem(AWAY, "stopping", retry_after=1),
@@ -230,6 +232,8 @@ def in_words(error: HTTPException) -> tuple[str | None, str]:
 
 
 def of_the_database(error: Exception) -> ProblemDetailsException:
+    if is_of_a_part(error):
+        return of_refusal(store.ShardOutOfReach(retry_after=1))
     known = PROBLEMS[store.StoreUnavailable]
     return details(known, SAID[known.slug], {"retry_after": known.retry_after})
 

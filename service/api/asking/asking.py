@@ -57,7 +57,7 @@ class Asking(Struct, frozen=True):
         return self.attachment.hansard
 
     def caller(self, in_body: str | None = None) -> Caller:
-        return caller_of(self.principal, same_user(self.named, in_body), self.request_id)
+        return self._in_reach(caller_of(self.principal, same_user(self.named, in_body), self.request_id))
 
     async def reach(self, conversation: str, in_body: str | None = None) -> Reached:
         """By its id, or by the name that its user gave it. Where nobody says for whom, it is for its owner;
@@ -83,7 +83,12 @@ class Asking(Struct, frozen=True):
     async def _reach_by_id(self, conversation_id: UUID, in_body: str | None) -> Reached:
         named = same_user(self.named, in_body)
         caller = await caller_for(self.hansard, self.principal, conversation_id, named, self.request_id)
-        return Reached(caller, conversation_id)
+        return Reached(self._in_reach(caller), conversation_id)
+
+    def _in_reach(self, caller: Caller) -> Caller:
+        if self.attachment.is_there:
+            self.hansard.reach.expect(self.shard_of(caller))
+        return caller
 
     def _says_whom(self, in_body: str | None = None) -> bool:
         return self.principal.user_id is not None or same_user(self.named, in_body) is not None

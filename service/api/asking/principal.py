@@ -50,7 +50,7 @@ async def caller_for(
 
 async def owner_of(hansard: Hansard, conversation_id: UUID) -> str:
     async with hansard.pool.connection() as connection:
-        found = await whereabouts(connection, hansard.store.shards, conversation_id)
+        found = await whereabouts(connection, hansard.reach, conversation_id)
     if found is None or found.user_id is None:
         raise ConversationNotFound
     return found.user_id

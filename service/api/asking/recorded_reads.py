@@ -105,7 +105,7 @@ async def read_of(hansard: Hansard, scope: HTTPScope, principal: Principal) -> R
             conversation_id = await hansard.names.find(shard, user_id, conversation) or conversation_id
     elif conversation_id is not None:
         async with hansard.pool.connection() as connection:
-            whose = await whereabouts(connection, hansard.store.shards, conversation_id)
+            whose = await whereabouts(connection, hansard.reach, conversation_id)
         if whose is not None:
             shard, user_id = whose.shard, whose.user_id
     return read(shard, user_id, conversation_id, f"GET {scope['path_template']}", principal)

@@ -25,7 +25,7 @@ async def seen(asking: Asking, conversation: str) -> Seen:
     known = in_any_spelling(conversation)
     if auditor and asking.named is None and known is not None:
         async with asking.hansard.pool.connection() as connection:
-            found = await whereabouts(connection, asking.hansard.store.shards, known)
+            found = await whereabouts(connection, asking.hansard.reach, known)
         if found is None:
             raise ConversationNotFound
         return Seen(known, found.shard, found.user_id, everything=True)

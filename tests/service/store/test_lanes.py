@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -14,14 +14,15 @@ from service import commands
 from service.hansard import Hansard, running
 from service.settings.settings import Settings
 from service.store.connections import Database, connect
-from service.store.errors import StoreUnavailable
+from service.store.errors import ShardOutOfReach
 from service.store.incarnation import current
 from service.store.layout import lanes
 from service.store.repository import Caller
 from service.store.shrinking import RestoreWatch, SeenHeads
 from service.store.store import shard_of
+from service.store.whereabouts import Whose, whereabouts
 from tests.conftest import SHARDS
-from tests.outage import is_down, lie_apart, one_lane_down
+from tests.outage import is_down, lie_apart, one_lane_down, one_lane_silent
 from tests.service.store.appending import said
 from tests.service.store.test_tail import hear
 
@@ -30,6 +31,7 @@ SEEN_NOTHING = "could not be seen"
 USERS = [f"user {number}" for number in range(100)]
 CUT_OFF = next(user for user in USERS if is_down(shard_of(user, SHARDS)))
 WELL = next(user for user in USERS if not is_down(shard_of(user, SHARDS)))
+OF_CUT_OFF, OF_WELL = shard_of(CUT_OFF, SHARDS), shard_of(WELL, SHARDS)
 
 
 @asynccontextmanager
@@ -62,9 +64,8 @@ async def test_appends_to_the_others_go_on(dsn: str) -> None:
             cut_off = asyncio.create_task(say(hansard, CUT_OFF))
             for _ in range(5):
                 await say(hansard, WELL)
-            with pytest.raises(StoreUnavailable) as refused:
+            with pytest.raises(ShardOutOfReach):
                 await cut_off
-            assert "remote node" in str(refused.value)
         await say(hansard, CUT_OFF)
         assert (await read(hansard, WELL), await read(hansard, CUT_OFF)) == (6, 2)
 
@@ -129,3 +130,37 @@ async def test_shards_that_are_laid_out_anew_are_noticed(dsn: str) -> None:
         assert watch._is_restored()
         assert "laid out anew" in watch.why
         watch._give_up()
+
+
+async def test_a_conversation_is_found_wherever_it_lies(dsn: str) -> None:
+    async with serving(dsn) as [hansard]:
+        theirs, ours = await say(hansard, CUT_OFF), await say(hansard, WELL)
+        async with hansard.pool.connection() as connection:
+            assert (await whereabouts(connection, hansard.reach, theirs)) == Whose(OF_CUT_OFF, CUT_OFF)
+            assert await whereabouts(connection, hansard.reach, uuid4()) is None
+            with one_lane_down(dsn):
+                assert await whereabouts(connection, hansard.reach, ours) == Whose(OF_WELL, WELL)
+                with pytest.raises(ShardOutOfReach):
+                    await whereabouts(connection, hansard.reach, theirs)
+
+
+async def test_nobody_waits_for_a_lane_that_is_silent(dsn: str) -> None:
+    """It keeps whoever asks it waiting: so it is not asked, and tells nobody else's reads to wait."""
+    async with serving(dsn) as [hansard]:
+        for user in (CUT_OFF, WELL):
+            await say(hansard, user)
+        with one_lane_silent(dsn):
+            asked = [asyncio.create_task(read(hansard, CUT_OFF)) for _ in range(20)]
+            assert await asyncio.gather(*(read(hansard, WELL) for _ in range(20))) == [1] * 20
+            assert not any(each.done() for each in asked)
+            while True:
+                try:
+                    hansard.reach.expect(OF_CUT_OFF)
+                except ShardOutOfReach:
+                    break
+                await asyncio.sleep(0.01)
+            hansard.reach.expect(OF_WELL)
+            await asyncio.gather(*asked, return_exceptions=True)
+        while hansard.follower.out_of_reach(PATIENCE):  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(0.01)
+        assert await read(hansard, CUT_OFF) == 1
