@@ -27,6 +27,8 @@ END: Final = 2**63 - 1
 COLUMNS: Final = (
     "shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id"
 )
+SHARDS_AT_ONCE: Final = 64
+"""PostgreSQL sorts the shards that are asked for anew for each of them: for a thousand that takes a while."""
 HEADS: Final = """
 SELECT l.shard, COALESCE((
     SELECT e.position FROM events AS e
@@ -183,7 +185,8 @@ class DatabaseLog:
 
 
 def heads_of(connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:
-    return dict(connection.execute(HEADS, {"shards": list(lane)}).fetchall())
+    parts = (list(lane[at : at + SHARDS_AT_ONCE]) for at in range(0, len(lane), SHARDS_AT_ONCE))
+    return {shard: head for part in parts for shard, head in connection.execute(HEADS, {"shards": part})}
 
 
 def by_shard(values: Mapping[int, int]) -> list[int | None]:

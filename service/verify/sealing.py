@@ -45,8 +45,8 @@ class Digested(Struct, frozen=True):
 
 
 def seal_log(connection: Connection[Any], report: Report) -> Seal:
-    """As of one moment, that of the first statement: each shard up to where it ended then. Positions have
-    no gaps and nothing before them changes, so that reading them may take as long as it likes."""
+    """Each shard up to where it ended when this began. Positions have no gaps and nothing before them
+    changes, so that reading them may take as long as it likes."""
     meter = Meter(report)
     sealed_at = datetime.now(UTC)
     heads = DatabaseLog().heads(connection)
