@@ -186,11 +186,14 @@ class Looking(Visitor):
 
     def visit_UpdateStmt(self, _: Any, node: tree.UpdateStmt) -> None:  # noqa: N802
         self._check([node.relation, *(node.fromClause or ())], node.whereClause)
+        self._check_returned(node)
 
     def visit_DeleteStmt(self, _: Any, node: tree.DeleteStmt) -> None:  # noqa: N802
         self._check([node.relation, *(node.usingClause or ())], node.whereClause)
+        self._check_returned(node)
 
     def visit_InsertStmt(self, _: Any, node: tree.InsertStmt) -> None:  # noqa: N802
+        self._check_returned(node)
         name = table_of(node.relation)
         rows = node.selectStmt.valuesLists or ()
         if name is None or len(rows) == 1:
@@ -208,11 +211,26 @@ class Looking(Visitor):
             if name is not None and name not in self._own and not meant & said:
                 self.found.append(f"does not say which shards of {alias} it means")
 
+    def _check_returned(self, node: tree.UpdateStmt | tree.DeleteStmt | tree.InsertStmt) -> None:
+        """Functions among what is given back may only be such as always say the same."""
+        asked = Functions()
+        for each in node.returningList or ():
+            asked(each)
+        if asked.found and table_of(node.relation) is not None:
+            self.found.append("gives back what a function says")
+
     def _check_lateral(self, froms: list[Any]) -> None:
         given = any(isinstance(each, tree.RangeFunction) for each in froms)
         for each in froms:
             if isinstance(each, tree.RangeSubselect) and each.lateral and each.subquery.limitCount and given:
                 self.found.append("takes some rows for each value that it is given")
+
+
+class Functions(Visitor):
+    found = False
+
+    def visit_FuncCall(self, _: Any, node: tree.FuncCall) -> None:  # noqa: N802
+        self.found = True
 
 
 def within(froms: Iterable[Any]) -> Iterator[Any]:

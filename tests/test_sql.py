@@ -60,6 +60,7 @@ def test_a_statement_says_which_shards_it_means(name: str) -> None:
             "SELECT 1 FROM events WHERE shard = %s AND position > given.after LIMIT 1) AS e",
             "for each value that it is given",
         ),
+        ("DELETE FROM drafts WHERE shard = %s RETURNING lease_until < now()", "what a function says"),
     ],
 )
 def test_what_breaks_a_rule_is_found(statement: str, says: str) -> None:

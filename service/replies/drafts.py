@@ -17,10 +17,8 @@ from psycopg_pool import AsyncConnectionPool
 LEASE: Final = 10.0
 """Seconds that a process may be silent about a reply before another one ends it."""
 
-COLUMNS: Final = (
-    "shard, conversation_id, reply_id, user_id, in_reply_to, is_fortune, content, stop_wanted,"
-    " lease_until < now() AS is_orphan"
-)
+ADOPTED: Final = "shard, conversation_id, reply_id, user_id, in_reply_to, is_fortune, content, stop_wanted"
+COLUMNS: Final = f"{ADOPTED}, lease_until < now() AS is_orphan"
 CLAIM: Final = """
 INSERT INTO drafts
     (shard, conversation_id, reply_id, user_id, in_reply_to, is_fortune, process_id, lease_until, started_at)
@@ -51,7 +49,7 @@ ADOPT: Final = f"""
 UPDATE drafts SET process_id = %(process_id)s, lease_until = now() + make_interval(secs => %(lease)s)
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND reply_id = %(reply_id)s
     AND lease_until < now()
-RETURNING {COLUMNS}"""  # noqa: S608
+RETURNING {ADOPTED}"""  # noqa: S608
 
 
 class Draft(Struct, frozen=True):

@@ -32,7 +32,8 @@ from service.privacy import errors as privacy
 from service.replay import report as replay
 from service.replies import errors as replies
 from service.store import errors as store
-from service.store import migrations, poolers
+from service.store import layout, migrations, poolers
+from service.store.topology import citus, found
 
 BAD, TOO_LARGE, CONFLICT, AWAY, BROKEN = 400, 413, 409, 503, 500
 
@@ -149,6 +150,10 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     privacy.MayNotErase: Problem(AWAY, "database-unfit"),
     privacy.ReceiptNotFound: Problem(404, "receipt-not-found"),
     poolers.PoolerBetween: Problem(AWAY, "database-unfit"),
+    layout.LayoutInUse: Problem(AWAY, "database-unfit"),
+    citus.CitusTooOld: Problem(AWAY, "database-unfit"),
+    citus.LanesDisagree: Problem(AWAY, "database-unfit"),
+    found.NotTheCoordinator: Problem(AWAY, "database-unfit"),
     migrations.DatabaseTooOld: Problem(AWAY, "database-unfit"),
     migrations.DatabaseNotUtf8: Problem(AWAY, "database-unfit"),
     migrations.DatabaseIsNewer: Problem(AWAY, "database-unfit"),

@@ -29,6 +29,7 @@ ON_THE_COMMAND_LINE = {
     "service.bench",
     "service.access.keys",
     "service.privacy.journal",
+    "service.store.topology.distribution",
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""
