@@ -20,6 +20,20 @@ DISTRIBUTION: Final = None if COORDINATOR is None else Distribution()
 ACTIVITY: Final = "pg_stat_activity" if COORDINATOR is None else "citus_stat_activity"
 """Of the sessions on all nodes."""
 
+APART: Final = "lays shards out anew that lie in one place"
+ONE_SERVER: Final = {
+    "tests/projections/following/test_lanes.py": APART,
+    "tests/service/store/test_lanes.py": APART,
+    "tests/service/store/test_layout.py::test_one_server_has_one_lane": "is about one server",
+    "tests/service/store/test_layout.py::test_a_process_that_began_with_another_layout": APART,
+    "tests/service/store/test_migrations.py::test_where_no_roles_can_be_made": "takes the roles from all",
+    "tests/service/store/test_poolers.py": "needs the socket of a server of its own",
+    "tests/service/store/topology/test_topology.py::test_a_database_of_one_server": "is about one server",
+    "tests/service/store/topology/test_topology.py::test_it_cannot_be_distributed": "is about one server",
+    "tests/service/test_health.py::test_a_lane": APART,
+}
+"""What means nothing on a cluster, and why: the tests whose names begin so."""
+
 NODES: Final = "SELECT nodename, nodeport FROM pg_dist_node ORDER BY groupid"
 CONNECTED: Final = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
 DISCONNECT: Final = "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = %s"
@@ -62,3 +76,7 @@ def execute(servers: Sequence[str], statement: sql.Composed) -> None:
     for server in servers:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(statement)
+
+
+def reason_to_leave_out(test: str) -> str | None:
+    return next((why for name, why in ONE_SERVER.items() if test.startswith(name)), None)

@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
-from tests.cluster import COORDINATOR, DISTRIBUTION, Cluster, execute
+from tests.cluster import COORDINATOR, DISTRIBUTION, Cluster, execute, reason_to_leave_out
 
 SHARDS = 8
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, folder_of_it in OF_A_FOLDER.items():
             if item.nodeid.startswith(folder_of_it):
                 item.add_marker(mark)
+        if COORDINATOR is not None and (why := reason_to_leave_out(item.nodeid)) is not None:
+            item.add_marker(pytest.mark.skip(reason=f"on a cluster: it {why}"))
         if ASKING_FOR_A_DATABASE & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
 

@@ -53,8 +53,8 @@ class Proxy:
 
     def __init__(self, dsn: str, folder: Path) -> None:
         given = conninfo_to_dict(dsn)
-        port = given.get("port") or "5432"
-        self._server = f"{given['host']}/.s.PGSQL.{port}"
+        self._host, port = str(given["host"]), str(given.get("port") or "5432")
+        self._port = int(port)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"{folder}/.s.PGSQL.{port}")
         self._listener.listen()
@@ -103,15 +103,20 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._server)
-                connected = Connected(client, server)
+                connected = Connected(client, self._connect())
                 self._open.append(connected)
                 if self.gone.is_set():
                     self._end(connected)
                     continue
                 for run in (self._ask, self._answer):
                     threading.Thread(target=run, args=(connected,), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if not self._host.startswith("/"):
+            return socket.create_connection((self._host, self._port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{self._host}/.s.PGSQL.{self._port}")
+        return server
 
     def _ask(self, connected: Connected) -> None:
         while data := receive(connected.client):

@@ -21,6 +21,7 @@ from service.settings.settings import Settings
 from service.store.connections import Database, connect
 from service.store.log import DatabaseLog
 from service.verify.log import verify_log
+from tests.cluster import TOPOLOGY
 from tests.crash import writing
 
 PATIENCE = 60.0
@@ -214,7 +215,7 @@ def check(dsn: str, told: Told) -> None:
 
 def check_everything_else(dsn: str) -> None:
     """Every projection is a fresh fold of the log, and the log is sound."""
-    database, log, projections = Database.open(dsn), DatabaseLog(), projections_of(Settings())
+    database, log, projections = Database.open(dsn), DatabaseLog(TOPOLOGY), projections_of(Settings())
     open_one = partial(database.connect, "check")
     Follower(open_one, log, projections).run_once()
     for proof in Check(open_one, log, projections).run():

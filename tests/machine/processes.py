@@ -20,9 +20,10 @@ from service.store.connections import Database
 from service.store.log import COLUMNS, DatabaseLog, recorded
 from service.store.repository import Repository
 from service.store.store import Store
+from tests.cluster import TOPOLOGY
 from tests.machine.plain import Key, Parked, Row
 
-LOG = DatabaseLog()
+LOG = DatabaseLog(TOPOLOGY)
 EVERYTHING = f"SELECT {COLUMNS} FROM events ORDER BY shard, position"  # noqa: S608
 
 

@@ -41,6 +41,7 @@ from projections.rows.apply import apply
 from projections.rows.tables import Table
 from service.store.connections import connect, conninfo
 from service.store.log import DatabaseLog
+from tests.cluster import TOPOLOGY
 
 START = datetime(2026, 1, 31, 23, 0, tzinfo=UTC)
 SHARD = 3
@@ -112,7 +113,7 @@ async def live(
     with connect(dsn) as connection:
         generation = generations.live(connection, projection)
         if generation is None:
-            generation = generations.create(connection, projection, DatabaseLog(), "live")
+            generation = generations.create(connection, projection, DatabaseLog(TOPOLOGY), "live")
         apply(connection, fold(projection, history), generation.number)
         connection.execute("UPDATE checkpoints SET position = NULL")
     async with AsyncConnectionPool(conninfo(dsn), configure=configure, min_size=1, max_size=4) as pool:

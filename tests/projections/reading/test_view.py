@@ -20,6 +20,7 @@ from projections.reading.view import Headway, View, configure
 from projections.rows.apply import apply
 from service.store.connections import connect, conninfo
 from service.store.log import DatabaseLog
+from tests.cluster import TOPOLOGY
 from tests.projections.given import SHARD, START, Log, conversation, user_said
 
 ONE, TWO = conversation(1), conversation(2)
@@ -73,7 +74,7 @@ class Database:
 async def database(dsn: str) -> AsyncIterator[Database]:
     with connect(dsn) as connection:
         if live(connection, HISTORY) is None:
-            create(connection, HISTORY, DatabaseLog(), "live")
+            create(connection, HISTORY, DatabaseLog(TOPOLOGY), "live")
         yield Database(connection)
 
 
@@ -187,7 +188,7 @@ async def test_a_read_goes_over_to_the_new_generation(database: Database, view: 
     database.append("m1", projected=True)
     assert await read(view) == ["m1"]
     connection = database.connection
-    newer = create(connection, HISTORY, DatabaseLog(), "building")
+    newer = create(connection, HISTORY, DatabaseLog(TOPOLOGY), "building")
     with connection.transaction():
         apply(connection, fold(HISTORY, database.log.records), newer.number)
         older = switch(connection, newer)

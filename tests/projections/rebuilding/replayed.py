@@ -27,10 +27,11 @@ from projections.rows.tables import Small, Table
 from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.store import Store, shard_of
+from tests.cluster import TOPOLOGY
 from tests.conftest import SHARDS
 from tests.service.store.appending import asked, rows, said, storing
 
-LOG = DatabaseLog()
+LOG = DatabaseLog(TOPOLOGY)
 SPACE = UUID(int=1)
 
 

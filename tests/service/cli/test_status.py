@@ -10,6 +10,7 @@ from projections.history import History
 from service.cli.main import main
 from service.store.connections import connect
 from service.store.log import DatabaseLog
+from tests.cluster import TOPOLOGY
 from tests.conftest import SHARDS
 from tests.service.watch.given import PROJECTIONS, append, change
 
@@ -74,7 +75,7 @@ def test_a_build_under_way_and_what_an_older_one_left_are_told(
 ) -> None:
     append(dsn, 4)
     with connect(dsn) as connection:
-        create(connection, History(), DatabaseLog(), "building")
+        create(connection, History(), DatabaseLog(TOPOLOGY), "building")
     change(dsn, "UPDATE checkpoints SET position = 1 WHERE projection = 'history' AND generation = 2 ")
     change(dsn, "INSERT INTO generations VALUES ('usage', 2, '1', 'retired', now())")
     assert command(dsn) == 0

@@ -19,6 +19,7 @@ from service.privacy import forget
 from service.settings.settings import Settings
 from service.store.log import DatabaseLog
 from service.store.repository import Caller
+from tests.cluster import TOPOLOGY
 from tests.conftest import SHARDS
 from tests.listening import eventually
 from tests.service.privacy.dumping import dumped
@@ -109,7 +110,9 @@ async def test_what_is_erased_while_it_is_replayed_is_not_in_what_comes_of_it(ds
         conversation_id = await marked(hansard, more=50)
         kept = await marked(hansard, "bob", "innocent")
         database = hansard.database
-        await asyncio.to_thread(Follower(database.connect, DatabaseLog(), hansard.projections).run_once)
+        await asyncio.to_thread(
+            Follower(database.connect, DatabaseLog(TOPOLOGY), hansard.projections).run_once
+        )
         erased: list[object] = []
         loop = asyncio.get_running_loop()
 
@@ -120,7 +123,7 @@ async def test_what_is_erased_while_it_is_replayed_is_not_in_what_comes_of_it(ds
                 erased.append(conversation_id)
                 asyncio.run_coroutine_threadsafe(forget.erase(hansard, HER, conversation_id), loop).result(60)
 
-        rebuild = Rebuild(database.connect, DatabaseLog(), hansard.projections, at_each_step)
+        rebuild = Rebuild(database.connect, DatabaseLog(TOPOLOGY), hansard.projections, at_each_step)
         await asyncio.to_thread(rebuild.run)
         assert erased
         assert MARKER not in dumped(dsn)
@@ -137,12 +140,14 @@ async def test_a_build_that_was_left_lying_loses_the_words_too(dsn: str) -> None
             ) != [(0,)]:
                 raise KeyboardInterrupt
 
-        rebuild = Rebuild(hansard.database.connect, DatabaseLog(), hansard.projections, stop)
+        rebuild = Rebuild(hansard.database.connect, DatabaseLog(TOPOLOGY), hansard.projections, stop)
         with pytest.raises(KeyboardInterrupt):
             await asyncio.to_thread(rebuild.run)
         assert rows(dsn, "SELECT count(*) FROM hansard.history_g2") == [(52,)]
         await forget.erase(hansard, HER, conversation_id)
         assert MARKER not in dumped(dsn)
         assert rows(dsn, "SELECT count(*) FROM hansard.history_g2") == [(0,)]
-        await asyncio.to_thread(Rebuild(hansard.database.connect, DatabaseLog(), hansard.projections).run)
+        await asyncio.to_thread(
+            Rebuild(hansard.database.connect, DatabaseLog(TOPOLOGY), hansard.projections).run
+        )
         assert MARKER not in dumped(dsn)

@@ -13,8 +13,9 @@ from domain.events import ConversationStarted, Event, MessageAdded
 from projections.projection import Projection
 from service.store.append import Append, CommandKey, append_of
 from service.store.connections import Database, connect
+from service.store.log import DatabaseLog
 from service.store.patience import StorePatience
-from service.store.store import Store
+from service.store.store import Store, shard_of
 from tests.cluster import ACTIVITY
 
 USER = "ann"
@@ -66,10 +67,11 @@ def rows(dsn: str, query: str, *given: Any) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def lane_held(dsn: str) -> Iterator[psycopg.Connection[Any]]:
-    """No append commits until it is let go."""
+def lane_held(dsn: str, user_id: str = USER) -> Iterator[psycopg.Connection[Any]]:
+    """No append of theirs commits until it is let go."""
+    log = DatabaseLog()
     with connect(dsn) as connection, connection.transaction():
-        connection.execute("SELECT shard FROM lanes WHERE shard = 0 FOR NO KEY UPDATE")
+        log.lock(connection, [shard_of(user_id, len(log.shards(connection)))])
         yield connection
 
 

@@ -71,8 +71,8 @@ def generation(dsn: str) -> Generation:
 
 
 def put_all_in_step(connection: psycopg.Connection[object], generation: Generation) -> None:
-    shards = LOG.shards(connection)
-    put_in_step(connection, LOG, WORDS, generation, shards, 100, apply_page)
+    for lane in LOG.lanes(connection):
+        put_in_step(connection, LOG, WORDS, generation, lane, 100, apply_page)
 
 
 def is_gapless_and_projected(dsn: str, store: Store) -> bool:
