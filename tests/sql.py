@@ -214,7 +214,7 @@ class Looking(Visitor):
     def _check_returned(self, node: tree.UpdateStmt | tree.DeleteStmt | tree.InsertStmt) -> None:
         """Functions among what is given back may only be such as always say the same."""
         asked = Functions()
-        for each in node.returningList or ():
+        for each in node.returningClause.exprs if node.returningClause else ():
             asked(each)
         if asked.found and table_of(node.relation) is not None:
             self.found.append("gives back what a function says")
