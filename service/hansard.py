@@ -89,9 +89,11 @@ class Hansard:
             for each in self.projections
         }
         self.names = Names(self.shared.fetch)
-        self.replies = Replies(self.repository, self.pool, self.views[History.name], settings, responder)
+        self.replies = Replies(
+            self.repository, self.pool, self.reach, self.views[History.name], settings, responder
+        )
         self.changes = Tail(self.pool, self.store.lanes)
-        self.reads = Reads(self.pool)
+        self.reads = Reads(self.pool, self.store.lanes)
         self.replays = ReplayJobs(self.pool, self.database, self.projections)
 
     async def start(self) -> None:

@@ -18,7 +18,6 @@ MAY_BE = {
     "search.BEST": OF_ONE,
     "search.NEWEST": OF_ONE,
     "service.privacy.finding.STANDING": "is about one shard",
-    "service.replies.drafts.ORPHANS": OF_ALL,
     "service.store.look.AT_PLACE": OF_A_LANE,
     "service.store.look.CONVERSATIONS": OF_A_LANE,
     "service.store.names.OF_ANYBODY": OF_ALL,

@@ -67,7 +67,7 @@ async def ready(state: State) -> Response[Ready]:
 
 def readiness(look: Sighting, hansard: Hansard | None) -> Ready:
     away = out_of_reach(look, hansard)
-    found = [] if is_moving_in_part(look, hansard, away) else list(problems(look, hansard is not None))
+    found = [] if is_moving_in_part(look, hansard) else list(problems(look, hansard is not None))
     if look.status is not None and hansard is not None:
         found += standing_still(hansard)
     projections = look.status.projections if look.status else []
@@ -90,12 +90,12 @@ def out_of_reach(look: Sighting, hansard: Hansard | None) -> list[int]:
     return sorted(found)
 
 
-def is_moving_in_part(look: Sighting, hansard: Hansard | None, away: list[int]) -> bool:
+def is_moving_in_part(look: Sighting, hansard: Hansard | None) -> bool:
     """A look at all of the database waits for a part that is silent; this process goes on with the others."""
     if look is not SILENT or hansard is None:
         return False
     moving = hansard.follower.standing_still_for() < hansard.database.patience.silence
-    return moving and 0 < len(away) < hansard.store.shards
+    return moving and len(hansard.store.lanes) > 1
 
 
 def problems(look: Sighting, attached: bool) -> Iterator[str]:

@@ -71,9 +71,32 @@ class Waiting(Struct, eq=False):
 
 
 class Reads:
+    """Each lane by itself: what waits for one that is away keeps no other waiting."""
+
+    def __init__(self, pool: Pool, lanes: Sequence[Sequence[int]], most_waiting: int = MOST_WAITING) -> None:
+        self._lanes = [LaneReads(pool, most_waiting) for _ in lanes]
+        self._of = {shard: reads for lane, reads in zip(lanes, self._lanes, strict=True) for shard in lane}
+
+    def start(self) -> None:
+        for lane in self._lanes:
+            lane.start()
+
+    async def close(self) -> None:
+        """What waits is written first, if the database is there."""
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
+
+    async def record(self, read: Read) -> None:
+        """Returns when it is stored; a read that cannot be recorded is refused."""
+        await self._of[read.shard].record(read)
+
+    def record_soon(self, read: Read) -> None:
+        self._of[read.shard].record_soon(read)
+
+
+class LaneReads:
     """Whatever waits while one batch is written is the next one."""
 
-    def __init__(self, pool: Pool, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, pool: Pool, most_waiting: int) -> None:
         self._pool = pool
         self._most_waiting = most_waiting
         self._waiting: deque[Waiting] = deque()
@@ -86,7 +109,6 @@ class Reads:
         self._task = asyncio.create_task(self._keep_writing())
 
     async def close(self) -> None:
-        """What waits is written first, if the database is there."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -99,7 +121,6 @@ class Reads:
             logger.warning("%d reads could not be put on record: the database is away", len(self._waiting))
 
     async def record(self, read: Read) -> None:
-        """Returns when it is stored; a read that cannot be recorded is refused."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = Waiting(read, written)
         if self._stopping or len(self._waiting) >= self._most_waiting:

@@ -90,6 +90,6 @@ def in_words(report: RetentionReport, words: dict[Due, str]) -> Iterator[str]:
     if report.failed:
         yield f"{report.failed:,} failed: see the lines above"
     if report.unread:
-        yield f"{report.unread:,} shards were not looked through: the list of conversations is behind"
+        yield f"{report.unread:,} shards were not looked through: the list is behind, or they are away"
     if report.cut_short:
         yield "there may be more: the limit was reached"

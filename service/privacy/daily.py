@@ -93,5 +93,5 @@ def tell(report: RetentionReport) -> None:
     if report.waiting:
         counts += f", {report.waiting} wait for a replay"
     if report.unread:
-        counts += f", {report.unread} shards were not looked through, for the list is behind"
+        counts += f", {report.unread} shards were not looked through: the list is behind, or they are away"
     log.log(level, "retention: %s%s", counts, "" if report.is_whole else "; it goes on later")

@@ -32,6 +32,6 @@ class Finishing:
     async def look(self) -> None:
         """Almost always there is nothing; a connection of its own is opened only if there is."""
         async with self._hansard.pool.connection() as connection:
-            if not await receipts.under_way(connection, self._hansard.store.shards):
+            if not await receipts.under_way(connection, self._hansard.reach):
                 return
         await finish_under_way(self._hansard)

@@ -11,16 +11,19 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import psycopg
 from msgspec import Struct
 from psycopg import AsyncConnection, errors
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 from domain.errors import CommandReused
+from projections.rows.silence import is_part_away
 from service.privacy.wishes import Action, Kind, Wish, digest_of, encode_wish
 from service.store.append import CommandKey
 from service.store.ids import new_id
 from service.store.randomness import sixteen_bytes
+from service.store.reach import Reach
 
 COLUMNS: Final = (
     "shard, id, action, kind, salt, digest, wish, requested_by, reason, command_id, command_digest, counts,"
@@ -145,8 +148,16 @@ async def is_finished(connection: Connection, receipt: Receipt) -> bool:
     return not found or found[0].wish is None
 
 
-async def under_way(connection: Connection, shards: int) -> list[Receipt]:
-    return await fetch(connection, UNDER_WAY, {"shards": list(range(shards))})
+async def under_way(connection: Connection, reach: Reach) -> list[Receipt]:
+    """The oldest first. Those of a lane that is away wait until it is back."""
+    found: list[Receipt] = []
+    for lane in reach.lanes():
+        try:
+            found += await fetch(connection, UNDER_WAY, {"shards": list(lane)})
+        except psycopg.Error as error:
+            if not is_part_away(connection, error):
+                raise
+    return sorted(found, key=lambda receipt: receipt.requested_at)
 
 
 async def withdraw(connection: Connection, receipt: Receipt) -> None:

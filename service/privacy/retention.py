@@ -24,13 +24,20 @@ from domain.retention import RETENTION, Anonymised, Due, Held, Retention, Verdic
 from projections import conversations
 from projections.conversations import LONG_AGO, Idle
 from projections.errors import ProjectionBehind, ProjectionNotBuilt, ReplayIsRunning
+from projections.rows.silence import is_of_a_part
 from service.commands import Terms
 from service.hansard import Hansard
 from service.privacy.errors import ForgettingUnderWay, MayNotErase
 from service.privacy.finding import standing
 from service.privacy.forget import anonymise, erase
 from service.privacy.run import finish_under_way
-from service.store.errors import OutcomeUnknown, StoreIsBusy, StoreIsClosed, StoreUnavailable
+from service.store.errors import (
+    OutcomeUnknown,
+    ShardOutOfReach,
+    StoreIsBusy,
+    StoreIsClosed,
+    StoreUnavailable,
+)
 from service.store.repository import Caller
 
 log = logging.getLogger("hansard.retention")
@@ -75,7 +82,8 @@ class RetentionReport(Struct):
     """To be anonymised when the replay that is running is over."""
     failed: int = 0
     unread: int = 0
-    """Shards that could not be looked through, because the list of conversations is behind there."""
+    """Shards that could not be looked through: the list of conversations is behind there, or they cannot be
+    reached."""
     cut_short: bool = False
     """By its limit, or because the service stops."""
 
@@ -146,14 +154,22 @@ class RetentionAtWork:
 
     async def see_to(self, shard: int) -> None:
         try:
+            self._hansard.reach.expect(shard)
             async with aclosing(self._due_in(shard)) as pages:
                 async for page in pages:
                     await self._see_to_page(page)
                     if self.is_over:
                         return
-        except (ProjectionBehind, ProjectionNotBuilt) as refused:
-            self.report.unread += 1
-            log.debug("shard %s is left for the next run: %s", shard, refused)
+        except (ProjectionBehind, ProjectionNotBuilt, ShardOutOfReach) as refused:
+            self._leave(shard, refused)
+        except psycopg.OperationalError as away:
+            if not is_of_a_part(away):
+                raise
+            self._leave(shard, away)
+
+    def _leave(self, shard: int, why: Exception) -> None:
+        self.report.unread += 1
+        log.debug("shard %s is left for the next run: %s", shard, why)
 
     async def _see_to_page(self, page: Sequence[DueConversation]) -> None:
         at = 0

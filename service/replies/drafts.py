@@ -44,7 +44,8 @@ DROP: Final = """
 DELETE FROM drafts
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND reply_id = %(reply_id)s"""
 FORGET: Final = "DELETE FROM drafts WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s"
-ORPHANS: Final = f"SELECT {COLUMNS} FROM drafts WHERE lease_until < now()"  # noqa: S608
+ORPHANS: Final = f"""
+SELECT {COLUMNS} FROM drafts WHERE shard = ANY(%(shards)s::smallint[]) AND lease_until < now()"""  # noqa: S608
 ADOPT: Final = f"""
 UPDATE drafts SET process_id = %(process_id)s, lease_until = now() + make_interval(secs => %(lease)s)
 WHERE shard = %(shard)s AND conversation_id = %(conversation_id)s AND reply_id = %(reply_id)s
@@ -138,8 +139,8 @@ class Drafts:
         """For a conversation that was erased: whoever produces a reply in it stops within a second."""
         await self._execute(FORGET, {"shard": shard, "conversation_id": conversation_id})
 
-    async def orphans(self) -> list[Draft]:
-        return await self._fetch(ORPHANS, {})
+    async def orphans(self, shards: Sequence[int]) -> list[Draft]:
+        return await self._fetch(ORPHANS, {"shards": list(shards)})
 
     async def adopt(self, draft: Draft) -> Draft | None:
         """As it is now that it is this process's to end; None if another process was quicker, or it lives."""

@@ -1,7 +1,7 @@
 """The replies of one process: begun, found again, stopped, kept, and ended where their process is gone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -29,6 +29,7 @@ from service.store.afterwards import once_stored
 from service.store.errors import StoreIsClosed
 from service.store.ids import new_id
 from service.store.log import stored_command
+from service.store.reach import Reach
 from service.store.repository import Repository
 
 MEET_AGAIN: Final = 0.02
@@ -47,12 +48,14 @@ class Replies:
         self,
         repository: Repository,
         pool: AsyncConnectionPool[AsyncConnection[Any]],
+        reach: Reach,
         view: View,
         settings: Settings,
         responder: Responder | None = None,
     ) -> None:
         self._repository = repository
         self._pool = pool
+        self._reach = reach
         self._view = view
         self._drafts = Drafts(pool, new_id())
         self._settings = settings
@@ -159,7 +162,7 @@ class Replies:
         running = None
         try:
             while running is None:
-                await self._drop_what_was_let_go()
+                await self._drop_what_was_let_go([self._shard_of(asked)])
                 if self._draining is not None:
                     raise StoreIsClosed
                 if (earlier := await self._earlier(asked)) is not None:
@@ -281,19 +284,26 @@ class Replies:
         """If it cannot be said now, it is when the database is back."""
         self._let_go_of[running.draft.reply_id] = running.draft
         with suppress(*PASSING):
-            await self._drop_what_was_let_go()
+            await self._drop_what_was_let_go([running.draft.shard])
 
-    async def _drop_what_was_let_go(self) -> None:
+    async def _drop_what_was_let_go(self, shards: Sequence[int]) -> None:
         for reply_id, draft in list(self._let_go_of.items()):
-            await self._drafts.drop(draft)
-            self._let_go_of.pop(reply_id, None)
+            if draft.shard in shards:
+                await self._drafts.drop(draft)
+                self._let_go_of.pop(reply_id, None)
 
     async def _keep(self) -> None:
-        await self._drop_what_was_let_go()
-        await keep(self._drafts, list(self._running.values()))
+        await self._reach.each(self._keep_in, PASSING)
+
+    async def _keep_in(self, lane: Sequence[int]) -> None:
+        await self._drop_what_was_let_go(lane)
+        await keep(self._drafts, [each for each in self._running.values() if each.draft.shard in lane])
 
     async def _end_orphans(self) -> None:
-        for orphan in await self._drafts.orphans():
+        await self._reach.each(self._end_orphans_in, PASSING)
+
+    async def _end_orphans_in(self, lane: Sequence[int]) -> None:
+        for orphan in await self._drafts.orphans(lane):
             await self._end_orphan(orphan)
 
     async def _end_orphan(self, draft: Draft) -> None:

@@ -1,6 +1,6 @@
 """Which shards can be reached: whoever needs another one is told so at once, and keeps nobody waiting."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from service.store.errors import ShardOutOfReach
 from service.store.layout import Lanes
@@ -20,6 +20,19 @@ class Reach:
     def lanes(self) -> Iterator[Sequence[int]]:
         """Those that are not silent."""
         return (lane for lane in self._lanes if not self._is_silent(lane[0]))
+
+    async def each(
+        self, work: Callable[[Sequence[int]], Awaitable[object]], passing: tuple[type[Exception], ...]
+    ) -> None:
+        """Does it in each of them, whatever becomes of one; then tells what kept the first from it."""
+        kept_from = None
+        for lane in self.lanes():
+            try:
+                await work(lane)
+            except passing as failed:
+                kept_from = kept_from or failed
+        if kept_from is not None:
+            raise kept_from
 
     @property
     def is_whole(self) -> bool:

@@ -17,6 +17,7 @@ from service.replies.reply import Reply
 from service.responder import ResponderFailed, ResponderTimedOut
 from service.store.errors import StoreIsClosed
 from service.store.ids import new_id
+from tests.conftest import SHARDS
 from tests.service.replies.conversing import (
     ANN,
     Conversing,
@@ -237,7 +238,7 @@ async def test_a_process_that_was_too_slow_finds_its_reply_ended_and_stores_no_s
         await heard_until(reply, "Once ")
         await one.hansard.replies._keep()
         await one.execute("UPDATE drafts SET lease_until = now() - interval '1 minute', content = 'On'")
-        (orphan,) = await Drafts(other.hansard.pool, new_id()).orphans()
+        (orphan,) = await Drafts(other.hansard.pool, new_id()).orphans(range(SHARDS))
         await other.hansard.replies._end_orphan(orphan)
         await one.hansard.replies._keep()
         assert text(await outcome(reply)) == "On"
