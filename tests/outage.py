@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 
-from service.store.connections import RUNTIME_ROLE, connect
+from service.store.connections import connect
+from service.store.roles import RUNTIME_ROLE
 
 LANES = 3
 DOWN = 1

@@ -2,15 +2,18 @@
 
 from argparse import ArgumentParser, Namespace
 
+from projections.rebuilding.guard import guarded
 from service.cli.flags import DATABASE, SHAPING, settings_of, takes
 from service.cli.terminal import counted, positive, say, warn
-from service.hansard import prepare
+from service.hansard import prepare, projections_of
 from service.postgres.opened import opened
 from service.privacy.noticing import in_words, notice
-from service.settings.settings import BadSetting
-from service.store.connections import Database
+from service.settings.settings import BadSetting, Settings
+from service.store.connections import Database, connect
 from service.store.migrations import MigrationReport
 from service.store.topology.distribution import Distribution
+from service.store.topology.rebalance import rebalance
+from service.store.topology.topology import LanePlace
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -31,6 +34,11 @@ def arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="with --distribute: also where there are events, which Hansard has to be stopped for",
     )
+    parser.add_argument(
+        "--rebalance",
+        action="store_true",
+        help="move parts of the log to nodes that were added to the cluster, while the service goes on",
+    )
     takes(parser, *DATABASE, "shards", *SHAPING, "erasure_journal")
 
 
@@ -38,12 +46,17 @@ def run(options: Namespace) -> int:
     settings = settings_of(options)
     with opened(settings, say) as database:
         prepared = prepare(settings, database.owner_dsn, database.dsn, distribution_of(options))
+        moved = moved_on(database.owner_dsn, settings) if options.rebalance else []
         restored = notice(Database.open(database.dsn), settings.erasure_journal)
     if restored is not None:
         warn(in_words(restored))
     for name in prepared.migrated.applied:
         say(f"Applied {name}")
     say(f"The database is up to date: {where_it_lies(prepared.migrated)}")
+    for before, after in moved:
+        say(f"The lane of shard {before.lane} has moved from {before.node} to {after.node}")
+    if options.rebalance and not moved:
+        say("Every part lies where it should: nothing has moved")
     if not prepared.migrated.guarded:
         warn("no runtime role could be made, so the database itself does not keep the log from being changed")
     for name in prepared.not_built:
@@ -64,3 +77,9 @@ def where_it_lies(migrated: MigrationReport) -> str:
     if not migrated.nodes:
         return shards
     return f"{shards} in {counted(migrated.lanes, 'lane')} on {counted(migrated.nodes, 'node')}"
+
+
+def moved_on(dsn: str, settings: Settings) -> list[tuple[LanePlace, LanePlace]]:
+    """No replay begins meanwhile: its tables would have another owner."""
+    with connect(dsn) as connection, guarded(connection, projections_of(settings)):
+        return rebalance(connection)

@@ -12,13 +12,12 @@ from psycopg.errors import ConnectionTimeout
 from projections.rows.silence import PatientConnection, Silence
 from service.store.patience import StorePatience
 from service.store.poolers import ASKED, check_direct, naming_poolers
+from service.store.roles import ERASER_ROLE, RUNTIME_ROLE
 from service.store.topology.found import topology_of
 from service.store.topology.single import NOTHING_MORE, SingleServer
 from service.store.topology.topology import Topology
 
 SCHEMA: Final = "hansard"
-RUNTIME_ROLE: Final = "hansard_runtime"
-ERASER_ROLE: Final = "hansard_eraser"
 BOUNDS_TRANSACTIONS: Final = 170_000
 """From this version on PostgreSQL can end a transaction that lasts too long, whatever it waits for."""
 

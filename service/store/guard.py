@@ -7,7 +7,8 @@ from typing import Any, Final
 from psycopg import Connection, OperationalError, errors, sql
 
 from projections.rows.silence import is_part_away
-from service.store.connections import ERASER_ROLE, RUNTIME_ROLE, SCHEMA
+from service.store.connections import SCHEMA
+from service.store.roles import ERASER_ROLE, RUNTIME_ROLE
 from service.store.topology.topology import Topology
 
 log = logging.getLogger("hansard.migrate")

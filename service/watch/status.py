@@ -13,8 +13,8 @@ from projections.following import parking
 from projections.following.parking import Parked
 from projections.generations import Generation, Stage
 from projections.projection import Projection
-from service.store.connections import RUNTIME_ROLE
 from service.store.migrations import check_migrated
+from service.store.roles import RUNTIME_ROLE
 from service.store.topology.topology import Topology
 from service.watch.lanes import (
     BuildReached,

@@ -1,6 +1,7 @@
 """A Citus cluster: the shards lie on its nodes, and everybody connects to its coordinator."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from psycopg import Connection
 
 from domain.errors import Refusal
 from service.store.layout import held_by_nobody
+from service.store.topology.moves import MoveUnderWay, alone, close_to_moves
 from service.store.topology.topology import LanePlace
 
 OLDEST: Final = (13, 2)
@@ -99,6 +101,8 @@ class Citus(Struct, frozen=True):
                 connection.execute(REFERENCE, {"table": table})
         for table in names(connection, LEFT_BEHIND):
             connection.execute(EMPTY, {"table": table})
+        with suppress(MoveUnderWay), alone(connection):
+            close_to_moves(connection)
         if apart_from_their_lanes(connection):
             with held_by_nobody(connection):
                 connection.execute(LAY_OUT)

@@ -29,6 +29,7 @@ FLAGS: dict[str, set[str]] = {
         "--distribute",
         "--citus-shards",
         "--move-data",
+        "--rebalance",
     },
     "replay": {*DATABASE, *SHAPING, "--check", "--parked", "--restart"},
     "status": {*DATABASE, *SHAPING, "--json", "--shards", "--parked"},

@@ -9,9 +9,10 @@ import pytest
 from psycopg import errors, sql
 
 from service.privacy.emptying import as_eraser
-from service.store.connections import ERASER_ROLE, Database
+from service.store.connections import Database
 from service.store.guard import REDACTED
 from service.store.insert import TYPES
+from service.store.roles import ERASER_ROLE
 from tests.service.store.appending import asked, started, storing
 
 EMPTIED = set(REDACTED.split(", "))

@@ -30,6 +30,8 @@ ON_THE_COMMAND_LINE = {
     "service.access.keys",
     "service.privacy.journal",
     "service.store.topology.distribution",
+    "service.store.topology.moves",
+    "service.store.topology.rebalance",
     "service.transfer",
 }
 """Refusals of commands, which no request meets."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from projections.rebuilding.guard import guarded
 from service.cli.main import main
 from service.store.connections import Database, connect
 from service.store.layout import lanes
@@ -13,9 +14,9 @@ from service.store.topology.citus import LanesDisagree
 from service.store.topology.found import NotTheCoordinator
 from tests.cluster import COORDINATOR
 from tests.conftest import SHARDS
-from tests.nodes import nodes_of
+from tests.nodes import ClusterServer, nodes_of
 from tests.service.store.appending import rows
-from tests.service.watch.given import append
+from tests.service.watch.given import PROJECTIONS, append
 from tests.serving import hansard
 
 pytestmark = pytest.mark.skipif(COORDINATOR is None, reason="HANSARD_TEST_CITUS leads to no coordinator")
@@ -26,6 +27,13 @@ SELECT logicalrelid::text, partmethod, colocationid = (
 FROM pg_dist_partition"""
 KEEP_OFF = """
 SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', false) FROM pg_dist_node"""
+OWNERS = "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'hansard' ORDER BY 1"
+MOVE = """
+SELECT citus_move_shard_placement(
+    shardid, %(from)s, %(from_port)s::integer, %(to)s, %(to_port)s::integer, 'auto')
+FROM pg_dist_placement JOIN pg_dist_shard USING (shardid) JOIN pg_dist_node USING (groupid)
+WHERE logicalrelid = 'hansard.events'::regclass AND nodeport = %(from_port)s ORDER BY shardid LIMIT 1"""
+MOVE_WITHOUT_WRITES = MOVE.replace("'auto'", "'block_writes'")
 SPLIT = """
 SELECT citus_split_shard_by_split_points(
     shardid, ARRAY[((shardminvalue::bigint + shardmaxvalue::bigint) / 2)::text],
@@ -129,6 +137,30 @@ def test_lanes_that_were_split_are_refused_until_they_are_laid_out_anew(
     assert main(["replay", "--dsn", dsn, "--check"]) == 0
 
 
+def test_parts_are_moved_by_hansard_or_while_nobody_writes(
+    dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Citus by itself would lose what is written meanwhile: the tables have two owners."""
+    append(dsn, 3)
+    owners = rows(dsn, OWNERS)
+    away, here = nodes_of(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="relation lanes"):
+            connection.execute(MOVE, move_to(away, here))
+        connection.execute(MOVE_WITHOUT_WRITES, move_to(away, here))
+    with Database.open(dsn).connect() as runtime, guarded(runtime, PROJECTIONS):
+        assert migrate(dsn, "--rebalance") == 1
+        assert "is being replayed already" in capsys.readouterr().err
+    assert migrate(dsn, "--rebalance") == 0
+    assert f"has moved from {here.address} to {away.address}" in capsys.readouterr().out
+    assert rows(dsn, OWNERS) == owners, "each belongs to whoever it belonged to before"
+    assert migrate(dsn, "--rebalance") == 0
+    assert "nothing has moved" in capsys.readouterr().out
+    append(dsn, 3)
+    assert main(["replay", "--dsn", dsn, "history"]) == 0, "whoever replays may drop what was built before"
+    assert main(["replay", "--dsn", dsn, "--check"]) == 0
+
+
 def test_serving_is_refused_in_one_line_on_a_node_and_on_lanes_that_disagree(dsn: str) -> None:
     on_node = hansard("serve", "--port", "0", "--dsn", nodes_of(dsn)[0].dsn)
     assert (on_node.returncode, on_node.stderr.count("\n")) == (1, 1)
@@ -139,6 +171,11 @@ def test_serving_is_refused_in_one_line_on_a_node_and_on_lanes_that_disagree(dsn
         while_others_write = hansard("serve", "--port", "0", "--dsn", dsn)
     assert (while_others_write.returncode, while_others_write.stderr.count("\n")) == (1, 1)
     assert "stop every process of Hansard first" in while_others_write.stderr
+
+
+def move_to(source: ClusterServer, target: ClusterServer) -> dict[str, str | int]:
+    (from_host, from_port), (to_host, to_port) = (each.address.split(":") for each in (source, target))
+    return {"from": from_host, "from_port": int(from_port), "to": to_host, "to_port": int(to_port)}
 
 
 def lanes_of(dsn: str) -> list[list[int]]:
