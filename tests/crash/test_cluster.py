@@ -41,7 +41,7 @@ HELD_UP = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 WAITS = 7
 """An advisory lock."""
 WAIT_AT_THE_END = f"""
-CREATE FUNCTION public.wait_at_the_end() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.wait_at_the_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_lock({WAITS});
     PERFORM pg_advisory_unlock({WAITS});
@@ -132,27 +132,27 @@ def test_a_coordinator_that_is_killed_loses_and_doubles_nothing(dsn: str, coordi
 def test_a_node_that_is_killed_between_the_two_phases_of_a_switch_switches_when_it_is_back(
     dsn: str, nodes: list[ClusterServer]
 ) -> None:
-    """The other node is held up in its first phase until this one has ended its own, and is gone."""
-    killed, other = nodes[:2]
+    """Another node is held up in its first phase until this one has ended its own, and is gone."""
     told, users = Told(), users_of(dsn)
     database = Database.open(dsn)
-    rebuild = Rebuild(
-        partial(database.connect, "replay"), DatabaseLog(database.topology), [History()], processes=1
-    )
+    log = DatabaseLog(database.topology)
     with Writing(dsn, told) as process, ThreadPoolExecutor(1) as thread:
-        told.wait_for_more(50)
-        with waiting_at_the_end(dsn, other):
-            switching = thread.submit(rebuild.run)
-            for node, phase in ((other, HELD_UP), (killed, PREPARED)):
-                with psycopg.connect(node.dsn, autocommit=True) as connection:
-                    while connection.execute(phase.encode()).fetchall() == [(0,)]:
-                        assert not switching.done()
-            killed.kill()
-        assert is_part_of_it_away(switching.exception())
-        assert generation_of_history(dsn) == 2, "the switch was made before the node could not be reached"
-        told.wait_for_more(50, of=users[other.address])
-        killed.start()
-        told.wait_for_more(20, of=users[killed.address], seconds=RECOVERED)
+        for number in range(ROUNDS):
+            killed, other = random.sample(nodes, 2)
+            told.wait_for_more(50)
+            with waiting_at_the_end(dsn, other):
+                rebuild = Rebuild(partial(database.connect, "replay"), log, [History()], processes=1)
+                switching = thread.submit(rebuild.run)
+                for node, phase in ((other, HELD_UP), (killed, PREPARED)):
+                    with psycopg.connect(node.dsn, autocommit=True) as connection:
+                        while connection.execute(phase.encode()).fetchall() == [(0,)]:
+                            assert not switching.done()
+                killed.kill()
+            assert is_part_of_it_away(switching.exception())
+            assert generation_of_history(dsn) == 2 + number, "the node was killed after it was switched"
+            told.wait_for_more(50, of=users[other.address])
+            killed.start()
+            told.wait_for_more(20, of=users[killed.address], seconds=RECOVERED)
         process.stop()
     check(dsn, told)
 
@@ -180,3 +180,5 @@ def waiting_at_the_end(dsn: str, node: ClusterServer) -> Iterator[None]:
         connection.execute("SELECT pg_advisory_lock(%s)", [WAITS])
         yield
         connection.execute("SELECT pg_advisory_unlock(%s)", [WAITS])
+        # Once the transaction that waited for it is over.
+        connection.execute(sql.SQL("DROP TRIGGER waits ON {}").format(sql.Identifier(*table.split("."))))
