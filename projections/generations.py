@@ -69,6 +69,10 @@ TABLES: Final = """
 """
 
 
+WAIT_NO_LONGER: Final = "SET LOCAL lock_timeout = {}"
+"""On the nodes of a cluster too, to which no other way of setting it is passed on."""
+
+
 class Generation(Struct, frozen=True):
     """One physical build of a projection: its tables end in `_g<number>`."""
 
@@ -204,7 +208,7 @@ def drop(
     for _ in range(attempts):
         try:
             with connection.transaction():
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
+                connection.execute(sql.SQL(WAIT_NO_LONGER).format(sql.Literal(patience)))
                 drop_now(connection, generation)
         except errors.LockNotAvailable:
             continue

@@ -23,6 +23,7 @@ ACTIVITY: Final = "pg_stat_activity" if COORDINATOR is None else "citus_stat_act
 APART: Final = "lays shards out anew that lie in one place"
 ONE_SERVER: Final = {
     "tests/projections/following/test_lanes.py": APART,
+    "tests/projections/rebuilding/test_lanes.py": APART,
     "tests/service/store/test_lanes.py": APART,
     "tests/service/store/test_layout.py::test_one_server_has_one_lane": "is about one server",
     "tests/service/store/test_layout.py::test_a_process_that_began_with_another_layout": APART,
