@@ -19,7 +19,6 @@ from projections.rows.apply import COPY_FROM
 from tests.conftest import SHARDS
 from tests.projections.rebuilding.replayed import (
     LOG,
-    UNTOLD,
     Other,
     Spoken,
     Words,
@@ -29,6 +28,7 @@ from tests.projections.rebuilding.replayed import (
     connecting,
     contents,
     positions,
+    refuse_without_a_word,
     say,
     spoken,
     talk,
@@ -183,8 +183,7 @@ def test_what_a_copy_says_nothing_of_is_found_row_by_row_and_parked(dsn: str) ->
     """As on a distributed PostgreSQL, where a COPY fails for whatever reason with the same words."""
     sick, well, *_ = conversations = spoken(6)
     built(dsn, Words())
-    with connected(dsn) as connection:
-        connection.execute(UNTOLD.encode(), prepare=False)
+    refuse_without_a_word(dsn)
     talk(dsn, conversations, messages=1)
     with storing(dsn) as store:
         at = say(store, sick, said("fine", "bad"))
@@ -202,8 +201,7 @@ def test_an_append_is_not_kept_waiting_by_a_copy_that_says_nothing(dsn: str) -> 
     sick, well, *_ = conversations = spoken(6)
     words = WordsAtOnce()
     [generation] = built(dsn, words)
-    with connected(dsn) as connection:
-        connection.execute(UNTOLD.encode(), prepare=False)
+    refuse_without_a_word(dsn)
     talk(dsn, conversations, messages=1, projections=[words])
     with storing(dsn, [words]) as store:
         many = (said("fine", f"more {number}") for number in range(1, COPY_FROM))
