@@ -24,6 +24,9 @@ APART: Final = "lays shards out anew that lie in one place"
 ONE_SERVER: Final = {
     "tests/projections/following/test_lanes.py": APART,
     "tests/projections/rebuilding/test_lanes.py": APART,
+    "tests/service/audit/test_lanes.py": APART,
+    "tests/service/privacy/test_lanes.py": APART,
+    "tests/service/replies/test_lanes.py": APART,
     "tests/service/store/test_lanes.py": APART,
     "tests/service/store/test_layout.py::test_one_server_has_one_lane": "is about one server",
     "tests/service/store/test_layout.py::test_a_process_that_began_with_another_layout": APART,

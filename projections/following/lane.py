@@ -17,7 +17,7 @@ from projections.following import parking
 from projections.following.advance import Step, follow_page, put_in_step
 from projections.following.wake import CHANNEL, Wake
 from projections.generations import Generation
-from projections.log import Log
+from projections.log import Log, few_at_once
 from projections.projection import Projection
 
 logger = logging.getLogger("hansard.follower")
@@ -53,6 +53,7 @@ BEHIND: Final = """
     WHERE position < head OR projection = ANY(%(with_append)s::text[])
     ORDER BY projection, generation, shard
 """
+"""Of one lane's shards, or of some of them."""
 
 
 class Behind(Struct, frozen=True):
@@ -81,6 +82,7 @@ class LaneFollower:
         stopping: threading.Event,
     ) -> None:
         self.shards = frozenset(shards)
+        self._parts = list(few_at_once(sorted(shards)))
         self.wake = wake
         self.moved_at = time.monotonic()
         """When it last looked what is behind, or took a page further."""
@@ -181,11 +183,14 @@ class LaneFollower:
         given = {
             "known": Json({each.name: each.version for each in projections}),
             "with_append": [each.name for each in projections if each.with_append],
-            "shards": list(self.shards),
         }
         self._looking_since = time.monotonic()
         with connection.cursor(row_factory=class_row(Behind)) as cursor:
-            behind = cursor.execute(BEHIND, given).fetchall()
+            behind = [
+                each
+                for shards in self._parts
+                for each in cursor.execute(BEHIND, given | {"shards": shards}).fetchall()
+            ]
         self._looking_since, self.moved_at = None, time.monotonic()
         return behind
 
@@ -257,4 +262,10 @@ def took_all(behind: Iterable[Behind], step: Step) -> bool:
 
 
 def by_build(behind: Iterable[Behind]) -> list[list[Behind]]:
-    return [list(group) for _, group in groupby(behind, lambda each: (each.projection, each.generation))]
+    """In the order of their shards."""
+    ordered = sorted(behind, key=build_of)
+    return [list(group) for _, group in groupby(ordered, build_of)]
+
+
+def build_of(behind: Behind) -> tuple[str, int]:
+    return behind.projection, behind.generation

@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, Connection
 
 from domain.errors import EventUnreadable
 from domain.recorded import Recorded, Unreadable
+from projections.log import few_at_once
 from service.store.codec import decode
 from service.store.layout import Lanes, lanes
 from service.store.topology.single import SingleServer
@@ -27,8 +28,6 @@ END: Final = 2**63 - 1
 COLUMNS: Final = (
     "shard, position, conversation_id, version, topic, state, recorded_at, user_id, actor, request_id"
 )
-SHARDS_AT_ONCE: Final = 64
-"""PostgreSQL sorts the shards that are asked for anew for each of them: for a thousand that takes a while."""
 HEADS: Final = """
 SELECT l.shard, COALESCE((
     SELECT e.position FROM events AS e
@@ -185,7 +184,7 @@ class DatabaseLog:
 
 
 def heads_of(connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:
-    parts = (list(lane[at : at + SHARDS_AT_ONCE]) for at in range(0, len(lane), SHARDS_AT_ONCE))
+    parts = few_at_once(lane)
     return {shard: head for part in parts for shard, head in connection.execute(HEADS, {"shards": part})}
 
 
