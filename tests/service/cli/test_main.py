@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from service.cli import main as command_line
+from service.cli.bench import PLANNED
 from service.cli.main import COMMANDS, main, parse
 from service.settings.settings import explain
 from tests.serving import hansard
@@ -47,7 +48,8 @@ FLAGS: dict[str, set[str]] = {
     "keys revoke": DATABASE,
     "keys seal": {"--data", "--out"},
     "token": {"--user", "--minutes", "--jwt-secret", "--jwt-issuer", "--jwt-audience"},
-    "bench": {"--quick", "--rounds", "--events", "--data", "--dsn", "--into"},
+    "bench": {"--quick", "--rounds", "--events", "--data", "--dsn", "--into"}
+    | {f"--{each}" for each in PLANNED},
     "settings": set(),
 }
 """What each command has promised to take."""
