@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import ceil, log
 from typing import Final
 
+from projections.rebuilding.loaders import MOST_PROCESSES as MOST_LOADERS
 from service.bench.demand import Demand
 from service.bench.scale.costs import TASKS, Costs, Work
 from service.bench.scale.estimate import DAY, Estimate, amount, size, span
@@ -22,6 +23,7 @@ from service.bench.scale.proportion import (
     whole_with_replay,
 )
 from service.bench.scale.sizes import IndexSize
+from service.verify.log import MOST_PROCESSES as MOST_CHECKERS
 
 FREEZE: Final = 200_000_000
 """Transactions after which PostgreSQL goes through a table to freeze what is not frozen yet."""
@@ -122,11 +124,9 @@ def traffic(costs: Costs, demand: Demand) -> Iterator[Estimate]:
 
 
 def upkeep(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
-    cores, every = demand.node.cores, events(costs, demand)
-    nodes_cores = nodes.count * cores
-    yield long("replay of all projections", costs.replay, every, cores)
-    yield long("the same on half of all nodes' cores", costs.replay, every, nodes_cores // 2)
-    yield long("verify, the chains", costs.verify, every, cores)
+    every = events(costs, demand)
+    yield long("replay of all projections", costs.replay, every, cores_of(MOST_LOADERS, demand))
+    yield long("verify, the chains", costs.verify, every, cores_of(MOST_CHECKERS, demand))
     yield long("seal", costs.seal, every, 1)
     yield long("export", costs.export, demand.messages, 1)
     yield long("import", costs.imported, demand.messages, 2)
@@ -137,6 +137,11 @@ def upkeep(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
     yield Estimate(
         "base backup, all nodes at once", "", span(longest), f"{size(BACKUP)}/s from each node (assumed)"
     )
+
+
+def cores_of(processes: int, demand: Demand) -> int:
+    """PostgreSQL has one at work for each."""
+    return min(2 * processes, demand.node.cores)
 
 
 def long(what: str, work: Work, count: float, cores: int) -> Estimate:
