@@ -8,13 +8,16 @@ import importlib
 import pkgutil
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pglast
 from pglast import ast as tree
+from pglast.parser import fingerprint
 from pglast.visitors import Visitor
 from psycopg import sql
 
@@ -29,6 +32,7 @@ from service.hansard import projections_of
 from service.settings.settings import Settings
 
 VERBS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
+CURSOR = re.compile(r"\s*DECLARE .*? CURSOR (?:WITH HOLD )?FOR\s", re.DOTALL)
 SCHEMA = Path(service.__file__).parent / "store" / "schema"
 TABLE = re.compile(r"CREATE TABLE (\w+) \(\s*shard smallint", re.MULTILINE)
 PROJECTIONS = projections_of(Settings())
@@ -49,7 +53,7 @@ DISTRIBUTED = durable() | {table.name for each in PROJECTIONS for table in each.
 FRAME = re.compile(r"\{(?:source|query|matching)\}")
 FILLED = {
     "service.store.recorder.EVENTS": {"{order}": "ASC"},
-    "service.transfer.file.export.DIRECTORY": {"{}": ""},
+    "service.transfer.file.export.DIRECTORY": {"{first}": "", "{last}": ""},
     "service.verify.shard.ROWS": {"{} FROM": "* FROM", "{} ORDER": "ORDER"},
     "projections.rebuilding.compare.SUMS": {"{excluded}": "true"},
     "projections.rebuilding.compare.DIFFERENCES": {
@@ -152,6 +156,11 @@ def rows_written() -> Iterator[tuple[str, str]]:
 
 
 def parsed(statement: str) -> tuple[tree.Node, ...]:
+    return tuple(pglast.parse_sql(spelled(statement)))
+
+
+def spelled(statement: str) -> str:
+    """As PostgreSQL is told it."""
     numbers: dict[str, int] = {}
 
     def number(found: re.Match[str]) -> str:
@@ -161,7 +170,29 @@ def parsed(statement: str) -> tuple[tree.Node, ...]:
     text = re.sub(r"%(?:\((\w+)\))?[sbt](?!\w)", number, statement)
     text = text.replace("{projection}", "'name'").replace("{generation}", "1")
     text = re.sub(r"\{(\w*)\}", lambda found: found[1] if found[1] in DISTRIBUTED else ANY_TABLE, text)
-    return tuple(pglast.parse_sql(text.replace("%%", "%")))
+    return text.replace("%%", "%")
+
+
+@cache
+def by_shape() -> dict[str, list[str]]:
+    """The names of the statements that PostgreSQL is told alike, but for values."""
+    found = defaultdict[str, list[str]](list)
+    for name, statement in told().items():
+        found[shape(spelled(statement))].append(name)
+    return found
+
+
+def names_of(sent: str) -> list[str]:
+    """Of the statements, those that it may be."""
+    sent = CURSOR.sub("", sent)
+    if not VERBS.match(sent):
+        return []
+    return by_shape().get(shape(sent)) or by_shape().get(shape(OF_TABLE.sub(ANY_TABLE, sent)), [])
+
+
+def shape(statement: str) -> str:
+    """The same for statements that differ in their values and in the number of the build alone."""
+    return fingerprint(re.sub(r"_g\d+\b", "", statement))
 
 
 def faults(statement: str) -> list[str]:

@@ -76,8 +76,9 @@ class Rebuild:
                 older, locked = switch(connection, self._log, builds)
                 left = [each for each in older if not generations.drop(connection, each)]
                 parked = sum(
-                    len(parking.skipped(connection, build.generation, self._log.shards(connection)))
+                    len(parking.skipped(connection, build.generation, lane))
                     for build in builds
+                    for lane in self._log.lanes(connection)
                 )
                 return Rebuilt(
                     [replace(build.generation, stage="live") for build in builds],

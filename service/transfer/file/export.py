@@ -50,14 +50,17 @@ SELECT user_id, shard, conversation_id, erased FROM (
     CROSS JOIN LATERAL (
         SELECT e.topic, e.user_id FROM events AS e
         WHERE e.shard = first.shard AND e.conversation_id = first.conversation_id AND e.topic = ANY(%(ours)s)
+            {last}
         ORDER BY e.version DESC LIMIT 1
     ) AS last
-    WHERE first.version = 1 AND first.topic = ANY(%(begins)s) {}
+    WHERE first.version = 1 AND first.topic = ANY(%(begins)s) {first}
 ) AS found
 ORDER BY user_id COLLATE "C" NULLS FIRST, conversation_id, shard"""
 OF_USER: Final = """
     AND first.shard = %(shard)s AND first.user_id = %(user_id)s
     AND last.user_id = %(user_id)s AND last.topic <> %(erased)s"""
+OF_SHARD: Final = "AND e.shard = %(shard)s"
+"""Also where the last event is looked for: what `first` says of its shard counts for no other table."""
 OF_CONVERSATION: Final = "AND first.conversation_id = %(conversation_id)s"
 AFTER: Final = """
     AND last.topic <> %(erased)s AND last.user_id COLLATE "C" > %(after)s"""
@@ -145,7 +148,10 @@ def directory(connection: Connection[Any], selection: Selection) -> Iterator[Exp
     if selection.after is not None:
         parts.append(AFTER)
         given |= {"after": selection.after}
-    statement = sql.SQL(DIRECTORY).format(sql.SQL("\n").join(map(sql.SQL, parts)))
+    statement = sql.SQL(DIRECTORY).format(
+        first=sql.SQL("\n").join(map(sql.SQL, parts)),
+        last=sql.SQL("" if selection.user_id is None else OF_SHARD),
+    )
     with connection.cursor("directory") as cursor:
         cursor.execute(statement, given, binary=True)
         while page := cursor.fetchmany(DIRECTORY_PAGE):
