@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Queue
 from typing import Any
@@ -27,6 +27,7 @@ from tests.projections.rebuilding.replayed import (
     connected,
     connecting,
     contents,
+    lanes,
     positions,
     refuse_without_a_word,
     say,
@@ -41,12 +42,11 @@ PATIENCE = 20.0
 
 @contextmanager
 def following(
-    dsn: str, *projections: Projection, log: Log = LOG, wake: Wake | None = None, page: int = 100
+    dsn: str, *projections: Projection, log: Log = LOG, wake: Callable[[], Wake] = Wake, page: int = 100
 ) -> Iterator[Queue[str]]:
     """A follower on a thread, and the news of its progress."""
     news = Queue[str]()
-    given = (connecting(dsn), log, projections, news.put, page)
-    running = Follower(*given, lambda: wake or Wake())
+    running = Follower(connecting(dsn), log, projections, news.put, page, wake)
     running.start()
     try:
         yield news
@@ -104,11 +104,14 @@ def test_no_append_slips_between_the_last_page_and_being_in_step(dsn: str) -> No
     [generation] = built(dsn, words)
     talk(dsn, spoken(3))
     conversation = Spoken(0)
-    shards = list(positions(dsn, generation))
+
+    def step() -> None:
+        for shards in lanes(dsn):
+            put_in_step(connection, LOG, words, generation, shards, 100, parking.apply_page)
+
     with connected(dsn) as connection, storing(dsn, [words]) as store:
-        with lane_held(dsn):
-            given = (connection, LOG, words, generation, shards, 100, parking.apply_page)
-            stepping = threading.Thread(target=put_in_step, args=given)
+        with lane_held(dsn, conversation.user_id):
+            stepping = threading.Thread(target=step)
             stepping.start()
             wait_until_blocked(dsn)
             append = threading.Thread(target=say, args=(store, conversation, said("in between")))
@@ -123,12 +126,13 @@ def test_no_append_slips_between_the_last_page_and_being_in_step(dsn: str) -> No
 def test_shards_that_another_process_has_in_hand_are_left_to_it(dsn: str) -> None:
     [generation] = built(dsn, Words())
     talk(dsn, spoken(10))
-    behind = [shard for shard, head in heads(dsn).items() if head]
+    ends = heads(dsn)
+    behind = max(([shard for shard in shards if ends[shard]] for shards in lanes(dsn)), key=len)
     with connected(dsn) as connection, connected(dsn) as another, another.transaction():
         another.execute("SELECT 1 FROM checkpoints WHERE shard = %s FOR UPDATE", [behind[0]])
         step = follow_page(connection, LOG, Words(), generation, behind, 1000, parking.apply_page)
         assert step.contested
-        assert step.events == sum(heads(dsn).values()) - heads(dsn)[behind[0]]
+        assert step.events == sum(ends[shard] for shard in behind[1:])
     follow(dsn, Words())
     assert contents(dsn, Words(), 1) == wanted(dsn, Words())
 
@@ -237,21 +241,35 @@ def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Sleepy(Wake):
-    """Tells when somebody goes to sleep on it."""
-
-    def __init__(self) -> None:
+    def __init__(self, asleep: threading.Semaphore) -> None:
         super().__init__()
-        self.asleep = threading.Semaphore(0)
+        self._asleep = asleep
 
     def wait(self, *given: Any) -> None:
-        self.asleep.release()
+        self._asleep.release()
         super().wait(*given)
+
+
+class Sleepers:
+    """One for each lane; tells when somebody goes to sleep on one."""
+
+    def __init__(self) -> None:
+        self.asleep = threading.Semaphore(0)
+        self._made = list[Sleepy]()
+
+    def __call__(self) -> Sleepy:
+        self._made.append(Sleepy(self.asleep))
+        return self._made[-1]
+
+    def set(self) -> None:
+        for each in self._made:
+            each.set()
 
 
 @pytest.mark.usefixtures("no_poll")
 def test_an_append_of_its_own_process_wakes_it(dsn: str) -> None:
     built(dsn, Words())
-    wake = Sleepy()
+    wake = Sleepers()
     with following(dsn, Words(), wake=wake) as news, storing(dsn, committed=lambda _: wake.set()) as store:
         for number in range(3):
             assert wake.asleep.acquire(timeout=PATIENCE)
@@ -263,7 +281,7 @@ def test_an_append_of_its_own_process_wakes_it(dsn: str) -> None:
 @pytest.mark.usefixtures("no_poll")
 def test_an_append_of_another_process_wakes_it(dsn: str) -> None:
     built(dsn, Words())
-    wake = Sleepy()
+    wake = Sleepers()
     with following(dsn, Words(), wake=wake) as news:
         assert wake.asleep.acquire(timeout=PATIENCE)
         talk(dsn, spoken(1), messages=1)
@@ -274,7 +292,7 @@ def test_an_append_of_another_process_wakes_it(dsn: str) -> None:
 
 def test_it_outlives_its_connection(dsn: str, caplog: pytest.LogCaptureFixture) -> None:
     built(dsn, Words())
-    wake = Sleepy()
+    wake = Sleepers()
     with following(dsn, Words(), wake=wake) as news:
         assert wake.asleep.acquire(timeout=PATIENCE)
         rows(
@@ -291,7 +309,7 @@ def test_a_build_that_is_switched_away_is_left_alone(dsn: str) -> None:
     talk(dsn, spoken(2))
     gone = Generation("words", 7, "1", "live")
     with connected(dsn) as connection:
-        step = follow_page(connection, LOG, Words(), gone, [0, 1, 2], 1000, parking.apply_page)
+        step = follow_page(connection, LOG, Words(), gone, lanes(dsn)[0], 1000, parking.apply_page)
     assert step.events == 0
 
 

@@ -193,6 +193,11 @@ def generations(dsn: str) -> list[Generation]:
         return every(connection)
 
 
+def lanes(dsn: str) -> list[list[int]]:
+    with connected(dsn) as connection:
+        return LOG.lanes(connection)
+
+
 def positions(dsn: str, generation: Generation) -> dict[int, int | None]:
     query = "SELECT shard, position FROM checkpoints WHERE projection = %s AND generation = %s"
     return dict(rows(dsn, query, generation.projection, generation.number))
