@@ -35,6 +35,7 @@ ONE_SERVER: Final = {
     "tests/service/store/topology/test_topology.py::test_a_database_of_one_server": "is about one server",
     "tests/service/store/topology/test_topology.py::test_it_cannot_be_distributed": "is about one server",
     "tests/service/test_health.py::test_a_lane": APART,
+    "tests/service/verify/test_verify.py::test_an_event_in_a_shard_that": "moves a row to another shard",
 }
 """What means nothing on a cluster, and why: the tests whose names begin so."""
 

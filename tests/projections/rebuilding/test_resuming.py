@@ -6,7 +6,7 @@ import pytest
 
 from projections.errors import ReplayIsRunning
 from projections.generations import building
-from projections.rebuilding.guard import guarded
+from projections.rebuilding.guard import OURS, guarded
 from projections.rebuilding.progress import Progress
 from tests.projections.rebuilding.replayed import (
     Other,
@@ -120,7 +120,8 @@ def test_a_build_that_was_killed_goes_on_where_it_was(dsn: str) -> None:
 
 
 def until_guard_is_gone(dsn: str) -> None:
-    while rows(dsn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != [(0,)]:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
+    while rows(dsn, held, OURS) != [(0,)]:
         pass
 
 

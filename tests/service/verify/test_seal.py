@@ -109,7 +109,7 @@ def say_something_else(dsn: str) -> None:
 
 
 def change_the_time(dsn: str) -> None:
-    change(dsn, "recorded_at = recorded_at - interval '1 day'", 3)
+    change(dsn, "recorded_at = '2026-01-31 23:00:00+00'", 3)
 
 
 def change_who_said_it(dsn: str) -> None:
@@ -118,7 +118,8 @@ def change_who_said_it(dsn: str) -> None:
         """
         UPDATE events AS e SET actor = o.actor, person_salt = o.person_salt, person_digest = o.person_digest
         FROM events AS o WHERE e.conversation_id = %(victim)s AND e.version = 3
-            AND o.conversation_id = %(other)s AND o.version = 1""",
+            AND o.conversation_id = %(other)s AND o.version = 1
+            AND e.shard = %(shard)s AND o.shard = e.shard""",
     )
 
 

@@ -37,10 +37,10 @@ CHANGES = {
     "person_salt": "'\\x00'",
     "person_digest": "sha256('x')",
     "request_id": "'another'",
-    "command_id": "gen_random_uuid()",
+    "command_id": "md5('x')::uuid",
     "command_digest": "sha256('x')",
     "command_size": "2",
-    "recorded_at": "recorded_at + interval '1 microsecond'",
+    "recorded_at": "'2026-01-31 23:00:00.000001+00'",
     "position": "999",
     "digest": "sha256('x')",
 }
@@ -137,6 +137,7 @@ def test_states_that_were_swapped_with_their_salts_and_digests_are_found(
         """
         UPDATE events AS e SET state = o.state, state_salt = o.state_salt, state_digest = o.state_digest
         FROM events AS o WHERE e.conversation_id = %(victim)s AND o.conversation_id = %(victim)s
+          AND e.shard = %(shard)s AND o.shard = e.shard
           AND e.version + o.version = 7 AND e.version IN (3, 4)""",
     )
     assert verify(log) == 1
