@@ -12,6 +12,7 @@ from service.replies.errors import ReplyInProgress, TooManyReplies
 from service.responder import ResponderFailed, Used
 from service.store.repository import Caller
 from tests.service.replies.conversing import ANN, command, conversing, heard, heard_until, outcome
+from tests.service.store.appending import until
 
 BOB = Caller("bob", "bob")
 
@@ -254,7 +255,7 @@ async def test_no_connection_is_held_while_a_model_is_waited_for(dsn: str) -> No
             one.responder.answers(go, "Yes.")
         running = [await one.ask(f"{each}?") for each in range(20)]
         assert await one.drafts() == 20
-        assert one.hansard.pool.get_stats()["pool_available"] == 2
+        await until(lambda: one.hansard.pool.get_stats()["pool_available"] == 2)
         go.set()
         for reply in running:
             await outcome(reply)
