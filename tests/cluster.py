@@ -25,6 +25,7 @@ ONE_SERVER: Final = {
     "tests/projections/following/test_lanes.py": APART,
     "tests/projections/rebuilding/test_lanes.py": APART,
     "tests/service/api/test_changes.py::test_an_append_is_looked_for_once": "reads one server's log",
+    "tests/service/api/test_lanes.py": APART,
     "tests/service/audit/test_lanes.py": APART,
     "tests/service/privacy/test_lanes.py": APART,
     "tests/service/replies/test_lanes.py": APART,
