@@ -15,8 +15,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from service.bench.demand import Demand
 from service.bench.logs import Loaded, Shape, bring_up, load
+from service.bench.planned import PlannedRecord
 from service.hansard import projections_of
 from service.postgres.embedded import EmbeddedPostgres
 from service.settings.settings import Settings
@@ -34,7 +34,7 @@ class Place:
         say: Say,
         quick: bool = False,
         events: int | None = None,
-        demand: Demand = Demand(),  # noqa: B008 - it never changes
+        planned: PlannedRecord = PlannedRecord(),  # noqa: B008 - it never changes
         embedded: bool = True,
     ) -> None:
         self.server = server
@@ -42,7 +42,7 @@ class Place:
         self.quick = quick
         self.events = events or (50_000 if quick else 1_000_000)
         """How many messages the large log has."""
-        self.demand = demand
+        self.planned = planned
         self._embedded = embedded
         self._say = say
         self._began = time.monotonic()
@@ -122,19 +122,19 @@ def place(
     say: Say,
     quick: bool,
     events: int | None,
-    demand: Demand = Demand(),  # noqa: B008 - it never changes
+    planned: PlannedRecord = PlannedRecord(),  # noqa: B008 - it never changes
 ) -> Iterator[Place]:
     """On the server of the DSN, or on one that is started for this in a new folder."""
     with tempfile.TemporaryDirectory(prefix="hansard-bench-", dir=parent) as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL runs as another user where Hansard runs as root
         if dsn is not None:
-            with closing(Place(dsn, folder, say, quick, events, demand, embedded=False)) as made:
+            with closing(Place(dsn, folder, say, quick, events, planned, embedded=False)) as made:
                 yield made
             return
         say(f"Starting a PostgreSQL in {folder} ({file_system(folder)})")
         with EmbeddedPostgres(folder / "data") as server:
-            yield Place(server.dsn, folder, say, quick, events, demand)
+            yield Place(server.dsn, folder, say, quick, events, planned)
 
 
 def file_system(folder: Path) -> str:

@@ -12,9 +12,9 @@ from argparse import (
 from pathlib import Path
 from typing import Final
 
-from service.bench.demand import Demand, NodeSize
 from service.bench.figures import table
 from service.bench.place import Place, place
+from service.bench.planned import NodeSize, PlannedRecord
 from service.bench.report import put
 from service.bench.subjects import ONCE, SUBJECTS, subject
 from service.cli.terminal import positive, say, warn
@@ -64,11 +64,11 @@ def arguments(parser: ArgumentParser) -> None:
         action="append",
         help="also put each table into its place in a file; given again, in the first that has one",
     )
-    planned(parser.add_argument_group("what `hansard bench scale` calculates for"))
+    planning(parser.add_argument_group("what `hansard bench scale` calculates for"))
 
 
-def planned(group: _ArgumentGroup) -> None:
-    """What is not given is as in `Demand` and `NodeSize`."""
+def planning(group: _ArgumentGroup) -> None:
+    """What is not given is as in `PlannedRecord` and `NodeSize`."""
     for name, said in PLANNED.items():
         group.add_argument(
             f"--{name}", type=positive, metavar="N", help=f"{said} [default: {default(name):,}]"
@@ -76,15 +76,15 @@ def planned(group: _ArgumentGroup) -> None:
 
 
 def default(name: str) -> int:
-    demand = Demand()
-    found: int = getattr(demand.node if name in NODE else demand, name)
-    return found or demand.started
+    planned = PlannedRecord()
+    found: int = getattr(planned.node if name in NODE else planned, name)
+    return found or planned.started
 
 
-def demand_of(options: Namespace) -> Demand:
+def planned_of(options: Namespace) -> PlannedRecord:
     given = {name: value for name in PLANNED if (value := getattr(options, name)) is not None}
     node = NodeSize(**{name: given.pop(name) for name in NODE if name in given})
-    return Demand(node=node, **given)
+    return PlannedRecord(node=node, **given)
 
 
 def known_subject(text: str) -> str:
@@ -97,8 +97,8 @@ def run(options: Namespace) -> int:
     """Of the settings of the service none counts: what it has recorded is not to be measured on."""
     parent = Path(options.data).absolute() if options.data else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is to be stopped then, too
-    demand = demand_of(options)
-    with place(options.dsn, parent, warn, options.quick, options.events, demand) as here:
+    planned = planned_of(options)
+    with place(options.dsn, parent, warn, options.quick, options.events, planned) as here:
         try:
             return measure(here, options)
         except KeyboardInterrupt:

@@ -13,10 +13,10 @@ from psycopg import Connection
 
 from projections.following.follower import Follower
 from service.bench.commands import took
-from service.bench.demand import Demand
 from service.bench.logs import build, fill, prepare
 from service.bench.place import Place
-from service.bench.scale.processors import Processors, Used
+from service.bench.planned import PlannedRecord
+from service.bench.scale.processors import Processors, ProcessorTime
 from service.bench.scale.sample import Sample
 from service.bench.scale.sizes import TableSize, sizes
 from service.commands import add_messages
@@ -41,19 +41,19 @@ FROM generate_series(0, %(shards)s - 1) AS shard ORDER BY shard"""
 """Where Citus puts each shard, between 0 and 1: it distributes by this very function."""
 
 
-class Work(Struct, frozen=True):
+class MeasuredWork(Struct, frozen=True):
     """What each of so many events or messages took."""
 
     rate: float
     """So many a second: on a machine that does other things, too, it is too low."""
-    used: Used
+    used: ProcessorTime
     """Seconds of a processor, which depend less on what else goes on."""
 
 
 class AppendCost(Struct, frozen=True):
     """Of one message by itself, with all that follows it."""
 
-    work: Work
+    work: MeasuredWork
     wal: float
     """Bytes, with the images of pages that a checkpoint asks for."""
     transactions: float
@@ -64,21 +64,21 @@ class Costs(Struct, frozen=True):
     events: int
     tables: list[TableSize]
     append: AppendCost
-    replay: Work
-    verify: Work
-    seal: Work
-    export: Work
-    imported: Work
+    replay: MeasuredWork
+    verify: MeasuredWork
+    seal: MeasuredWork
+    export: MeasuredWork
+    imported: MeasuredWork
     file: int
     """Bytes of the export."""
     places: list[float]
 
 
-def costs_of(place: Place, demand: Demand) -> Costs:
+def costs_of(place: Place, planned: PlannedRecord) -> Costs:
     projections = projections_of(Settings())
     with place.database() as dsn:
         prepare(dsn, projections)
-        sample = Sample(demand, SAMPLE // 10 if place.quick else SAMPLE)
+        sample = Sample(planned, SAMPLE // 10 if place.quick else SAMPLE)
         with closing(Store(Database.open(dsn), [each for each in projections if each.with_append])) as store:
             store.start()
             asyncio.run(fill(store, sample.appends(store), place.say))
@@ -89,7 +89,7 @@ def costs_of(place: Place, demand: Demand) -> Costs:
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")
             tables = sizes(connection)
-            places = [each for (each,) in connection.execute(PLACES, {"shards": demand.shards})]
+            places = [each for (each,) in connection.execute(PLACES, {"shards": planned.shards})]
             count = APPENDS // 10 if place.quick else APPENDS
             append = asyncio.run(appending(connection, dsn, sample, count))
             place.say(f"appended, {append.work.rate:,.0f}/s")
@@ -113,13 +113,13 @@ class Timer:
         self._place = place
         self._processors = processors
 
-    def work(self, what: str, done: Callable[[], int]) -> Work:
+    def work(self, what: str, done: Callable[[], int]) -> MeasuredWork:
         """It gives back how many events or messages that were."""
         before, started = self._processors.used(), time.perf_counter()
         count = done()
         seconds = time.perf_counter() - started
         self._place.say(f"{what} {count:,}, {count / seconds:,.0f}/s")
-        return Work(count / seconds, (self._processors.used() - before) / count)
+        return MeasuredWork(count / seconds, (self._processors.used() - before) / count)
 
 
 async def appending(connection: Connection[Any], dsn: str, sample: Sample, count: int) -> AppendCost:
@@ -145,7 +145,7 @@ async def appending(connection: Connection[Any], dsn: str, sample: Sample, count
         await asyncio.to_thread(hansard.follower.run_once)
         used, (wal_after, transaction_after) = processors.used() - before, mark(connection)
     return AppendCost(
-        Work(count / seconds, used / count),
+        MeasuredWork(count / seconds, used / count),
         (wal_after - wal) / count,
         (transaction_after - transaction) / count,
     )

@@ -5,8 +5,8 @@ from math import ceil, log
 from typing import Final
 
 from projections.rebuilding.loaders import MOST_PROCESSES as MOST_LOADERS
-from service.bench.demand import Demand
-from service.bench.scale.costs import TASKS, Costs, Work
+from service.bench.planned import PlannedRecord
+from service.bench.scale.costs import TASKS, Costs, MeasuredWork
 from service.bench.scale.estimate import DAY, Estimate, amount, size, span
 from service.bench.scale.nodes import Nodes, largest_lane, machines, nodes_for
 from service.bench.scale.proportion import (
@@ -39,32 +39,32 @@ BACKUP: Final = 200_000_000
 """Bytes a second of a base backup of one node."""
 
 
-def plan(costs: Costs, demand: Demand) -> list[Estimate]:
-    nodes = nodes_for(costs, demand)
+def plan(costs: Costs, planned: PlannedRecord) -> list[Estimate]:
+    nodes = nodes_for(costs, planned)
     return [
-        *record(costs, demand),
-        *disk(costs, demand),
-        *indexes(costs, demand, nodes),
-        *traffic(costs, demand),
-        *machines(costs, demand, nodes),
-        *upkeep(costs, demand, nodes),
-        *limits(costs, demand, nodes),
+        *record(costs, planned),
+        *disk(costs, planned),
+        *indexes(costs, planned, nodes),
+        *traffic(costs, planned),
+        *machines(costs, planned, nodes),
+        *upkeep(costs, planned, nodes),
+        *limits(costs, planned, nodes),
     ]
 
 
-def record(costs: Costs, demand: Demand) -> Iterator[Estimate]:
-    yield Estimate("users", "", amount(demand.users), "given")
-    yield Estimate("messages", amount(costs.messages), amount(demand.messages), "given")
-    each = f"{demand.of_conversation} messages each (assumed)"
-    yield Estimate("conversations", "", amount(demand.started), each)
+def record(costs: Costs, planned: PlannedRecord) -> Iterator[Estimate]:
+    yield Estimate("users", "", amount(planned.users), "given")
+    yield Estimate("messages", amount(costs.messages), amount(planned.messages), "given")
+    each = f"{planned.of_conversation} messages each (assumed)"
+    yield Estimate("conversations", "", amount(planned.started), each)
     known = "one a message, and the start of each conversation"
-    yield Estimate("events", amount(costs.events), amount(events(costs, demand)), known)
-    of_shard = events(costs, demand) / demand.shards
-    yield Estimate(f"events of each of {demand.shards} shards", "", amount(of_shard), "divided")
+    yield Estimate("events", amount(costs.events), amount(events(costs, planned)), known)
+    of_shard = events(costs, planned) / planned.shards
+    yield Estimate(f"events of each of {planned.shards} shards", "", amount(of_shard), "divided")
 
 
-def disk(costs: Costs, demand: Demand) -> Iterator[Estimate]:
-    factor = times(costs, demand)
+def disk(costs: Costs, planned: PlannedRecord) -> Iterator[Estimate]:
+    factor = times(costs, planned)
     for table in large_tables(costs):
         every, rows, beside, indexed = (
             f"{each / costs.messages:,.0f}" for each in (table.bytes, table.heap, table.apart, table.indexed)
@@ -76,13 +76,13 @@ def disk(costs: Costs, demand: Demand) -> Iterator[Estimate]:
             "in proportion",
         )
     here = f"{total(costs) / costs.messages:,.0f} B a message"
-    yield Estimate("all tables", here, size(whole(costs, demand)), "in proportion")
-    twice = size(whole_with_replay(costs, demand))
+    yield Estimate("all tables", here, size(whole(costs, planned)), "in proportion")
+    twice = size(whole_with_replay(costs, planned))
     yield Estimate("the same while a replay builds the largest projection", "", twice, "that one twice")
 
 
-def indexes(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
-    factor = times(costs, demand)
+def indexes(costs: Costs, planned: PlannedRecord, nodes: Nodes) -> Iterator[Estimate]:
+    factor = times(costs, planned)
     for index in large_indexes(costs):
         needed = f"{size(index.bytes * factor)}; {size(index.bytes * factor / nodes.lanes)} in each lane"
         if index.kind == "btree":
@@ -92,16 +92,16 @@ def indexes(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
     yield Estimate(
         "memory for what a day's users touch",
         f"{indexed_by_user(costs)} B-trees",
-        size(hot(costs, demand)),
-        f"a page of each for {demand.active} of 100 users (assumed); the words of `search` need more",
+        size(hot(costs, planned)),
+        f"a page of each for {planned.active} of 100 users (assumed); the words of `search` need more",
     )
 
 
-def traffic(costs: Costs, demand: Demand) -> Iterator[Estimate]:
-    one, most = costs.append, peak(demand)
+def traffic(costs: Costs, planned: PlannedRecord) -> Iterator[Estimate]:
+    one, most = costs.append, peak(planned)
     used = one.work.used
-    yield Estimate("appends, mean", "", f"{demand.appends:,.0f}/s", f"of {demand.years} years (assumed)")
-    known = f"{demand.peak} times the mean (assumed)"
+    yield Estimate("appends, mean", "", f"{planned.appends:,.0f}/s", f"of {planned.years} years (assumed)")
+    known = f"{planned.peak} times the mean (assumed)"
     yield Estimate("appends, at the peak", f"{one.work.rate:,.0f}/s", f"{most:,.0f}/s", known)
     yield Estimate(
         "PostgreSQL's processor time for them",
@@ -118,33 +118,33 @@ def traffic(costs: Costs, demand: Demand) -> Iterator[Estimate]:
     yield Estimate(
         "write-ahead log",
         f"{size(one.wal)} an append",
-        f"{size(one.wal * most)}/s at the peak; {size(one.wal * demand.appends * DAY)} a day",
+        f"{size(one.wal * most)}/s at the peak; {size(one.wal * planned.appends * DAY)} a day",
         "just after a checkpoint, when each page is logged whole",
     )
 
 
-def upkeep(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
-    every = events(costs, demand)
-    yield long("replay of all projections", costs.replay, every, cores_of(MOST_LOADERS, demand))
-    yield long("verify, the chains", costs.verify, every, cores_of(MOST_CHECKERS, demand))
+def upkeep(costs: Costs, planned: PlannedRecord, nodes: Nodes) -> Iterator[Estimate]:
+    every = events(costs, planned)
+    yield long("replay of all projections", costs.replay, every, cores_of(MOST_LOADERS, planned))
+    yield long("verify, the chains", costs.verify, every, cores_of(MOST_CHECKERS, planned))
     yield long("seal", costs.seal, every, 1)
-    yield long("export", costs.export, demand.messages, 1)
-    yield long("import", costs.imported, demand.messages, 2)
+    yield long("export", costs.export, planned.messages, 1)
+    yield long("import", costs.imported, planned.messages, 2)
     each = costs.file / costs.messages
     here = f"{each:,.0f} B a message"
-    yield Estimate("the file of an export", here, size(each * demand.messages), "in proportion")
-    longest = whole(costs, demand) / nodes.count / BACKUP
+    yield Estimate("the file of an export", here, size(each * planned.messages), "in proportion")
+    longest = whole(costs, planned) / nodes.count / BACKUP
     yield Estimate(
         "base backup, all nodes at once", "", span(longest), f"{size(BACKUP)}/s from each node (assumed)"
     )
 
 
-def cores_of(processes: int, demand: Demand) -> int:
+def cores_of(processes: int, planned: PlannedRecord) -> int:
     """PostgreSQL has one at work for each."""
-    return min(2 * processes, demand.node.cores)
+    return min(2 * processes, planned.node.cores)
 
 
-def long(what: str, work: Work, count: float, cores: int) -> Estimate:
+def long(what: str, work: MeasuredWork, count: float, cores: int) -> Estimate:
     each = work.used.together
     here = f"{each * 1e6:,.1f} µs of a processor each; {work.rate:,.0f}/s"
     whole = "1 core" if cores == 1 else f"{cores} cores"
@@ -153,9 +153,9 @@ def long(what: str, work: Work, count: float, cores: int) -> Estimate:
     )
 
 
-def limits(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
-    factor = times(costs, demand)
-    share = largest_lane(costs.places, nodes.lanes) / demand.shards
+def limits(costs: Costs, planned: PlannedRecord, nodes: Nodes) -> Iterator[Estimate]:
+    factor = times(costs, planned)
+    share = largest_lane(costs.places, nodes.lanes) / planned.shards
     heap = max(costs.tables, key=lambda table: max(table.heap, table.apart))
     most = max(heap.heap, heap.apart) * factor / LARGEST_TABLE
     yield Estimate(
@@ -172,7 +172,7 @@ def limits(costs: Costs, demand: Demand, nodes: Nodes) -> Iterator[Estimate]:
         f"{most:.0%} on one server; {most * share:.1%} in the largest lane",
         "PostgreSQL's: 2^32",
     )
-    lasts = FREEZE / TRANSACTIONS / demand.appends
+    lasts = FREEZE / TRANSACTIONS / planned.appends
     yield Estimate(
         "time until tables have to be frozen",
         f"{costs.append.transactions:.2f} transactions an append, {TASKS} at a time",

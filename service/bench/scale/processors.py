@@ -12,17 +12,17 @@ class ServerElsewhere(Exception):
     """The PostgreSQL is not on this machine, so nobody here can see what it uses."""
 
 
-class Used(Struct, frozen=True):
+class ProcessorTime(Struct, frozen=True):
     """Seconds of one processor."""
 
     python: float
     postgres: float
 
-    def __sub__(self, before: Self) -> "Used":
-        return Used(self.python - before.python, self.postgres - before.postgres)
+    def __sub__(self, before: Self) -> "ProcessorTime":
+        return ProcessorTime(self.python - before.python, self.postgres - before.postgres)
 
-    def __truediv__(self, count: int) -> "Used":
-        return Used(self.python / count, self.postgres / count)
+    def __truediv__(self, count: int) -> "ProcessorTime":
+        return ProcessorTime(self.python / count, self.postgres / count)
 
     @property
     def together(self) -> float:
@@ -40,9 +40,11 @@ class Processors:
             raise ServerElsewhere(ServerElsewhere.__doc__)
         self._server = server
 
-    def used(self) -> Used:
+    def used(self) -> ProcessorTime:
         """Of processes that were started here, those that have ended."""
-        return Used(sum(os.times()[:4]), sum(map(seconds_of, [self._server, *self._server.children()])))
+        return ProcessorTime(
+            sum(os.times()[:4]), sum(map(seconds_of, [self._server, *self._server.children()]))
+        )
 
 
 def seconds_of(process: psutil.Process) -> float:

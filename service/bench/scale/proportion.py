@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.bench.demand import Demand
+from service.bench.planned import PlannedRecord
 from service.bench.scale.costs import Costs
 from service.bench.scale.sizes import IndexSize, TableSize
 
@@ -13,32 +13,32 @@ WORTH: Final = 0.01
 PAGE: Final = 8192
 
 
-def times(costs: Costs, demand: Demand) -> float:
-    return demand.messages / costs.messages
+def times(costs: Costs, planned: PlannedRecord) -> float:
+    return planned.messages / costs.messages
 
 
-def events(costs: Costs, demand: Demand) -> float:
-    return costs.events * times(costs, demand)
+def events(costs: Costs, planned: PlannedRecord) -> float:
+    return costs.events * times(costs, planned)
 
 
-def peak(demand: Demand) -> float:
+def peak(planned: PlannedRecord) -> float:
     """Appends a second."""
-    return demand.appends * demand.peak
+    return planned.appends * planned.peak
 
 
 def total(costs: Costs) -> int:
     return sum(table.bytes for table in costs.tables)
 
 
-def whole(costs: Costs, demand: Demand) -> float:
+def whole(costs: Costs, planned: PlannedRecord) -> float:
     """All bytes."""
-    return total(costs) * times(costs, demand)
+    return total(costs) * times(costs, planned)
 
 
-def whole_with_replay(costs: Costs, demand: Demand) -> float:
+def whole_with_replay(costs: Costs, planned: PlannedRecord) -> float:
     """Of the largest projection: they are built one after the other."""
     twice = max(table.bytes for table in costs.tables if table.name in BUILT)
-    return (total(costs) + twice) * times(costs, demand)
+    return (total(costs) + twice) * times(costs, planned)
 
 
 def large_tables(costs: Costs) -> list[TableSize]:
@@ -56,6 +56,6 @@ def indexed_by_user(costs: Costs) -> int:
     return sum(index.kind == "btree" for index in large_indexes(costs))
 
 
-def hot(costs: Costs, demand: Demand) -> float:
+def hot(costs: Costs, planned: PlannedRecord) -> float:
     """Bytes of what a day's users touch: of each index a page, since none is near another's."""
-    return demand.users * demand.active / 100 * indexed_by_user(costs) * PAGE
+    return planned.users * planned.active / 100 * indexed_by_user(costs) * PAGE

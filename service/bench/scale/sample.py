@@ -6,9 +6,9 @@ from typing import Final
 from uuid import uuid4
 
 from domain.events import ConversationStarted, Event, MessageAdded
-from service.bench.demand import Demand
 from service.bench.logs import Talk, asked
 from service.bench.messages import rare, words
+from service.bench.planned import PlannedRecord
 from service.store.append import Append
 from service.store.ids import new_id
 from service.store.store import Store
@@ -27,13 +27,13 @@ CHARACTERS: Final = 4_000_000
 class Sample:
     """Of a few users, who have as many conversations each as those of the large record."""
 
-    def __init__(self, demand: Demand, messages: int) -> None:
-        self._each = demand.of_conversation
-        self._content = demand.content
+    def __init__(self, planned: PlannedRecord, messages: int) -> None:
+        self._each = planned.of_conversation
+        self._content = planned.content
         self._chance = random.Random(1)  # noqa: S311 - the same sample each time
         self._text = flowing(self._chance)
         conversations = max(1, messages // self._each)
-        users = max(1, conversations // demand.of_user)
+        users = max(1, conversations // planned.of_user)
         names = [f"user-{uuid4()}" for _ in range(users)]
         self.talks = [Talk(names[number % users], new_id()) for number in range(conversations)]
 

@@ -8,4 +8,4 @@ from service.bench.scale.plan import plan
 
 def run(place: Place, rounds: int) -> list[Estimate]:
     """Once: bytes are the same in each round, and hours are of processor time."""
-    return plan(costs_of(place, place.demand), place.demand)
+    return plan(costs_of(place, place.planned), place.planned)

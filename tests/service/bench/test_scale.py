@@ -5,12 +5,12 @@ from statistics import mean
 import pytest
 from msgspec.structs import replace
 
-from service.bench.demand import Demand, NodeSize
-from service.bench.scale.costs import AppendCost, Costs, Work
+from service.bench.planned import NodeSize, PlannedRecord
+from service.bench.scale.costs import AppendCost, Costs, MeasuredWork
 from service.bench.scale.estimate import amount, size, span
 from service.bench.scale.nodes import empty_lanes, largest_lane, nodes_for
 from service.bench.scale.plan import levels, plan
-from service.bench.scale.processors import Used
+from service.bench.scale.processors import ProcessorTime
 from service.bench.scale.proportion import whole, whole_with_replay
 from service.bench.scale.sample import Sample
 from service.bench.scale.sizes import IndexSize, TableSize
@@ -18,7 +18,7 @@ from service.bench.scale.sizes import IndexSize, TableSize
 KEY = IndexSize("events", "events_pkey", "btree", 1_000, 81_920)
 EVENTS = TableSize("events", 1_050, heap=600_000, apart=100_000, pieces=100, indexes=(KEY,))
 HISTORY = TableSize("history", 1_000, heap=300_000, apart=0, pieces=0)
-WORK = Work(1_000, Used(0.000_5, 0.000_5))
+WORK = MeasuredWork(1_000, ProcessorTime(0.000_5, 0.000_5))
 COSTS = Costs(
     messages=1_000,
     events=1_050,
@@ -34,23 +34,23 @@ COSTS = Costs(
 )
 
 
-def needed(demand: Demand) -> dict[str, str]:
-    return {row.what: row.needed for row in plan(COSTS, demand)}
+def needed(planned: PlannedRecord) -> dict[str, str]:
+    return {row.what: row.needed for row in plan(COSTS, planned)}
 
 
 def test_bytes_grow_with_messages() -> None:
-    demand = Demand(messages=1_000_000)
-    assert whole(COSTS, demand) == 1_000 * (600_000 + 100_000 + 81_920 + 300_000)
-    assert whole_with_replay(COSTS, demand) - whole(COSTS, demand) == 1_000 * 300_000  # history once more
-    assert needed(demand)["table `events`"] == "782 MB, 1.05 million rows"
+    planned = PlannedRecord(messages=1_000_000)
+    assert whole(COSTS, planned) == 1_000 * (600_000 + 100_000 + 81_920 + 300_000)
+    assert whole_with_replay(COSTS, planned) - whole(COSTS, planned) == 1_000 * 300_000  # history once more
+    assert needed(planned)["table `events`"] == "782 MB, 1.05 million rows"
 
 
 def test_hours_are_processor_time_on_so_many_cores() -> None:
-    demand = Demand(messages=28_800_000, node=NodeSize(cores=10))
+    planned = PlannedRecord(messages=28_800_000, node=NodeSize(cores=10))
     assert (
-        needed(demand)["replay of all projections"] == "1.05 h of 8 cores"
+        needed(planned)["replay of all projections"] == "1.05 h of 8 cores"
     )  # four processes, and PostgreSQL
-    assert needed(Demand(messages=36_000_000))["export"] == "10 h of 1 core"
+    assert needed(PlannedRecord(messages=36_000_000))["export"] == "10 h of 1 core"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_hours_are_processor_time_on_so_many_cores() -> None:
     ],
 )
 def test_there_are_as_many_nodes_as_what_runs_out_first_needs(node: NodeSize, runs_out: str) -> None:
-    nodes = nodes_for(COSTS, Demand(node=node))
+    nodes = nodes_for(COSTS, PlannedRecord(node=node))
     assert nodes.count == getattr(nodes, runs_out) > 1
     assert nodes.count == max(nodes.by_disk, nodes.by_memory, nodes.by_appends)
 
@@ -77,21 +77,21 @@ def test_an_index_is_as_deep_as_its_pages_are_many() -> None:
 
 
 def test_a_sample_has_the_proportions_of_the_whole() -> None:
-    sample = Sample(Demand(users=10, conversations=30, messages=600), 200)
+    sample = Sample(PlannedRecord(users=10, conversations=30, messages=600), 200)
     assert (sample.messages, len(sample.talks), len({talk.user_id for talk in sample.talks})) == (200, 10, 3)
 
 
 def test_messages_are_as_long_as_it_was_asked_on_the_mean() -> None:
-    sample = Sample(Demand(content=600), 20)
+    sample = Sample(PlannedRecord(content=600), 20)
     found = [len(sample.message(number).content) for number in range(4_000)]
     assert 540 < mean(found) < 680
     assert max(found) > 5 * mean(found)
 
 
-def test_a_demand_says_what_it_was_not_told() -> None:
-    demand = Demand(users=100, messages=10_000)
-    assert (demand.started, demand.of_conversation, demand.of_user) == (500, 20, 5)
-    assert replace(demand, conversations=10_000).of_conversation == 1
+def test_a_planned_record_says_what_it_was_not_told() -> None:
+    planned = PlannedRecord(users=100, messages=10_000)
+    assert (planned.started, planned.of_conversation, planned.of_user) == (500, 20, 5)
+    assert replace(planned, conversations=10_000).of_conversation == 1
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from service.bench.demand import Demand, NodeSize
 from service.bench.figures import Figure
 from service.bench.place import Place
+from service.bench.planned import NodeSize, PlannedRecord
 from service.bench.subjects import SUBJECTS
-from service.cli.bench import arguments, command_of, demand_of, measure
+from service.cli.bench import arguments, command_of, measure, planned_of
 from tests.serving import hansard
 
 HEADINGS = ["what", "Hansard", "the other side", "ratio", "goal", "reached"]
@@ -71,7 +71,7 @@ def test_what_could_not_be_measured_is_said_and_the_others_are_measured(
 
 def test_what_is_planned_for_is_said_by_flags_and_in_the_table() -> None:
     options = options_of("scale", "--users", "5", "--disk", "3")
-    assert demand_of(options) == Demand(users=5, node=NodeSize(disk=3))
+    assert planned_of(options) == PlannedRecord(users=5, node=NodeSize(disk=3))
     assert command_of("scale", options) == "`hansard bench scale --users 5 --disk 3`"
     assert command_of("reads", options) == "`hansard bench reads`"
 

@@ -16,7 +16,7 @@ class NodeSize(Struct, frozen=True):
     """In TB."""
 
 
-class Demand(Struct, frozen=True):
+class PlannedRecord(Struct, frozen=True):
     """All of it is assumed; the flags of `hansard bench` say it otherwise."""
 
     users: int = 10_000_000
