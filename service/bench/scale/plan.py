@@ -33,8 +33,10 @@ LARGEST_TABLE: Final = 32 * 2**40
 """PostgreSQL's: 2^32 pages."""
 MOST_APART: Final = 2**32
 """Values that PostgreSQL can keep beside the rows of one table."""
-POOL: Final = 11
+POOL: Final = 9
 """Connections of a process, with the default pool, beside those of its lanes."""
+OF_LANE: Final = 3
+"""Its writer's, its follower's, and one for short reads."""
 BACKUP: Final = 200_000_000
 """Bytes a second of a base backup of one node."""
 
@@ -179,12 +181,12 @@ def limits(costs: Costs, planned: PlannedRecord, nodes: Nodes) -> Iterator[Estim
         f"{span(lasts)} on one server; {span(lasts * nodes.count)} on a node",
         f"200 million transactions; {TRANSACTIONS} for an append by itself, at the mean rate (assumed)",
     )
-    connections = nodes.processes * (POOL + 2 * nodes.lanes)
+    connections = nodes.processes * (POOL + OF_LANE * nodes.lanes)
     yield Estimate(
         "connections to the coordinator",
         "",
         f"{connections:,} of {nodes.processes} processes",
-        f"{POOL} and two a lane for each; half a core of each is for appends (assumed)",
+        f"{POOL} and {OF_LANE} a lane for each; half a core of each is for appends (assumed)",
     )
 
 

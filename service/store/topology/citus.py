@@ -71,7 +71,7 @@ class LanesDisagree(Refusal):
     process of Hansard, and run `hansard migrate`"""
 
 
-class Place(Struct, frozen=True):
+class ShardPlace(Struct, frozen=True):
     shard: int
     lane: int
     lies_in: int
@@ -129,10 +129,10 @@ def names(connection: Connection[Any], query: str) -> list[str]:
 
 
 def apart_from_their_lanes(connection: Connection[Any]) -> list[int]:
-    return apart([Place(*row) for row in connection.execute(PLACES)])
+    return apart([ShardPlace(*row) for row in connection.execute(PLACES)])
 
 
-def apart(places: Sequence[Place]) -> list[int]:
+def apart(places: Sequence[ShardPlace]) -> list[int]:
     """The shards for which layout and placement do not say the same."""
     place_of, lane_of = dict[int, int](), dict[int, int]()
     return [

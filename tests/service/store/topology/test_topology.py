@@ -4,7 +4,7 @@ import pytest
 
 from service.cli.main import main
 from service.store.connections import Database, connect
-from service.store.topology.citus import CitusTooOld, Place, apart, check_version
+from service.store.topology.citus import CitusTooOld, ShardPlace, apart, check_version
 from service.store.topology.distribution import Distribution, shards_for
 from service.store.topology.single import SingleServer
 
@@ -54,7 +54,7 @@ def test_an_older_one_does_not(version: str) -> None:
 def test_shards_that_lie_apart_from_their_lane_are_found(
     places: list[tuple[int, int, int]], expected: list[int]
 ) -> None:
-    assert apart([Place(*each) for each in places]) == expected
+    assert apart([ShardPlace(*each) for each in places]) == expected
 
 
 @pytest.mark.parametrize(
