@@ -126,4 +126,4 @@ def kill_server(server: EmbeddedPostgres) -> None:
 def terminate_some(connection: psycopg.Connection[tuple[int]]) -> None:
     names = [random.choice(NAMES)]  # noqa: S311
     for (pid,) in connection.execute(BACKENDS, {"names": names}).fetchall():
-        connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+        connection.execute("SELECT pg_terminate_backend(%s::integer)", [pid])

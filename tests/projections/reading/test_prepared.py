@@ -86,6 +86,6 @@ async def test_a_lost_connection_is_said_to_be_lost(dsn: str, connection: AsyncC
     reading = asyncio.create_task(fetch(connection, Statement("SELECT pg_sleep(60)"), {}))
     await asyncio.sleep(0.1)
     with psycopg.connect(dsn, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        other.execute("SELECT pg_terminate_backend(%s::integer)", [connection.info.backend_pid])
     with pytest.raises(psycopg.OperationalError):
         await reading

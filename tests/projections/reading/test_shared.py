@@ -154,7 +154,7 @@ async def test_what_was_under_way_on_a_lost_connection_is_asked_again(
             ]
             with connect(dsn) as other:
                 for pid in await until_waiting(other, 2):
-                    other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+                    other.execute("SELECT pg_terminate_backend(%s::integer, 5000)", [pid])
         assert await asyncio.gather(*asked) == [[(number,)] for number in range(1, 11)]
         assert await doubled(shared, range(10)) == list(range(0, 20, 2))
 

@@ -121,7 +121,7 @@ def test_a_database_that_says_nothing_is_not_waited_for(dsn: str) -> None:
 def test_a_connection_that_is_lost_is_told_as_it_is(dsn: str) -> None:
     with connected(dsn) as connection, connect(dsn) as other:
         exchange = StatementExchange(connection)
-        other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        other.execute("SELECT pg_terminate_backend(%s::integer)", [connection.info.backend_pid])
         with pytest.raises(psycopg.OperationalError):
             asked(exchange, b"SELECT 1")
 
