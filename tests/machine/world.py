@@ -26,6 +26,7 @@ from service.privacy.emptying import ERASED, REDACT
 from service.store.connections import Database, connect
 from service.store.repository import Repository
 from service.verify.log import verify_log
+from tests.cluster import COORDINATOR
 from tests.machine.model import SOME_TIME, Model, Outcome, is_stored, timeless
 from tests.machine.moods import NAMES, Moods, is_marked, moody_projections
 from tests.machine.plain import Parked, plain
@@ -47,8 +48,9 @@ class World:
         self.database = Database.open(dsn)
         self.connect = partial(self.database.connect, "machine")
         self.follower = Follower(self.connect, LOG, self.projections.values())
-        with psycopg.connect(dsn, autocommit=True) as owner:
-            owner.execute("UPDATE hansard.layout SET lane = shard %% %s", [lanes])
+        if COORDINATOR is None:  # a cluster has lanes
+            with psycopg.connect(dsn, autocommit=True) as owner:
+                owner.execute("UPDATE hansard.layout SET lane = shard %% %s", [lanes])
         self._runner = asyncio.Runner()
         self._looking = self.connect()
         self.processes: list[Process] = []
