@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -34,7 +34,8 @@ class ClusterServer:
         """All of it at once, as when its machine fails."""
         processes = self._processes()
         for each in processes:
-            each.kill()
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
         psutil.wait_procs(processes, PATIENCE)
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ from psycopg import Connection, OperationalError, errors, sql
 
 from projections.rows.silence import is_part_away
 from service.store.connections import SCHEMA
+from service.store.owners import MoveUnderWay, alone, give_to_their_maker
 from service.store.roles import ERASER_ROLE, RUNTIME_ROLE
 from service.store.topology.topology import Topology
 
@@ -58,6 +59,8 @@ def guard(connection: Connection[Any], topology: Topology) -> bool:
         with connection.transaction():
             for grant in GRANTS.split(";"):
                 connection.execute(sql.SQL(grant).format(**names))
+        with suppress(MoveUnderWay), alone(connection):
+            give_to_their_maker(connection)
     except (errors.InsufficientPrivilege, errors.InvalidGrantOperation):
         return False
     except OperationalError as away:

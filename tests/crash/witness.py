@@ -96,9 +96,10 @@ class Told:
         self.wait(lambda told: told.done_of(of) >= wanted, seconds)
 
     def done_of(self, users: Collection[str] | None) -> int:
-        if users is None:
-            return len(self.done)
-        return sum(self.asked[name].user in users for name in self.done)
+        with self._changed:
+            if users is None:
+                return len(self.done)
+            return sum(self.asked[name].user in users for name in self.done)
 
     def troubles(self) -> int:
         return len(self.refused) + len(self.unknown)

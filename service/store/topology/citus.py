@@ -10,7 +10,8 @@ from psycopg import Connection
 
 from domain.errors import Refusal
 from service.store.layout import held_by_nobody
-from service.store.topology.moves import MoveUnderWay, alone, close_to_moves
+from service.store.owners import MoveUnderWay, alone
+from service.store.topology.moves import publish_nothing
 from service.store.topology.topology import LanePlace
 
 OLDEST: Final = (13, 2)
@@ -102,7 +103,7 @@ class Citus(Struct, frozen=True):
         for table in names(connection, LEFT_BEHIND):
             connection.execute(EMPTY, {"table": table})
         with suppress(MoveUnderWay), alone(connection):
-            close_to_moves(connection)
+            publish_nothing(connection)
         if apart_from_their_lanes(connection):
             with held_by_nobody(connection):
                 connection.execute(LAY_OUT)

@@ -5,8 +5,9 @@ from typing import Any, Final
 from psycopg import Connection
 
 from domain.errors import Refusal
+from service.store.owners import alone
 from service.store.topology.found import topology_of
-from service.store.topology.moves import alone, close_to_moves, open_to_moves
+from service.store.topology.moves import close_to_moves, open_to_moves
 from service.store.topology.topology import LanePlace
 
 REBALANCE: Final = "SELECT rebalance_table_shards()"

@@ -123,3 +123,14 @@ def test_a_users_shard_is_the_same_for_ever() -> None:
 
 
 SHARDS_FOR_EVER = [37, 18, 52, 18, 38]
+
+
+def test_what_a_restore_gave_to_whoever_restored_is_given_back(dsn: str) -> None:
+    """By `pg_restore --no-owner`: the service could not read it, and no replay could drop it."""
+    with connect(dsn) as connection:
+        connection.execute("ALTER TABLE history_g1 OWNER TO CURRENT_USER")
+        connection.execute("REVOKE ALL ON history_g1 FROM hansard_runtime")
+    migrate(dsn)
+    with Database.open(dsn).connect() as runtime:
+        assert runtime.execute("SELECT count(*) FROM history_g1").fetchone() == (0,)
+        runtime.execute("DROP TABLE history_g1")

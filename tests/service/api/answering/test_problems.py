@@ -30,7 +30,7 @@ ON_THE_COMMAND_LINE = {
     "service.access.keys",
     "service.privacy.journal",
     "service.store.topology.distribution",
-    "service.store.topology.moves",
+    "service.store.owners",
     "service.store.topology.rebalance",
     "service.transfer",
 }
