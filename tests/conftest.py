@@ -34,6 +34,9 @@ settings.load_profile(PROFILE)
 LONG = 7_200 if PROFILE == "long" else None
 """How many seconds one test may take in a long run."""
 
+ON_A_CLUSTER = 900
+"""The same there: a table takes as long to make as a database elsewhere."""
+
 numbers = count(1)
 
 
@@ -44,8 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, folder_of_it in OF_A_FOLDER.items():
             if item.nodeid.startswith(folder_of_it):
                 item.add_marker(mark)
-        if COORDINATOR is not None and (why := reason_to_leave_out(item.nodeid)) is not None:
-            item.add_marker(pytest.mark.skip(reason=f"on a cluster: it {why}"))
+        if COORDINATOR is not None:
+            item.add_marker(pytest.mark.timeout(ON_A_CLUSTER))
+            if (why := reason_to_leave_out(item.nodeid)) is not None:
+                item.add_marker(pytest.mark.skip(reason=f"on a cluster: it {why}"))
         if ASKING_FOR_A_DATABASE & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
 
