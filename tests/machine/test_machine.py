@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from projections.rebuilding.loading import LoadLimits
 from service.postgres.embedded import EmbeddedPostgres
+from tests.cluster import COORDINATOR
 from tests.conftest import LONG, database
 from tests.machine import drawing
 from tests.machine.moods import MARKER, NAMES, Mood
@@ -177,7 +178,7 @@ class Machine(RuleBasedStateMachine):
         world.verify()
 
 
-@pytest.mark.timeout(LONG or 300)
+@pytest.mark.timeout(LONG or (300 if COORDINATOR is None else 3_600))
 def test_all_histories_are_kept(
     postgres: EmbeddedPostgres, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
