@@ -27,6 +27,7 @@ ONE_SERVER: Final = {
     "tests/service/api/test_changes.py::test_an_append_is_looked_for_once": "reads one server's log",
     "tests/service/api/test_lanes.py": APART,
     "tests/service/audit/test_lanes.py": APART,
+    "tests/service/cli/test_erase.py::test_after_a_restore": "copies a database that is in use",
     "tests/service/privacy/test_lanes.py": APART,
     "tests/service/replies/test_lanes.py": APART,
     "tests/service/store/test_lanes.py": APART,

@@ -150,7 +150,7 @@ async def test_a_service_that_stops_stops_its_replay_which_then_goes_on(dsn: str
 async def test_a_statement_that_takes_long_does_not_hold_up_the_stop(dsn: str) -> None:
     """The switch waits for the lanes' locks, which somebody holds for as long as the service runs."""
     with psycopg.connect(dsn) as connection:
-        connection.execute("SELECT FROM hansard.lanes FOR UPDATE")
+        connection.execute("SELECT FROM hansard.lanes WHERE shard = 0 FOR UPDATE")
         async with at_once(dsn) as (client, _):
             begun = await start(client, "usage")
             while (told := await got(client, f"{REPLAYS}/{begun['id']}"))["stage"] != "switching":
@@ -221,7 +221,9 @@ def test_another_process_tells_of_it_while_chats_go_on(dsn: str, tmp_path: Path)
 def test_a_worker_that_is_stopped_ends_what_is_watched_and_stops_what_runs(dsn: str, tmp_path: Path) -> None:
     with psycopg.connect(dsn) as connection:
         with serving("--dsn", dsn, data=tmp_path / "a", output=tmp_path / "a.log") as service:
-            connection.execute("SELECT FROM hansard.lanes FOR UPDATE")  # so that it cannot switch
+            connection.execute(
+                "SELECT FROM hansard.lanes WHERE shard = 0 FOR UPDATE"
+            )  # so that it cannot switch
             with watching(service, post(service, projections=["usage"])) as heard:
                 until(lambda: next(heard).data["stage"] == "switching")
                 service.process.terminate()
