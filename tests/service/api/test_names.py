@@ -15,7 +15,7 @@ from service.store.store import shard_of
 from tests.conftest import SHARDS
 from tests.service.api.calling import Client, calling, problem
 from tests.service.api.recording import assistant, at_once, by, got, started, user
-from tests.service.store.appending import wait_until_blocked
+from tests.service.store.appending import lane_held, wait_until_blocked
 
 NAMES = [
     "thr_abc",
@@ -191,8 +191,7 @@ async def two_processes(dsn: str) -> AsyncIterator[list[httpx.AsyncClient]]:
 @asynccontextmanager
 async def nobody_appends(dsn: str, writers: int) -> AsyncIterator[None]:
     """Until so many writers wait, each with something to store."""
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await connection.execute("SELECT FROM hansard.lanes FOR UPDATE")
+    with lane_held(dsn, "ann"):
         yield
         await asyncio.to_thread(wait_until_blocked, dsn, writers)
 
