@@ -75,7 +75,7 @@ class Filler:
         behind = [
             rests(connection, build, lane, heads if build.until is None else build.until) for build in builds
         ]
-        return sum(max(of_build.get(shard, 0) for of_build in behind) for shard in lane)
+        return sum(max((of_build.get(shard, 0) for of_build in behind), default=0) for shard in lane)
 
     def _index(self, connection: Connection[Any], builds: Sequence[Build]) -> None:
         self._meter.begin("indexing")
