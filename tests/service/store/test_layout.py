@@ -47,7 +47,7 @@ def test_who_connects_meanwhile_appends_when_it_is_done(dsn: str) -> None:
 
 def test_a_process_that_began_with_another_layout_appends_nothing(dsn: str) -> None:
     """It would lock another row than the others before it appends to a shard."""
-    patience = StorePatience(asked=0.5)
+    patience = StorePatience(asked=3.0)  # long enough that connecting is answered
     with storing(dsn, patience=patience) as store:
         with connect(dsn) as connection, held_by_nobody(connection):
             connection.execute(LAY_OUT.encode(), ())
