@@ -10,6 +10,9 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from service.store.connections import Database, connect
+from service.store.layout import lanes
+
 PATIENCE = 60
 HOME = """
 SELECT current_setting('data_directory'), (SELECT setting FROM pg_config WHERE name = 'BINDIR')"""
@@ -43,7 +46,7 @@ class ClusterServer:
         if self._processes():
             return
         owner = self._data.stat()
-        start = f"-D {self._data} -l {self._data / 'log'} -w -t {PATIENCE} start".split()
+        start = ["-D", str(self._data), "-l", str(self._data / "log"), "-w", "-t", str(PATIENCE), "start"]
         subprocess.run(
             [self._pg_ctl, *start],
             user=owner.st_uid,
@@ -81,3 +84,10 @@ def nodes_of(dsn: str) -> list[ClusterServer]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute(NODES).fetchall()
     return [ClusterServer(make_conninfo(dsn, host=host, port=port)) for host, port in found]
+
+
+def node_of_each_shard(dsn: str) -> dict[int, str]:
+    """By its address."""
+    with connect(dsn) as connection:
+        node_of = {place.lane: place.node for place in Database.open(dsn).topology.places(connection)}
+        return {shard: node_of[lane[0]] for lane in lanes(connection) for shard in lane}

@@ -18,8 +18,7 @@ from psycopg import sql
 from projections.generations import live
 from projections.history import History
 from projections.rebuilding.rebuild import Rebuild
-from service.store.connections import Database, connect
-from service.store.layout import lanes
+from service.store.connections import Database
 from service.store.log import DatabaseLog
 from service.store.store import shard_of
 from tests.cluster import COORDINATOR
@@ -27,7 +26,7 @@ from tests.conftest import SHARDS
 from tests.crash.test_kills import a_random_moment
 from tests.crash.witness import Told, Writing, check
 from tests.crash.writing import USERS
-from tests.nodes import ClusterServer, nodes_of
+from tests.nodes import ClusterServer, node_of_each_shard
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 pytestmark = [
@@ -56,17 +55,6 @@ WHERE logicalrelid = 'hansard.generations'::regclass"""
 
 
 @pytest.fixture
-def nodes(dsn: str) -> Iterator[list[ClusterServer]]:
-    """All of them run when the test is over, whatever came of it."""
-    found = nodes_of(dsn)
-    try:
-        yield found
-    finally:
-        for node in found:
-            node.start()
-
-
-@pytest.fixture
 def coordinator(dsn: str) -> Iterator[ClusterServer]:
     server = ClusterServer(dsn)
     try:
@@ -77,10 +65,8 @@ def coordinator(dsn: str) -> Iterator[ClusterServer]:
 
 def users_of(dsn: str) -> dict[str, set[str]]:
     """By the address of the node on which what they say lies."""
-    with connect(dsn) as connection:
-        node_of = {place.lane: place.node for place in Database.open(dsn).topology.places(connection)}
-        node_of_shard = {shard: node_of[lane[0]] for lane in lanes(connection) for shard in lane}
-    found: dict[str, set[str]] = {node: set() for node in node_of.values()}
+    node_of_shard = node_of_each_shard(dsn)
+    found: dict[str, set[str]] = {node: set() for node in node_of_shard.values()}
     for user in USERS:
         found[node_of_shard[shard_of(user, SHARDS)]].add(user)
     assert all(found.values()), "there is a user on every node"

@@ -9,13 +9,11 @@ import httpx
 import pytest
 
 from service.settings.settings import Settings
-from service.store.connections import Database, connect
-from service.store.layout import lanes
 from service.store.store import shard_of
 from service.worker.app import create_app
 from tests.cluster import COORDINATOR
 from tests.conftest import SHARDS
-from tests.nodes import ClusterServer, nodes_of
+from tests.nodes import ClusterServer, node_of_each_shard
 
 pytestmark = [
     pytest.mark.skipif(COORDINATOR is None, reason="HANSARD_TEST_CITUS leads to no coordinator"),
@@ -27,17 +25,6 @@ EACH = 3
 """Users on each of the nodes."""
 ROUNDS = 10
 OUT_OF_REACH = "out-of-reach"
-
-
-@pytest.fixture
-def nodes(dsn: str) -> Iterator[list[ClusterServer]]:
-    """All of them run when the test is over, whatever came of it."""
-    found = nodes_of(dsn)
-    try:
-        yield found
-    finally:
-        for node in found:
-            node.start()
 
 
 class Talk:
@@ -113,9 +100,7 @@ async def serving(dsn: str) -> AsyncIterator[httpx.AsyncClient]:
 
 def talks_of(dsn: str, http: httpx.AsyncClient) -> dict[str, list[Talk]]:
     """By the address of the node on which what they say lies."""
-    with connect(dsn) as connection:
-        node_of = {place.lane: place.node for place in Database.open(dsn).topology.places(connection)}
-        node_of_shard = {shard: node_of[lane[0]] for lane in lanes(connection) for shard in lane}
+    node_of_shard = node_of_each_shard(dsn)
     found: dict[str, list[Talk]] = {}
     for user in USERS:
         shard = shard_of(user, SHARDS)
