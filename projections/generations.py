@@ -208,12 +208,17 @@ def drop(
     for _ in range(attempts):
         try:
             with connection.transaction():
-                connection.execute(sql.SQL(WAIT_NO_LONGER).format(sql.Literal(patience)))
+                wait_no_longer(connection, patience)
                 drop_now(connection, generation)
         except errors.LockNotAvailable:
             continue
         return True
     return False
+
+
+def wait_no_longer(connection: Connection[Any], patience: str) -> None:
+    """For a lock, until the transaction ends."""
+    connection.execute(sql.SQL(WAIT_NO_LONGER).format(sql.Literal(patience)))
 
 
 def drop_now(connection: Connection[Any], generation: Generation) -> None:

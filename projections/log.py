@@ -34,7 +34,7 @@ class Log(Protocol):
         ...
 
     def heads_of(self, connection: Connection[Any], lane: Sequence[int]) -> dict[int, int]:
-        """The same for shards that lie together, in one statement."""
+        """The same for shards that lie together."""
         ...
 
     def page(self, connection: Connection[Any], shard: int, after: int, limit: int) -> Generator[Recorded]:

@@ -8,13 +8,12 @@ import psycopg
 from psycopg import Connection
 
 from domain.errors import Refusal
+from service.store.advisory import trying
 
 KEY: Final = 0x6C61796F7574  # "layout"
 
 LANES: Final = "SELECT array_agg(shard ORDER BY shard) AS shards FROM layout GROUP BY lane ORDER BY 1"
 HOLD: Final = "SELECT pg_advisory_lock_shared(%(key)s)"
-LET_NOBODY_HOLD: Final = "SELECT pg_try_advisory_lock(%(key)s)"
-LET_HOLD: Final = "SELECT pg_advisory_unlock(%(key)s)"
 OTHERS: Final = """
 SELECT DISTINCT application_name || COALESCE(' from ' || host(client_addr), '') FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'hansard%%'
@@ -51,14 +50,8 @@ def hold(connection: Connection[Any], known: Lanes) -> None:
 @contextmanager
 def held_by_nobody(connection: Connection[Any]) -> Iterator[None]:
     """Refused while anybody appends or replays; who connects meanwhile waits before it appends."""
-    key = {"key": KEY}
-    row = connection.execute(LET_NOBODY_HOLD, key).fetchone()
-    is_free = row is not None and row[0]
-    try:
+    with trying(connection, KEY) as is_free:
         others = [name for (name,) in connection.execute(OTHERS)]
         if others or not is_free:
             raise LayoutInUse(others=", ".join(others) or "writers")
         yield
-    finally:
-        if is_free:
-            connection.execute(LET_HOLD, key)

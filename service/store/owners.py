@@ -7,6 +7,8 @@ from typing import Any, Final
 from psycopg import Connection, errors, sql
 
 from domain.errors import Refusal
+from projections.generations import wait_no_longer
+from service.store.advisory import trying
 from service.store.roles import RUNTIME_ROLE
 
 KEY: Final = 0x6D6F76696E67  # "moving"
@@ -14,9 +16,6 @@ ATTEMPTS: Final = 10
 PATIENCE: Final = "2s"
 """For the locks on all builds: who waits for them holds up those who read."""
 
-BE_ALONE: Final = "SELECT pg_try_advisory_lock(%(key)s)"
-BE_OVER: Final = "SELECT pg_advisory_unlock(%(key)s)"
-LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %(patience)s, true)"
 OF_OTHERS: Final = """
 SELECT b.name FROM build_tables AS b JOIN pg_class AS c ON c.oid = to_regclass(b.name)
 WHERE pg_get_userbyid(c.relowner) <> %(role)s AND EXISTS (SELECT FROM pg_roles WHERE rolname = %(role)s)
@@ -36,14 +35,10 @@ class BuildsAreRead(Refusal):
 @contextmanager
 def alone(connection: Connection[Any]) -> Iterator[None]:
     """Nobody else moves tables, or says whom they belong to."""
-    key = {"key": KEY}
-    if connection.execute(BE_ALONE, key).fetchone() != (True,):
-        raise MoveUnderWay
-    try:
+    with trying(connection, KEY) as is_alone:
+        if not is_alone:
+            raise MoveUnderWay
         yield
-    finally:
-        if not connection.closed:
-            connection.execute(BE_OVER, key)
 
 
 def give_to_their_maker(connection: Connection[Any]) -> None:
@@ -59,7 +54,7 @@ def carry_out(connection: Connection[Any], statements: Sequence[sql.Composed]) -
     for _ in range(ATTEMPTS):
         try:
             with connection.transaction():
-                connection.execute(LOCK_TIMEOUT, {"patience": PATIENCE})
+                wait_no_longer(connection, PATIENCE)
                 for statement in statements:
                     connection.execute(statement)
         except (errors.LockNotAvailable, errors.DeadlockDetected):

@@ -7,7 +7,7 @@ from psycopg import Connection
 
 from domain.errors import Refusal
 from service.store.layout import held_by_nobody
-from service.store.topology.citus import check_version
+from service.store.topology.citus import Citus, check_version
 from service.store.topology.found import citus_of, topology_of
 from service.store.topology.topology import Topology
 
@@ -63,13 +63,14 @@ def distribute(connection: Connection[Any], wanted: Distribution) -> Topology:
     if version is None:
         raise CitusMissing
     check_version(version)
-    if not (topology := topology_of(connection)).is_spread:
-        shards = shards_for(nodes_of(connection), wanted)
-        check_move(connection, wanted)
-        with held_by_nobody(connection), connection.transaction():
-            connection.execute(DISTRIBUTE, {"shards": shards})
-            topology = topology_of(connection)
-            topology.settle(connection)
+    if (topology := topology_of(connection)).is_spread:
+        return topology
+    shards = shards_for(nodes_of(connection), wanted)
+    check_move(connection, wanted)
+    topology = Citus(version)
+    with held_by_nobody(connection), connection.transaction():
+        connection.execute(DISTRIBUTE, {"shards": shards})
+        topology.settle(connection)
     return topology
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pglast
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -11,6 +12,7 @@ from service.store.migrations import (
     DatabaseIsNewer,
     DatabaseNotMigrated,
     DatabaseNotUtf8,
+    Migration,
     MigrationWasEdited,
     migrate,
     migrations,
@@ -134,3 +136,9 @@ def test_what_a_restore_gave_to_whoever_restored_is_given_back(dsn: str) -> None
     with Database.open(dsn).connect() as runtime:
         assert runtime.execute("SELECT count(*) FROM history_g1").fetchone() == (0,)
         runtime.execute("DROP TABLE history_g1")
+
+
+@pytest.mark.parametrize("migration", migrations(), ids=lambda migration: migration.name)
+def test_each_statement_of_a_migration_is_one(migration: Migration) -> None:
+    for statement in migration.statements:
+        assert len(pglast.parse_sql(statement)) == 1
